@@ -1,0 +1,162 @@
+"""Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
+
+An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of an
+entry equal to the constructor's signature, defaults included.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from actbench.frozen import NoOptions, Options
+
+Sharing = Literal["channel", "layer"]
+
+
+class LeakyReLUOptions(Options):
+    negative_slope: float = Field(0.01, ge=-1, le=1)
+
+
+class PReLUOptions(Options):
+    init: float = Field(0.25, ge=-1, le=1)
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class ELUOptions(Options):
+    alpha: float = Field(1.0, gt=0)
+
+
+class GELUOptions(Options):
+    approximate: Literal["none", "tanh"] = "none"
+
+
+class SwishOptions(Options):
+    beta: float = 1.0
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class SoftplusOptions(Options):
+    beta: float = Field(1.0, gt=0)
+
+
+class SeriesOptions(Options):
+    n: int = Field(3, ge=1, le=15)
+    base: Literal["relu", "silu", "swish"] = "relu"
+
+
+class LSLUOptions(Options):
+    n: int = Field(3, ge=1, le=15)
+    freeze: bool = False
+
+
+class LSLUParallelOptions(Options):
+    n: int = Field(3, ge=1, le=15)
+    sharing: Sharing = "layer"
+    spread: float = Field(1.0, ge=0)
+    freeze: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationEntry:
+    name: str
+    target: str
+    """`module:Class`, imported only when the activation is made."""
+    options: type[Options] = NoOptions
+    summary: str
+    source: str
+
+
+_ENTRIES = (
+    ActivationEntry(
+        name="relu",
+        target="actbench.activations.pointwise:ReLU",
+        summary="max(x, 0)",
+        source="Nair and Hinton, ICML 2010",
+    ),
+    ActivationEntry(
+        name="leaky_relu",
+        target="actbench.activations.pointwise:LeakyReLU",
+        options=LeakyReLUOptions,
+        summary="x where positive, negative_slope * x elsewhere",
+        source="Maas et al., ICML 2013 workshop",
+    ),
+    ActivationEntry(
+        name="prelu",
+        target="actbench.activations.prelu:PReLU",
+        options=PReLUOptions,
+        summary="leaky ReLU with a learnable slope, per channel or per layer",
+        source="He et al., 2015, arXiv:1502.01852",
+    ),
+    ActivationEntry(
+        name="elu",
+        target="actbench.activations.pointwise:ELU",
+        options=ELUOptions,
+        summary="x where positive, alpha * (exp(x) - 1) elsewhere",
+        source="Clevert et al., 2015, arXiv:1511.07289",
+    ),
+    ActivationEntry(
+        name="selu",
+        target="actbench.activations.pointwise:SELU",
+        summary="scaled ELU with the self-normalising constants",
+        source="Klambauer et al., 2017, arXiv:1706.02515",
+    ),
+    ActivationEntry(
+        name="gelu",
+        target="actbench.activations.pointwise:GELU",
+        options=GELUOptions,
+        summary="x * Phi(x), Phi the standard normal distribution function",
+        source="Hendrycks and Gimpel, 2016, arXiv:1606.08415",
+    ),
+    ActivationEntry(
+        name="silu",
+        target="actbench.activations.pointwise:SiLU",
+        summary="x * sigmoid(x), slope fixed at 1 (what papers call Swish-1)",
+        source="Elfwing et al., 2017, arXiv:1702.03118",
+    ),
+    ActivationEntry(
+        name="swish",
+        target="actbench.activations.swish:Swish",
+        options=SwishOptions,
+        summary="x * sigmoid(beta * x) with beta learnable per channel, starting at 1",
+        source="Ramachandran et al., 2017, arXiv:1710.05941",
+    ),
+    ActivationEntry(
+        name="mish",
+        target="actbench.activations.pointwise:Mish",
+        summary="x * tanh(softplus(x))",
+        source="Misra, 2019, arXiv:1908.08681",
+    ),
+    ActivationEntry(
+        name="softplus",
+        target="actbench.activations.pointwise:Softplus",
+        options=SoftplusOptions,
+        summary="log(1 + exp(beta * x)) / beta",
+        source="Dugas et al., NIPS 2000",
+    ),
+    ActivationEntry(
+        name="series",
+        target="actbench.activations.series:Series",
+        options=SeriesOptions,
+        summary="VanillaNet's series activation: base, depthwise (2n+1)x(2n+1) convolution, BN",
+        source="Chen et al., 2023, arXiv:2305.12972",
+    ),
+    ActivationEntry(
+        name="lslu",
+        target="actbench.activations.lslu:LSLU",
+        options=LSLUOptions,
+        summary="n serial scaled and shifted ReLUs shared by all channels, then series, as the official code computes it",
+        source="Feng et al., 2024, arXiv:2409.08283",
+    ),
+    ActivationEntry(
+        name="lslu_parallel",
+        target="actbench.activations.lslu:LSLUParallel",
+        options=LSLUParallelOptions,
+        summary="sum of n scaled ReLUs with the shifts inside, then series, as the paper's wording suggests",
+        source="Feng et al., 2024, arXiv:2409.08283",
+    ),
+)
+
+ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

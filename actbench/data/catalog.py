@@ -1,0 +1,113 @@
+"""Every data set by name, with its typed options. Imports no torch.
+
+The field `name` tells the option classes apart in a recipe. Sets are looked for below the data folder
+(`--data-dir`, `ACTBENCH_DATA_DIR`, else ./data), in the layout that the entry describes.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from actbench.frozen import Options
+
+
+class DigitsOptions(Options):
+    name: Literal["digits"]
+    test_fraction: float = Field(0.3, gt=0, lt=1)
+
+
+class Cifar10Options(Options):
+    name: Literal["cifar10"]
+
+
+class Cifar100Options(Options):
+    name: Literal["cifar100"]
+
+
+class ImageFolderOptions(Options):
+    name: Literal["image_folder"]
+    folder: str = Field(min_length=1)
+    """Folder below the data folder (or an absolute path) with train/CLASS/*.png and test/ (or val/) likewise; a
+    folder of classes without such a split is split by content."""
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+    """Share kept as test where the folder has no test part of its own."""
+
+
+class ImageNetOptions(Options):
+    name: Literal["imagenet"]
+    folder: str = "imagenet"
+    """Folder below the data folder with train/SYNSET/*.JPEG and val/SYNSET/*.JPEG; val is the test set."""
+    workers: int = Field(2, ge=0, le=128)
+
+
+class SyntheticOptions(Options):
+    name: Literal["synthetic"]
+    num_classes: int = Field(10, ge=2, le=10_000)
+    channels: Literal[1, 3] = 3
+    size: int = Field(32, ge=4, le=512)
+    train: int = Field(512, ge=8, le=100_000)
+    test: int = Field(256, ge=8, le=100_000)
+
+
+DataOptions = Annotated[
+    DigitsOptions | Cifar10Options | Cifar100Options | ImageFolderOptions | ImageNetOptions | SyntheticOptions,
+    Field(discriminator="name"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataEntry:
+    name: str
+    options: type[Options]
+    summary: str
+    layout: str
+    source: str
+
+
+_ENTRIES = (
+    DataEntry(
+        name="digits",
+        options=DigitsOptions,
+        summary="1,797 handwritten digits of 8x8 pixels, each pixel repeated to 32x32; embedded, no download",
+        layout="ships with scikit-learn",
+        source="UCI Optical Recognition of Handwritten Digits, test part",
+    ),
+    DataEntry(
+        name="cifar10",
+        options=Cifar10Options,
+        summary="60,000 colour images of 32x32 in 10 classes",
+        layout="cifar-10-batches-py/{data_batch_1..5,test_batch,batches.meta}, or cifar10/{train,test}/CLASS/*.png",
+        source="Krizhevsky, 2009",
+    ),
+    DataEntry(
+        name="cifar100",
+        options=Cifar100Options,
+        summary="60,000 colour images of 32x32 in 100 classes",
+        layout="cifar-100-python/{train,test,meta}, or cifar100/{train,test}/CLASS/*.png",
+        source="Krizhevsky, 2009",
+    ),
+    DataEntry(
+        name="image_folder",
+        options=ImageFolderOptions,
+        summary="anyone's pictures, one folder per class",
+        layout="FOLDER/{train,test}/CLASS/*.png, or FOLDER/CLASS/*.png",
+        source="yours",
+    ),
+    DataEntry(
+        name="imagenet",
+        options=ImageNetOptions,
+        summary="ImageNet-1K, streamed from disk; its val folder is the test set",
+        layout="imagenet/{train,val}/SYNSET/*.JPEG",
+        source="Russakovsky et al., 2014, arXiv:1409.0575",
+    ),
+    DataEntry(
+        name="synthetic",
+        options=SyntheticOptions,
+        summary="generated images for smoke runs; never comparable with real data",
+        layout="made in memory",
+        source="actbench",
+    ),
+)
+
+ENTRIES: dict[str, DataEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,17 @@
+"""The base of everything typed that YAML and JSON carry. Imports nothing of ours."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """An immutable mapping with known keys only; NaN and infinities are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Options(Frozen):
+    """Options of one activation, model or data set, as its catalogue types them."""
+
+
+class NoOptions(Options):
+    """For what has nothing to choose."""

@@ -1,0 +1,86 @@
+"""Every model by name, with its typed options. Imports no torch.
+
+A model is constructed as `Class(act, num_classes=K, in_channels=C, **options)`, where `act(num_channels)` makes
+one activation per site. The field `name` tells the option classes apart in a recipe and is not passed on.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from actbench.frozen import Options
+
+
+class VanillaNetOptions(Options):
+    name: Literal["vanillanet"]
+    depth: int = Field(5, ge=5, le=13)
+    width: float = Field(1.0, gt=0, le=4)
+    stem_stride: Literal[1, 2, 4] = 4
+    dropout: float = Field(0.0, ge=0, lt=1)
+    decay_epochs: int = Field(100, ge=1)
+    """Epochs over which deep training moves lambda from 0 (ReLU) to 1 (identity)."""
+    decay: Literal["linear", "cosine"] = "linear"
+
+
+class ResNetOptions(Options):
+    name: Literal["resnet"]
+    depth: Literal[18, 34, 50] = 18
+    width: int = Field(64, ge=4, le=512)
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """On every residual branch before the sum, and before the classifier."""
+
+
+class CifarResNetOptions(Options):
+    name: Literal["resnet_cifar"]
+    depth: Literal[8, 20, 32, 56] = 20
+    width: int = Field(16, ge=4, le=256)
+
+
+ModelOptions = Annotated[
+    VanillaNetOptions | ResNetOptions | CifarResNetOptions, Field(discriminator="name")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    name: str
+    target: str
+    options: type[Options]
+    summary: str
+    source: str
+    native: str
+    """The activation that `activation: native` stands for: the architecture's own, with default options."""
+    has_deep_training: bool = False
+
+
+_ENTRIES = (
+    ModelEntry(
+        name="vanillanet",
+        target="actbench.models.vanillanet:VanillaNet",
+        options=VanillaNetOptions,
+        summary="VanillaNet-5 to -13: no shortcuts, paired convolutions that merge after deep training",
+        source="Chen et al., 2023, arXiv:2305.12972",
+        native="series",
+        has_deep_training=True,
+    ),
+    ModelEntry(
+        name="resnet",
+        target="actbench.models.resnet:ResNet",
+        options=ResNetOptions,
+        summary="ResNet-18/34/50 with the ImageNet stem or a 3x3 stem for small images",
+        source="He et al., 2015, arXiv:1512.03385",
+        native="relu",
+    ),
+    ModelEntry(
+        name="resnet_cifar",
+        target="actbench.models.resnet_cifar:CifarResNet",
+        options=CifarResNetOptions,
+        summary="ResNet-8/20/32/56 for CIFAR: three stages of widths w, 2w, 4w, shortcuts without parameters",
+        source="He et al., 2015, arXiv:1512.03385, section 4.2",
+        native="relu",
+    ),
+)
+
+ENTRIES: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,226 @@
+"""What a recipe holds once it is checked: frozen, typed, every value in its range.
+
+`load.py` alone makes these from YAML. Fractions are fractions, sizes are pixels, lengths are epochs unless the
+name says otherwise. A field that equals its default is left out of the hashes (see `hashing.py`), so a new field
+with a default invalidates no stored run.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+
+from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.data.catalog import DataOptions
+from actbench.frozen import Frozen, NoOptions, Options
+from actbench.models.catalog import ENTRIES as MODELS
+from actbench.models.catalog import ModelOptions
+
+Profile = Literal["paper", "lite", "smoke"]
+PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class RandAugmentSettings(Frozen):
+    num_ops: int = Field(2, ge=1, le=4)
+    magnitude: float = Field(7, ge=0, le=10)
+    magnitude_std: float = Field(0.5, ge=0, le=10)
+
+
+class InputSettings(Frozen):
+    """From stored image to network input; everything random here applies to training images alone."""
+
+    size: int = Field(32, ge=4, le=1024)
+    normalize: Literal["dataset", "imagenet", "half"] = "dataset"
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    crop: Literal["none", "pad", "random-resized"] = "none"
+    padding: int = Field(4, ge=0, le=64)
+    scale_min: float = Field(0.08, gt=0, le=1)
+    """Smallest share of the area that a random-resized crop takes; its aspect ratio lies in 3/4 to 4/3."""
+    test_crop_ratio: float = Field(1.0, gt=0, le=1)
+    """Test images are resized to size / test_crop_ratio, then cropped at the centre."""
+    flip: Fraction = 0.0
+    rand_augment: RandAugmentSettings | None = None
+    cutout: int = Field(0, ge=0, le=512)
+    """Side of the square that is set to the mean; 0 for none."""
+    random_erasing: Fraction = 0.0
+    mixup: NonNegative = 0.0
+    cutmix: NonNegative = 0.0
+    mix_probability: Fraction = 1.0
+    switch_probability: Fraction = 0.5
+    """Chance of cutmix instead of mixup where both are on."""
+
+
+class EMASettings(Frozen):
+    """Moving average of the weights: a decay as given, or one whose horizon is a share of all steps."""
+
+    horizon: float | None = Field(None, gt=0, le=1)
+    decay: float | None = Field(None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "EMASettings":
+        if (self.horizon is None) == (self.decay is None):
+            raise ValueError("give either horizon (a share of all steps) or decay, not both")
+        return self
+
+
+class EarlyStoppingSettings(Frozen):
+    patience: int = Field(10, ge=1)
+    min_delta: Fraction = 0.0
+
+
+class TrainSettings(Frozen):
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(128, ge=2, le=65_536)
+    """Images per update."""
+    accumulation: int = Field(1, ge=1, le=256)
+    """Parts into which a batch is cut so that it fits in memory."""
+    optimizer: Literal["sgd", "adamw", "lamb"] = "sgd"
+    lr: Positive
+    min_lr: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    eps: float = Field(1e-8, gt=0)
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    milestones: tuple[Fraction, ...] = (0.5, 0.75)
+    """Where the step schedule drops, as shares of the epochs."""
+    gamma: float = Field(0.1, gt=0, lt=1)
+    warmup_epochs: NonNegative = 0.0
+    loss: Literal["cross_entropy", "bce"] = "cross_entropy"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    clip_norm: float | None = Field(None, gt=0)
+    ema: EMASettings | None = None
+    amp: Literal["none", "bf16"] = "none"
+    channels_last: bool = False
+    early_stopping: EarlyStoppingSettings | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainSettings":
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr {self.min_lr:g} is above lr {self.lr:g}")
+        if self.batch_size % self.accumulation:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of accumulation {self.accumulation}")
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError("milestones must rise")
+        return self
+
+
+class EvaluationSettings(Frozen):
+    protocol: Literal["held-out", "best-test"] = "held-out"
+    val_fraction: float = Field(0.1, gt=0, lt=1)
+    every: int = Field(1, ge=1)
+    """Epochs between evaluations; the last epoch is always evaluated."""
+    batch_size: int = Field(500, ge=1, le=65_536)
+
+
+class ArmTrain(Frozen):
+    """The only differences an arm may have beside its activation; tables name them in a footnote."""
+
+    lr_factor: float = Field(1.0, gt=0)
+    """Factor on lr for the activation's own parameters."""
+    weight_decay_factor: float = Field(1.0, ge=0)
+    """Factor on the weight decay of those of the activation's own parameters that are decayed at all."""
+    deep_lambda: float | None = Field(None, ge=0, le=1)
+    """Holds VanillaNet's lambda at this value instead of its schedule."""
+
+
+class Arm(Frozen):
+    name: Name
+    activation: str
+    options: SerializeAsAny[Options] = NoOptions()
+    sites: Literal["all", "stem"] | tuple[str, ...] = "all"
+    """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
+    fill: str = "relu"
+    train: ArmTrain = ArmTrain()
+
+    @field_validator("activation", "fill")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name != "native" and name not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {name!r}")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_of_the_activation(cls, values: object) -> object:
+        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again."""
+        if isinstance(values, dict) and isinstance(values.get("options", {}), dict):
+            entry = ACTIVATIONS.get(str(values.get("activation")))
+            options = (entry.options if entry else NoOptions).model_validate(values.get("options", {}))
+            return {**values, "options": options}
+        return values
+
+
+class Variant(Frozen):
+    """A named set of overrides; every variant trains all arms on its own equal footing."""
+
+    name: Name
+    set: tuple[str, ...] = Field(min_length=1)
+
+
+class Recipe(Frozen):
+    """One experiment under one profile (and one variant): everything resolved, nothing left to look up."""
+
+    name: Name
+    title: str = ""
+    paper: Name | None = None
+    """Key of the paper's file in actbench/papers."""
+    table: Name | None = None
+    """Which table of that paper this recipe stands beside."""
+    claim: str | None = None
+    task: Literal["classify"] = "classify"
+    profile: Profile
+    variant: Name | None = None
+    data: DataOptions
+    limit: int | None = Field(None, ge=2)
+    """At most this many training and this many test images, stratified; set by --limit."""
+    input: InputSettings = InputSettings()
+    model: ModelOptions
+    arms: tuple[Arm, ...] = Field(min_length=1)
+    baselines: tuple[Name, ...] = ("relu", "swish")
+    train: TrainSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        # Checks that span several blocks; the loader gives each of these messages the line of the first block named.
+        names = [arm.name for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arms: the arm {twice[0]!r} stands here more than once")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: a seed stands here more than once")
+        if self.evaluation.protocol == "best-test" and self.train.early_stopping:
+            raise ValueError("train.early_stopping: forbidden under protocol best-test, which has no validation set")
+        if not MODELS[self.model.name].has_deep_training:
+            for index, arm in enumerate(self.arms):
+                if arm.train.deep_lambda is not None:
+                    raise ValueError(
+                        f"arms[{index}].train.deep_lambda: the model {self.model.name!r} has no deep training"
+                    )
+        if self.input.crop == "pad" and self.data.name == "imagenet":
+            raise ValueError("input.crop: pad needs images of one size; imagenet takes random-resized")
+        if self.input.cutout > self.input.size:
+            raise ValueError(f"input.cutout: larger than the image side {self.input.size}")
+        if self.model.name == "vanillanet" and self.input.size // self.model.stem_stride < 8:
+            raise ValueError(
+                f"input.size: {self.input.size} pixels are too few: three halvings follow a stem of stride "
+                f"{self.model.stem_stride}, so at least {8 * self.model.stem_stride} are needed"
+            )
+        return self
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.data.name == "synthetic"
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name; KeyError where there is none."""
+        return {arm.name: arm for arm in self.arms}[name]

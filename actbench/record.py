@@ -1,0 +1,176 @@
+"""The stored result of one run: what `train` writes and everything else reads. Imports no torch.
+
+Raw facts only; means, differences and rounding are made while rendering. Accuracies are counts, times seconds,
+memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says what it can still read.
+"""
+
+import base64
+from typing import Literal
+
+from pydantic import Field
+
+from actbench.frozen import Frozen
+from actbench.recipe.schema import Arm, Recipe
+
+SCHEMA_VERSION = 1
+
+Status = Literal["completed", "diverged", "interrupted", "failed"]
+Which = Literal["last", "best_val", "best_test"]
+Weights = Literal["raw", "ema"]
+
+
+class Tally(Frozen):
+    """What one pass over a split counted."""
+
+    correct: int
+    total: int
+    loss_sum: float | None
+    """Sum over examples of the cross-entropy in nats; None where it is not finite."""
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.total
+
+
+class TestResult(Frozen):
+    """One evaluation of the test set, at one of the weights that the protocol allows."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    which: Which
+    weights: Weights
+    epoch: int
+    """Epoch (from 0) after which these weights stood."""
+    tally: Tally
+    correct_bits: str
+    """Per-example correctness in canonical order: bits packed big-endian, base64."""
+
+    def correctness(self) -> list[bool]:
+        """The bits, one per test example."""
+        packed = base64.b64decode(self.correct_bits)
+        return [bool(packed[i >> 3] >> (7 - (i & 7)) & 1) for i in range(self.tally.total)]
+
+
+def pack_bits(correct: list[bool]) -> str:
+    """The inverse of `TestResult.correctness`."""
+    packed = bytearray((len(correct) + 7) // 8)
+    for i, bit in enumerate(correct):
+        packed[i >> 3] |= int(bit) << (7 - (i & 7))
+    return base64.b64encode(bytes(packed)).decode()
+
+
+class SiteLog(Frozen):
+    """Learnt scalars of one activation site after an epoch: name -> values (theta, omega, t0, t1, p, q, beta, ...).
+
+    An infinite or undefined value is null.
+    """
+
+    site: str
+    values: dict[str, list[float | None]]
+
+
+class EpochRecord(Frozen):
+    epoch: int
+    lr: float
+    """Learning rate of the last step."""
+    deep_lambda: float | None = None
+    train_loss: float
+    """Mean over the epoch's steps of the training loss."""
+    val: Tally | None = None
+    val_ema: Tally | None = None
+    test: Tally | None = None
+    """Only under protocol best-test."""
+    test_ema: Tally | None = None
+    time_s: float
+    """Wall time of the epoch's training part."""
+    step_time_s: float
+    """Median wall time of a step."""
+    data_time_s: float
+    """Share of `time_s` spent on making batches."""
+    activations: list[SiteLog] = []
+    notes: list[str] = []
+
+
+class ParameterGroup(Frozen):
+    lr_factor: float
+    weight_decay: float
+    activation: bool
+    """Whether the group holds activations' own parameters."""
+    parameters: int
+    """Number of scalars."""
+    tensors: list[str]
+
+
+class Cost(Frozen):
+    parameters: int
+    activation_parameters: int
+    macs: int
+    """Multiply-accumulates of one image's forward pass, counted over convolutions and matrix products."""
+    pointwise_ops: int
+    """Declared operations of the activations on one image, which the count above leaves out."""
+    kept_bytes: int
+    """Bytes kept for backward per image, every storage once."""
+    step_time_s: float | None
+    """Median over all steps but the first epoch's first ten; None if no step was timed."""
+    images_per_s: float | None
+    peak_memory_bytes: int | None
+    """CUDA: peak allocated in this run. CPU: the process's peak resident size so far."""
+
+
+class DataFacts(Frozen):
+    fingerprint: str
+    train: int
+    val: int
+    test: int
+    num_classes: int
+    synthetic: bool
+
+
+class Provenance(Frozen):
+    actbench: str
+    commit: str | None
+    dirty: bool | None
+    python: str
+    torch: str
+    packages: dict[str, str]
+    device: str
+    hardware: str
+    threads: int
+    allocator: str
+    command: str
+    started: str
+    """UTC, ISO 8601."""
+    wall_time_s: float
+    resumed: int = 0
+    """How many times the run was taken up again from a checkpoint."""
+
+
+class RunRecord(Frozen):
+    schema_version: Literal[1] = 1
+    status: Status
+    reason: str | None = None
+    recipe: Recipe
+    """Resolved; its `arms` and `seeds` are the whole plan's, this run's are below."""
+    arm: Arm
+    seed: int
+    footing: str
+    run: str
+    data: DataFacts
+    history: list[EpochRecord]
+    results: list[TestResult] = []
+    backends: dict[str, str] = {}
+    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
+    parameter_groups: list[ParameterGroup] = []
+    cost: Cost | None = None
+    provenance: Provenance
+
+    def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
+        """The test evaluation at these weights, or None where the run has none."""
+        return next((r for r in self.results if r.which == which and r.weights == weights), None)
+
+
+class VersionProbe(Frozen):
+    """Reads a file's schema version before anything else of it is believed."""
+
+    model_config = {**Frozen.model_config, "extra": "ignore"}
+    schema_version: int = Field(ge=1)
