@@ -11,6 +11,7 @@ from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, 
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import DataOptions
+from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.models.catalog import ModelOptions
@@ -23,36 +24,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class RandAugmentSettings(Frozen):
-    num_ops: int = Field(2, ge=1, le=4)
-    magnitude: float = Field(7, ge=0, le=10)
-    magnitude_std: float = Field(0.5, ge=0, le=10)
-
-
-class InputSettings(Frozen):
-    """From stored image to network input; everything random here applies to training images alone."""
-
-    size: int = Field(32, ge=4, le=1024)
-    normalize: Literal["dataset", "imagenet", "half"] = "dataset"
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    crop: Literal["none", "pad", "random-resized"] = "none"
-    padding: int = Field(4, ge=0, le=64)
-    scale_min: float = Field(0.08, gt=0, le=1)
-    """Smallest share of the area that a random-resized crop takes; its aspect ratio lies in 3/4 to 4/3."""
-    test_crop_ratio: float = Field(1.0, gt=0, le=1)
-    """Test images are resized to size / test_crop_ratio, then cropped at the centre."""
-    flip: Fraction = 0.0
-    rand_augment: RandAugmentSettings | None = None
-    cutout: int = Field(0, ge=0, le=512)
-    """Side of the square that is set to the mean; 0 for none."""
-    random_erasing: Fraction = 0.0
-    mixup: NonNegative = 0.0
-    cutmix: NonNegative = 0.0
-    mix_probability: Fraction = 1.0
-    switch_probability: Fraction = 0.5
-    """Chance of cutmix instead of mixup where both are on."""
 
 
 class EMASettings(Frozen):

@@ -1,0 +1,42 @@
+"""What an activation may declare to the training loop. A bare `nn.Module` that declares nothing works as well."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class PhaseChange(NamedTuple):
+    """What the loop must do after `begin_epoch` changed parameter values in place."""
+
+    reset: tuple[nn.Parameter, ...]
+    """Parameters whose optimiser state and moving average start anew."""
+    graph_changed: bool
+    note: str
+
+
+class Activation(nn.Module):
+    """Defaults for every declaration; a subclass overrides what it has.
+
+    `num_channels` is the size of `channel_dim` in the inputs to come (1 for N,C,*; -1 for token layouts).
+    """
+
+    operations_per_element: float = 1.0
+    """Additions, multiplications and comparisons of the deploy form per output element; an exp or tanh counts 10."""
+    surrogate_gradient: bool = False
+    """True where backward is not the derivative of forward by design."""
+    limits: tuple[float, float] | None = None
+    """Value at -inf and at +inf; NaN for a declared NaN; None for not declared."""
+    backend: str = "reference"
+    """The code that computes it, as the record names it."""
+
+    def begin_epoch(self, epoch: int) -> PhaseChange | None:  # noqa: ARG002
+        """Called before each epoch, from 0; may move the activation to its next phase."""
+        return None
+
+    def log_values(self) -> dict[str, Tensor]:
+        """Learnt values worth keeping after each epoch, by name; small tensors only."""
+        return {}
+
+    def deploy(self) -> nn.Module:
+        """Turns the module into its inference form in place and returns it; eval output is unchanged to rounding."""
+        return self

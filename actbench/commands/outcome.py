@@ -1,0 +1,14 @@
+"""What a command hands to `cli.py`, which alone prints and exits."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    text: str = ""
+    """For standard output."""
+    document: object = None
+    """The same as plain data, for --json."""
+    warnings: tuple[str, ...] = ()
+    """For standard error."""
+    exit_code: int = 0
