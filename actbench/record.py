@@ -84,9 +84,11 @@ class EpochRecord(Frozen):
     time_s: float
     """Wall time of the epoch's training part."""
     step_time_s: float
-    """Median wall time of a step."""
+    """Median wall time of an update, making its batch left out."""
+    step_cpu_s: float | None = None
+    """Median CPU time of an update over all threads: steadier than wall time on a machine that does other work."""
     data_time_s: float
-    """Share of `time_s` spent on making batches."""
+    """How much of `time_s` went into making batches."""
     activations: list[SiteLog] = []
     notes: list[str] = []
 
@@ -111,7 +113,9 @@ class Cost(Frozen):
     kept_bytes: int
     """Bytes kept for backward per image, every storage once."""
     step_time_s: float | None
-    """Median over all steps but the first epoch's first ten; None if no step was timed."""
+    """Median over the epochs' medians, the first epoch left out if there are others; None if no step was timed."""
+    step_cpu_s: float | None = None
+    """The same of CPU time."""
     images_per_s: float | None
     peak_memory_bytes: int | None
     """CUDA: peak allocated in this run. CPU: the process's peak resident size so far."""

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from actbench.errors import ActbenchError
+
 
 class PhaseChange(NamedTuple):
     """What the loop must do after `begin_epoch` changed parameter values in place."""
@@ -28,6 +30,12 @@ class Activation(nn.Module):
     """Value at -inf and at +inf; NaN for a declared NaN; None for not declared."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
+
+    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
+        super().__init__()
+        if not isinstance(num_channels, int) or isinstance(num_channels, bool) or num_channels < 1:
+            raise ActbenchError(f"num_channels must be a positive integer, not {num_channels!r}")
+        self.num_channels, self.channel_dim = num_channels, channel_dim
 
     def begin_epoch(self, epoch: int) -> PhaseChange | None:  # noqa: ARG002
         """Called before each epoch, from 0; may move the activation to its next phase."""

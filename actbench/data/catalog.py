@@ -28,8 +28,8 @@ class Cifar100Options(Options):
 class ImageFolderOptions(Options):
     name: Literal["image_folder"]
     folder: str = Field(min_length=1)
-    """Folder below the data folder (or an absolute path) with train/CLASS/*.png and test/ (or val/) likewise; a
-    folder of classes without such a split is split by content."""
+    """Folder below the data folder (or an absolute path) with train/CLASS/*.png and test/ (or val/) likewise;
+    a folder of classes without such a split is split by content."""
     test_fraction: float = Field(0.2, gt=0, lt=1)
     """Share kept as test where the folder has no test part of its own."""
 
@@ -51,7 +51,12 @@ class SyntheticOptions(Options):
 
 
 DataOptions = Annotated[
-    DigitsOptions | Cifar10Options | Cifar100Options | ImageFolderOptions | ImageNetOptions | SyntheticOptions,
+    DigitsOptions
+    | Cifar10Options
+    | Cifar100Options
+    | ImageFolderOptions
+    | ImageNetOptions
+    | SyntheticOptions,
     Field(discriminator="name"),
 ]
 
@@ -77,7 +82,8 @@ _ENTRIES = (
         name="cifar10",
         options=Cifar10Options,
         summary="60,000 colour images of 32x32 in 10 classes",
-        layout="cifar-10-batches-py/{data_batch_1..5,test_batch,batches.meta}, or cifar10/{train,test}/CLASS/*.png",
+        layout="cifar-10-batches-py/{data_batch_1..5,test_batch,batches.meta}, "
+        "or cifar10/{train,test}/CLASS/*.png",
         source="Krizhevsky, 2009",
     ),
     DataEntry(

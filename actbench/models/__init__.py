@@ -1,0 +1,1 @@
+"""Networks whose activations are handed to them. Importing this package loads no torch."""

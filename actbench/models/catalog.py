@@ -1,7 +1,8 @@
 """Every model by name, with its typed options. Imports no torch.
 
-A model is constructed as `Class(act, num_classes=K, in_channels=C, **options)`, where `act(num_channels)` makes
-one activation per site. The field `name` tells the option classes apart in a recipe and is not passed on.
+A model is constructed as `Class(act, num_classes=K, in_channels=C, **options)`, where `act(num_channels)`
+makes one activation per site. The field `name` tells the option classes apart in a recipe and is not passed
+on.
 """
 
 from dataclasses import dataclass
@@ -38,9 +39,7 @@ class CifarResNetOptions(Options):
     width: int = Field(16, ge=4, le=256)
 
 
-ModelOptions = Annotated[
-    VanillaNetOptions | ResNetOptions | CifarResNetOptions, Field(discriminator="name")
-]
+ModelOptions = Annotated[VanillaNetOptions | ResNetOptions | CifarResNetOptions, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

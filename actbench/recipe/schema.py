@@ -77,7 +77,9 @@ class TrainSettings(Frozen):
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr {self.min_lr:g} is above lr {self.lr:g}")
         if self.batch_size % self.accumulation:
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of accumulation {self.accumulation}")
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of accumulation {self.accumulation}"
+            )
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError("milestones must rise")
         return self
@@ -170,7 +172,9 @@ class Recipe(Frozen):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: a seed stands here more than once")
         if self.evaluation.protocol == "best-test" and self.train.early_stopping:
-            raise ValueError("train.early_stopping: forbidden under protocol best-test, which has no validation set")
+            raise ValueError(
+                "train.early_stopping: forbidden under protocol best-test, which has no validation set"
+            )
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:

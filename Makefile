@@ -1,0 +1,41 @@
+# `make demo` and `make test` set up everything they need; nothing else has to be installed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := .demo
+
+.PHONY: demo test check slow format tables clean
+
+demo: $(READY)
+	$(BIN)/actbench train demo_digits --results-dir $(DEMO)/results --no-progress
+	$(BIN)/actbench compare demo_digits --results-dir $(DEMO)/results
+
+test: check
+	$(BIN)/python -m pytest -n auto
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The tables in README.md are written from the records in results/.
+tables: $(READY)
+	$(BIN)/actbench export-table lslu_vanillanet_c100 --format markdown -o README.md
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): PyTorch and what it needs, about 3 GB to download and 6 GB on disk, a few minutes."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $(READY)

@@ -1,0 +1,5 @@
+"""`python -m actbench`: the same as the command `actbench`."""
+
+from actbench.cli import main
+
+main()

@@ -1,0 +1,33 @@
+"""Parameters that an activation has once, or once per channel: their shape, and their place beside an input."""
+
+import torch
+from torch import Tensor, nn
+
+from actbench.activations.catalog import Sharing
+from actbench.errors import ActbenchError
+
+
+def make_parameter(value: float, num_channels: int, *, sharing: Sharing, freeze: bool) -> nn.Parameter:
+    """A parameter of shape (num_channels,) or (), filled with `value`; frozen ones get no gradient."""
+    shape = (num_channels,) if sharing == "channel" else ()
+    return nn.Parameter(torch.full(shape, value), requires_grad=not freeze)
+
+
+def beside(parameter: Tensor, x: Tensor, channel_dim: int) -> Tensor:
+    """View of a () or (C,) parameter that broadcasts against x. Raises ActbenchError if x has other channels."""
+    if parameter.ndim == 0:
+        return parameter
+    if not -x.ndim <= channel_dim < x.ndim or x.shape[channel_dim] != len(parameter):
+        raise ActbenchError(
+            f"an activation of {len(parameter)} channels along dimension {channel_dim} got an input of shape "
+            f"{tuple(x.shape)}",
+            hints=("token layouts (N, T, C) need channel_dim=-1",),
+        )
+    shape = [1] * x.ndim
+    shape[channel_dim] = -1
+    return parameter.view(shape)
+
+
+def widen(x: Tensor) -> Tensor:
+    """x in at least float32, which is where sums over a whole batch and products of half numbers are taken."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,130 @@
+"""Activations without parameters: PyTorch's own functions under our declarations.
+
+Formula     ReLU        y = max(x, 0)
+            LeakyReLU   y = x where x > 0, else negative_slope * x
+            ELU         y = x where x > 0, else alpha * (exp(x) - 1)
+            SELU        y = scale * ELU(x), alpha = 1.6732632, scale = 1.0507010
+            GELU        y = x * Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2; approximate="tanh" has
+                        Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
+            SiLU        y = x * sigmoid(x)
+            Mish        y = x * tanh(log(1 + exp(x)))
+            Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20, a change below rounding
+Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
+Dtype       y has the dtype of x; float16 and bfloat16 are computed inside in float32; autocast changes nothing
+Parameters  none
+Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReLU 0, LeakyReLU negative_slope,
+            ELU alpha, SELU scale * alpha; the others are smooth
+Source      each class names its own
+Departures  none
+
+Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product is
+-inf * 0 = NaN in PyTorch, and is declared so.
+"""
+
+import math
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from actbench.activations.base import Activation
+
+
+class ReLU(Activation):
+    """max(x, 0). Nair and Hinton, ICML 2010."""
+
+    operations_per_element = 1.0
+    limits = (0.0, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class LeakyReLU(Activation):
+    """x where positive, negative_slope * x elsewhere. Maas et al., ICML 2013 workshop."""
+
+    operations_per_element = 2.0
+
+    def __init__(self, num_channels: int, channel_dim: int = 1, *, negative_slope: float = 0.01) -> None:
+        super().__init__(num_channels, channel_dim)
+        self.negative_slope = negative_slope
+        self.limits = (-math.inf * negative_slope, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope)
+
+
+class ELU(Activation):
+    """x where positive, alpha * (exp(x) - 1) elsewhere. Clevert et al., 2015, arXiv:1511.07289."""
+
+    operations_per_element = 13.0
+
+    def __init__(self, num_channels: int, channel_dim: int = 1, *, alpha: float = 1.0) -> None:
+        super().__init__(num_channels, channel_dim)
+        self.alpha = alpha
+        self.limits = (-alpha, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.elu(x, self.alpha)
+
+
+class SELU(Activation):
+    """ELU scaled so that normalised inputs stay so. Klambauer et al., 2017, arXiv:1706.02515, equation 2."""
+
+    operations_per_element = 14.0
+    # -scale * alpha, of the constants in the paper's appendix.
+    limits = (-1.0507009873554804934193349852946 * 1.6732632423543772848170429916717, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.selu(x)
+
+
+class GELU(Activation):
+    """x times the normal distribution function. Hendrycks and Gimpel, 2016, arXiv:1606.08415, section 2.
+
+    Limits are not declared: at +inf PyTorch's kernels give inf or NaN, by dtype and formula.
+    """
+
+    def __init__(
+        self, num_channels: int, channel_dim: int = 1, *, approximate: Literal["none", "tanh"] = "none"
+    ) -> None:
+        super().__init__(num_channels, channel_dim)
+        self.approximate = approximate
+        self.operations_per_element = 14.0 if approximate == "none" else 18.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(x, approximate=self.approximate)
+
+
+class SiLU(Activation):
+    """x * sigmoid(x), what papers call Swish-1. Elfwing et al., 2017, arXiv:1702.03118, section 2."""
+
+    operations_per_element = 13.0
+    limits = (math.nan, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x)
+
+
+class Mish(Activation):
+    """x * tanh(softplus(x)). Misra, 2019, arXiv:1908.08681, equation 1."""
+
+    operations_per_element = 32.0
+    limits = (math.nan, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.mish(x)
+
+
+class Softplus(Activation):
+    """A smooth maximum of x and 0, sharper as beta grows. Dugas et al., NIPS 2000."""
+
+    operations_per_element = 24.0
+    limits = (0.0, math.inf)
+
+    def __init__(self, num_channels: int, channel_dim: int = 1, *, beta: float = 1.0) -> None:
+        super().__init__(num_channels, channel_dim)
+        self.beta = beta
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.softplus(x, self.beta)

@@ -1,0 +1,384 @@
+"""The command line: parse options, call one command, print what it returns, choose the exit code.
+
+Nothing else in the package prints. Commands are imported when they are called, so that usage needs no torch.
+"""
+
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actbench.errors import ActbenchError
+
+if TYPE_CHECKING:
+    from actbench.commands.outcome import Outcome
+    from actbench.recipe.plan import PlannedRun
+    from actbench.record import EpochRecord, RunRecord
+
+app = typer.Typer(
+    help="The bench on which activation functions are tried fairly.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_RECIPES = "recipe names or paths, and overrides such as train.lr=0.1"
+_SELECTION = "recipe names or paths, record files, and overrides such as train.lr=0.1"
+Profile = Annotated[str | None, typer.Option("--profile", "-p", help="paper, lite or smoke  [default: lite]")]
+ResultsDir = Annotated[
+    Path, typer.Option("--results-dir", envvar="ACTBENCH_RESULTS_DIR", help="where records are stored")
+]
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="ACTBENCH_DATA_DIR", help="where data sets lie")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0, ...")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+At = Annotated[str, typer.Option("--at", help="last, best-val or best-test")]
+Weights = Annotated[str, typer.Option("--weights", help="raw, or ema for their moving average")]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
+]
+
+
+@app.command()
+def train(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
+    profile: Profile = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option("--arm", help="train this arm only; may be repeated")
+    ] = None,
+    device: Device = "auto",
+    data_dir: DataDir = Path("data"),
+    results_dir: ResultsDir = Path("results"),
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="at most this many training and test images, stratified")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="train again what is stored; the old files are kept aside")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="download CIFAR if it is not there, without asking")
+    ] = False,
+    as_json: Json = False,
+    progress: Annotated[
+        bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
+    ] = True,
+) -> None:
+    """Train every arm of the recipes over their seeds; what is stored already is not trained again."""
+    from actbench.commands.train import TrainRequest
+    from actbench.commands.train import train as command
+
+    references, overrides = _split(arguments)
+    request = TrainRequest(
+        references=references,
+        overrides=overrides,
+        profile=_profile(profile),
+        seeds=seeds,
+        arms=tuple(arm or ()),
+        device=device,
+        data_dir=data_dir,
+        results_dir=results_dir,
+        limit=limit,
+        plan_only=plan,
+        force=force,
+        download=download,
+    )
+    _run(lambda: command(request, _Progress(show_epochs=progress)), as_json)
+
+
+@app.command("eval")
+def eval_(
+    references: Annotated[
+        list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help="what to evaluate")
+    ],
+    profile: Profile = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="evaluate the merged inference form")] = False,
+    split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
+    at: At = "last",
+    weights: Weights = "raw",
+    device: Device = "auto",
+    data_dir: DataDir = Path("data"),
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Evaluate stored weights again, in training or in deploy form."""
+    from actbench.commands.eval import EvalRequest, evaluate_stored
+
+    request = EvalRequest(
+        references=tuple(references),
+        profile=_profile(profile),
+        deploy=deploy,
+        split=_choice("--split", split, ("val", "test")),
+        at=_choice("--at", at, ("last", "best-val", "best-test")),
+        weights=_choice("--weights", weights, ("raw", "ema")),
+        device=device,
+        data_dir=data_dir,
+        results_dir=results_dir,
+    )
+    _run(lambda: evaluate_stored(request), as_json)
+
+
+@app.command()
+def compare(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
+    profile: Profile = None,
+    baseline: Baselines = None,
+    at: At = "last",
+    weights: Weights = "raw",
+    results_dir: ResultsDir = Path("results"),
+    check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare stored runs: accuracy with its interval, gaps to the baselines, cost, the paper's own value."""
+    from actbench.commands.compare import compare as command
+
+    references, overrides = _split(arguments)
+    _run(
+        lambda: command(
+            references,
+            profile=_profile(profile),
+            overrides=overrides,
+            baselines=baseline or (),
+            which=_which(at),
+            weights=_choice("--weights", weights, ("raw", "ema")),
+            results_dir=results_dir,
+            check=check,
+        ),
+        as_json,
+    )
+
+
+@app.command("export-table")
+def export_table(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
+    table_format: Annotated[
+        str, typer.Option("--format", "-f", help="markdown, latex, csv, json or terminal")
+    ] = "markdown",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="file to write; in a markdown file, between its markers"),
+    ] = None,
+    check: Annotated[Path | None, typer.Option("--check", help="exit 4 if this file is stale")] = None,
+    profile: Profile = None,
+    baseline: Baselines = None,
+    at: At = "last",
+    weights: Weights = "raw",
+    results_dir: ResultsDir = Path("results"),
+) -> None:
+    """Write the table of `compare` as markdown, LaTeX, CSV or JSON."""
+    from actbench.commands.export_table import export_table as command
+
+    references, overrides = _split(arguments)
+    _run(
+        lambda: command(
+            references,
+            format=_choice("--format", table_format, ("markdown", "latex", "csv", "json", "terminal")),
+            output=output,
+            check=check,
+            profile=_profile(profile),
+            overrides=overrides,
+            baselines=baseline or (),
+            which=_which(at),
+            weights=_choice("--weights", weights, ("raw", "ema")),
+            results_dir=results_dir,
+        ),
+        as_json=False,
+    )
+
+
+@app.command()
+def ls(
+    kind: Annotated[
+        str, typer.Argument(help="recipes, arms, models, data, papers, claims or runs")
+    ] = "recipes",
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """List recipes, arms (activations), models, data sets, papers, claims or stored runs."""
+    from actbench.commands.ls import ls as command
+
+    _run(lambda: command(kind, results_dir=results_dir), as_json)
+
+
+@app.command()
+def show(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="RECIPE", help=_RECIPES)] = None,
+    profile: Profile = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="every value with where it comes from")
+    ] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="the JSON Schema of recipe files")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a recipe: its text, or its values under a profile, or the format of all recipes."""
+    from actbench.commands.show import show as command
+
+    references, overrides = _split(arguments) if arguments else ((), ())
+    if len(references) > 1:
+        raise ActbenchError("show takes one recipe", where="command line", hints=[" ".join(references)])
+    _run(
+        lambda: command(
+            references[0] if references else None,
+            profile=_profile(profile),
+            overrides=overrides,
+            resolved=resolved,
+            schema=schema,
+        ),
+        as_json,
+    )
+
+
+@app.command()
+def cp(
+    recipe: Annotated[str, typer.Argument(help="recipe name or path")],
+    destination: Annotated[
+        str | None, typer.Argument(help="file or folder  [default: ./recipes/NAME.yaml]")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="the copy's name")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite a file that exists")] = False,
+) -> None:
+    """Copy a recipe to edit."""
+    from actbench.commands.cp import cp as command
+
+    _run(lambda: command(recipe, destination, name=name, force=force), as_json=False)
+
+
+@app.command()
+def validate(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
+    profile: Profile = None,
+    as_json: Json = False,
+) -> None:
+    """Check recipes in all their profiles without training; every mistake is told with its line."""
+    from actbench.commands.validate import validate as command
+
+    references, overrides = _split(arguments)
+    _run(lambda: command(references, profile=_profile(profile), overrides=overrides), as_json)
+
+
+class _Progress:
+    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite."""
+
+    def __init__(self, *, show_epochs: bool) -> None:
+        self._show_epochs = show_epochs
+        self._live = sys.stderr.isatty()
+
+    def note(self, text: str) -> None:
+        self._line(text)
+
+    def warn(self, text: str) -> None:
+        self._line(f"warning: {text}")
+
+    def run_started(self, run: "PlannedRun", number: int, total: int) -> None:
+        resumed = " (resumed)" if run.state == "resumable" else ""
+        self._line(f"[{number}/{total}] {run.label}{resumed}")
+
+    def epoch_done(self, run: "PlannedRun", epoch: "EpochRecord") -> None:
+        if not self._show_epochs:
+            return
+        tally = epoch.val or epoch.test
+        accuracy = f"  {'val' if epoch.val else 'test'} {100 * tally.accuracy:.2f} %" if tally else ""
+        text = (
+            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{accuracy}"
+            f"  {epoch.time_s:.1f} s"
+        )
+        if self._live:
+            print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def run_finished(self, run: "PlannedRun", record: "RunRecord") -> None:
+        result = record.result()
+        accuracy = f"  test {100 * result.tally.accuracy:.2f} %" if result else ""
+        self._line(f"  {record.status}{accuracy}  {record.provenance.wall_time_s:.0f} s  {run.path}")
+
+    def agrees(self, question: str) -> bool:
+        return sys.stdin.isatty() and typer.confirm(question, err=True)
+
+    def _line(self, text: str) -> None:
+        clear = f"\r{'':<78}\r" if self._live else ""
+        print(f"{clear}{text}", file=sys.stderr, flush=True)
+
+
+def _split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Recipes and overrides, in the order given."""
+    from actbench.recipe.overrides import is_override
+
+    references = tuple(argument for argument in arguments if not is_override(argument))
+    if not references:
+        raise ActbenchError("no recipe named", where="command line", hints=["actbench ls recipes"])
+    return references, tuple(argument for argument in arguments if is_override(argument))
+
+
+def _choice(option: str, value: str, known: Sequence[str]) -> Any:
+    if value not in known:
+        raise ActbenchError(
+            f"unknown value {value!r}", where="command line", key=option, hints=[f"known: {', '.join(known)}"]
+        )
+    return value
+
+
+def _profile(value: str | None) -> Any:
+    return None if value is None else _choice("--profile", value, ("paper", "lite", "smoke"))
+
+
+def _which(at: str) -> Any:
+    return _choice("--at", at, ("last", "best-val", "best-test")).replace("-", "_")
+
+
+def _run(command: "Callable[[], Outcome]", as_json: bool) -> None:
+    """Calls a command and prints what it returns; typer would answer an interruption with exit code 1."""
+    try:
+        outcome = command()
+    except KeyboardInterrupt:
+        print(
+            "interrupted; everything finished so far is kept, and the same command goes on", file=sys.stderr
+        )
+        raise typer.Exit(130) from None
+    for warning in outcome.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(_plain(outcome.document), indent=1, allow_nan=False))
+    elif outcome.text:
+        print(outcome.text)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _plain(value: object) -> object:
+    """The same with null for NaN and infinities, which JSON has no words for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The program: runs the command and turns our errors into messages and exit codes."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app(prog_name="actbench")
+    except ActbenchError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: not our error, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

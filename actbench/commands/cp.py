@@ -1,0 +1,81 @@
+"""`actbench cp`: a recipe copied to a file of one's own, to edit."""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from actbench.commands.outcome import Outcome
+from actbench.errors import ActbenchError
+from actbench.recipe.convert import shown
+from actbench.recipe.document import find_base
+from actbench.recipe.edit import replace_scalar, scalar_text
+from actbench.recipe.find import SUFFIXES, find_recipe
+from actbench.recipe.load import load_profiles
+from actbench.recipe.schema import Name
+
+
+def cp(
+    reference: str, destination: str | None = None, *, name: str | None = None, force: bool = False
+) -> Outcome:
+    """Copies the recipe, comments included, under a new name; refuses to overwrite a file unless forced."""
+    source = find_recipe(reference)
+    load_profiles(source)  # a broken recipe is better mended where it stands
+    target = _target(source, destination, name)
+    if target.exists() and not force:
+        raise ActbenchError(f"{shown(target)} exists already", hints=["overwrite it with --force"])
+    text = replace_scalar(source.read_text(encoding="utf-8-sig"), "name", target.stem)
+    text = _with_base(text, source, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ActbenchError(f"cannot write {shown(target)}: {error.strerror}") from error
+    return Outcome(
+        text=f"copied {source.stem} to {shown(target)}",
+        document={"source": str(source), "path": str(target), "name": target.stem},
+    )
+
+
+def _target(source: Path, destination: str | None, name: str | None) -> Path:
+    """The file to write: a folder takes NAME.yaml, and without any destination ./recipes does."""
+    path = Path(destination) if destination is not None else Path("recipes")
+    if destination is None or path.is_dir() or destination.endswith("/"):
+        stem = name or source.stem
+        if destination is None and stem == source.stem:
+            raise ActbenchError(
+                "the copy needs a name of its own",
+                where="command line",
+                hints=[f"actbench cp {source.stem} --name my_{source.stem}"],
+            )
+        path = path / f"{stem}.yaml"
+    elif path.suffix not in SUFFIXES:
+        raise ActbenchError(f"a recipe's file ends in .yaml, not {destination!r}", where="command line")
+    elif name is not None and name != path.stem:
+        raise ActbenchError(
+            f"the name {name!r} is not the file's, which is {path.stem!r}", where="command line", key="--name"
+        )
+    try:
+        TypeAdapter(Name).validate_python(path.stem)
+    except ValidationError as error:
+        hint = "a name starts with a letter and holds letters, digits and the signs _ . -"
+        raise ActbenchError(
+            f"{path.stem!r} is no name for a recipe", where="command line", hints=[hint]
+        ) from error
+    return path
+
+
+def _with_base(text: str, source: Path, target: Path) -> str:
+    """The text with a `base` that means the same file from the new place."""
+    base = scalar_text(text, "base")
+    if base is None:
+        return text
+    meant = find_base(base, source.parent).resolve()
+    try:
+        if find_base(base, target.parent).resolve() == meant:
+            return text
+    except ActbenchError:
+        pass
+    # A path of letters and slashes alone needs no quotes; json's are YAML's as well.
+    return replace_scalar(text, "base", json.dumps(os.path.relpath(meant, target.parent.resolve())))

@@ -1,0 +1,168 @@
+"""`actbench ls`: what there is, as aligned tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined
+from tabulate import tabulate
+
+from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.commands.outcome import Outcome
+from actbench.data.catalog import ENTRIES as DATA_SETS
+from actbench.errors import ActbenchError, Problem
+from actbench.frozen import Options
+from actbench.models.catalog import ENTRIES as MODELS
+from actbench.recipe.find import local_recipes, packaged_recipes
+from actbench.recipe.load import load_recipe
+from actbench.recipe.nearest import name_hints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    empty: str = ""
+    """What is said where there are no rows."""
+    problems: tuple[Problem, ...] = ()
+
+
+def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
+    """All recipes, arms (activations), models, data sets, papers, claims or runs."""
+    if kind not in _LISTINGS:
+        message = f"nothing to list under {kind!r}"
+        raise ActbenchError(message, where="command line", hints=name_hints(kind, _LISTINGS))
+    listing = _LISTINGS[kind](results_dir)
+    document = [dict(zip(listing.columns, row, strict=True)) for row in listing.rows]
+    shown = [["-" if cell is None else _cell(cell) for cell in row] for row in listing.rows]
+    table = tabulate(shown, headers=listing.columns, tablefmt="plain", disable_numparse=True)
+    return Outcome(
+        text=table if listing.rows else listing.empty,
+        document=document,
+        warnings=tuple(str(problem) for problem in listing.problems),
+    )
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _recipes(_: Path) -> _Listing:
+    rows: list[list[object]] = []
+    problems: list[Problem] = []
+    for name, path in sorted({**packaged_recipes(), **local_recipes()}.items()):
+        try:
+            recipe = load_recipe(path).recipes[0]
+        except ActbenchError as error:
+            problems.extend(error.problems)
+            continue
+        rows.append([name, recipe.data.name, recipe.model.name, len(recipe.arms), recipe.paper, recipe.title])
+    columns = ("recipe", "data", "model", "arms", "paper", "title")
+    return _Listing(columns=columns, rows=rows, empty="no recipes", problems=tuple(problems))
+
+
+def _arms(_: Path) -> _Listing:
+    rows = [
+        [entry.name, _options(entry.options), entry.summary, entry.source] for entry in ACTIVATIONS.values()
+    ]
+    return _Listing(columns=("activation", "options", "summary", "source"), rows=rows)
+
+
+def _models(_: Path) -> _Listing:
+    rows = [[entry.name, _options(entry.options), entry.summary, entry.source] for entry in MODELS.values()]
+    return _Listing(columns=("model", "options", "summary", "source"), rows=rows)
+
+
+def _data(_: Path) -> _Listing:
+    rows = [
+        [entry.name, _options(entry.options), entry.summary, entry.layout] for entry in DATA_SETS.values()
+    ]
+    return _Listing(columns=("data", "options", "summary", "layout"), rows=rows)
+
+
+def _options(options: type[Options]) -> list[str]:
+    """Every option with its default, as a recipe writes it."""
+    written: list[str] = []
+    for name, field in options.model_fields.items():
+        if name == "name":
+            continue
+        default = field.default
+        if default is PydanticUndefined:
+            written.append(f"{name} (required)")
+        else:
+            written.append(f"{name}={str(default).lower() if isinstance(default, bool) else default}")
+    return written
+
+
+def _papers(_: Path) -> _Listing:
+    from actbench.papers.reported import load_papers
+
+    rows = [
+        [key, entry.paper.year, entry.paper.arxiv, len(entry.tables), len(entry.claims), entry.paper.title]
+        for key, entry in load_papers().items()
+    ]
+    return _Listing(
+        columns=("paper", "year", "arxiv", "tables", "claims", "title"), rows=rows, empty="no papers"
+    )
+
+
+def _claims(_: Path) -> _Listing:
+    from actbench.papers.reported import load_papers
+
+    rows = [
+        [
+            claim.id,
+            key,
+            list(claim.arms),
+            claim.baseline,
+            claim.model,
+            claim.data,
+            claim.difference,
+            claim.expected,
+            claim.stand_in,
+        ]
+        for key, entry in load_papers().items()
+        for claim in entry.claims
+    ]
+    columns = (
+        "claim", "paper", "arms", "baseline", "model", "data", "points", "expected", "stand-in",
+    )  # fmt: skip
+    return _Listing(columns=columns, rows=rows, empty="no claims")
+
+
+def _runs(results_dir: Path) -> _Listing:
+    from actbench.store import Store
+
+    runs, problems = Store(results_dir).scan()
+    rows: list[list[object]] = []
+    for run in runs:
+        record = run.record
+        result = record.result()
+        rows.append(
+            [
+                record.recipe.name,
+                record.recipe.profile,
+                record.recipe.variant,
+                record.arm.name,
+                record.seed,
+                record.status,
+                len(record.history),
+                None if result is None else round(100 * result.tally.accuracy, 2),
+                str(run.path),
+            ]
+        )
+    columns = (
+        "recipe", "profile", "variant", "arm", "seed", "status", "epochs", "test %", "file",
+    )  # fmt: skip
+    return _Listing(columns=columns, rows=rows, empty=f"no runs in {results_dir}", problems=tuple(problems))
+
+
+_LISTINGS: dict[str, Callable[[Path], _Listing]] = {
+    "recipes": _recipes,
+    "arms": _arms,
+    "models": _models,
+    "data": _data,
+    "papers": _papers,
+    "claims": _claims,
+    "runs": _runs,
+}

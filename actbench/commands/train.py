@@ -1,0 +1,272 @@
+"""`actbench train`: check everything, then train what is missing, seed by seed, storing as it goes."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from filelock import FileLock, Timeout
+
+from actbench.commands.outcome import Outcome
+from actbench.errors import ActbenchError, DataError, Problem, RecipeError
+from actbench.recipe.load import load_recipe
+from actbench.recipe.plan import Plan, PlannedRun, make_plan
+from actbench.recipe.schema import Profile, Recipe
+from actbench.record import EpochRecord, RunRecord
+from actbench.store import Store, set_aside
+
+if TYPE_CHECKING:
+    import torch
+
+    from actbench.data.source import DataSource
+
+DOWNLOADABLE = ("cifar10", "cifar100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    references: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+    profile: Profile | None = None
+    seeds: str | None = None
+    arms: tuple[str, ...] = ()
+    device: str = "auto"
+    data_dir: Path = Path("data")
+    results_dir: Path = Path("results")
+    limit: int | None = None
+    plan_only: bool = False
+    force: bool = False
+    download: bool = False
+
+
+class Progress(Protocol):
+    """How the command tells what goes on; `cli.py` has the one that prints."""
+
+    def note(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+    def run_started(self, run: PlannedRun, number: int, total: int) -> None: ...
+    def epoch_done(self, run: PlannedRun, epoch: EpochRecord) -> None: ...
+    def run_finished(self, run: PlannedRun, record: RunRecord) -> None: ...
+    def agrees(self, question: str) -> bool: ...
+
+
+def train(request: TrainRequest, progress: Progress) -> Outcome:
+    """Trains every run of the recipes that is not stored yet. Raises ActbenchError before anything is spent."""
+    recipes = _load(request)
+    store = Store(request.results_dir)
+    store.check_writable()
+    from actbench.training.precision import (
+        resolve_device,
+    )  # torch is loaded once the recipes are known to be good
+
+    device = resolve_device(request.device)
+    for recipe in recipes:
+        _require_data(recipe, request, progress)
+    sources = _open_data(recipes, request, progress)
+    source_of = dict(zip(map(id, recipes), sources, strict=True))
+    fingerprints = {index: source.fingerprint for index, source in enumerate(sources)}
+    plan = make_plan(recipes, fingerprints, store, arms=request.arms)
+    if request.plan_only:
+        return _tell_plan(plan, lambda run: source_of[id(run.recipe)], device)
+    plan = _clear_the_way(plan, recipes, fingerprints, store, request, progress)
+    return _train_all(plan, lambda run: source_of[id(run.recipe)], store, device, progress)
+
+
+def _load(request: TrainRequest) -> list[Recipe]:
+    recipes: list[Recipe] = []
+    problems: list[Problem] = []
+    for reference in request.references:
+        try:
+            loaded = load_recipe(
+                reference,
+                profile=request.profile,
+                overrides=request.overrides,
+                limit=request.limit,
+                seeds=request.seeds,
+                arms=request.arms,
+            )
+            recipes.extend(loaded.recipes)
+        except ActbenchError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)))
+    return recipes
+
+
+def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
+    from actbench.data.source import check_data
+
+    try:
+        check_data(recipe.data, data_dir=request.data_dir)
+    except DataError:
+        name = recipe.data.name
+        may_download = name in DOWNLOADABLE and os.environ.get("ACTBENCH_OFFLINE") != "1"
+        if not may_download or not (
+            request.download
+            or progress.agrees(f"{name} is not in {request.data_dir}. Download it there now (170 MB)?")
+        ):
+            raise
+        from actbench.data.cifar import download_cifar
+
+        progress.note(f"downloading {name} to {request.data_dir}")
+        download_cifar(name, request.data_dir)
+
+
+def _open_data(recipes: Sequence[Recipe], request: TrainRequest, progress: Progress) -> list["DataSource"]:
+    from actbench.data.source import open_data
+
+    opened: dict[str, DataSource] = {}
+    sources = []
+    for recipe in recipes:
+        held_out = recipe.evaluation.protocol == "held-out"
+        fraction = recipe.evaluation.val_fraction if held_out else None
+        key = json.dumps(
+            [
+                recipe.data.model_dump(mode="json"),
+                recipe.input.model_dump(mode="json"),
+                recipe.limit,
+                fraction,
+            ]
+        )
+        if key not in opened:
+            progress.note(f"reading {recipe.data.name}")
+            opened[key] = open_data(
+                recipe.data,
+                recipe.input,
+                data_dir=request.data_dir,
+                limit=recipe.limit,
+                val_fraction=fraction,
+            )
+        sources.append(opened[key])
+    return sources
+
+
+def _clear_the_way(
+    plan: Plan,
+    recipes: Sequence[Recipe],
+    fingerprints: dict[int, str],
+    store: Store,
+    request: TrainRequest,
+    progress: Progress,
+) -> Plan:
+    """Renames damaged records, and with --force finished ones, so that their runs are trained again."""
+    for problem in plan.damaged:
+        kept = set_aside(Path(str(problem.where)), "damaged")
+        progress.warn(f"{problem}\n  set aside as {kept}; the run is trained again")
+    if request.force:
+        for run in plan.runs:
+            if run.path.exists():
+                set_aside(run.path, "superseded")
+            folder = store.checkpoint_dir(run.path)
+            if folder.exists():
+                set_aside(folder, "superseded")
+    return make_plan(recipes, fingerprints, store, arms=request.arms)
+
+
+def _tell_plan(
+    plan: Plan, source_of: Callable[[PlannedRun], "DataSource"], device: "torch.device"
+) -> Outcome:
+    from actbench.training.estimate import estimate_run
+
+    estimates: dict[tuple[str, str], float] = {}
+    rows = []
+    for run in plan.runs:
+        key = (run.footing, run.arm.name)
+        if run.state != "done" and key not in estimates:
+            estimates[key] = estimate_run(run.recipe, run.arm, source=source_of(run), device=device)
+        rows.append((run, 0.0 if run.state == "done" else estimates[key]))
+    total = sum(seconds for _, seconds in rows)
+    lines = [
+        f"{run.label:<48} {run.state:<10} {_duration(seconds) if seconds else ''}".rstrip()
+        for run, seconds in rows
+    ]
+    done = sum(run.state == "done" for run, _ in rows)
+    lines.append(f"{done} of {len(rows)} runs done; about {_duration(total)} to go on {device}")
+    document = {
+        "runs": [
+            {
+                "recipe": r.recipe.name,
+                "variant": r.recipe.variant,
+                "arm": r.arm.name,
+                "seed": r.seed,
+                "state": r.state,
+                "path": str(r.path),
+                "estimate_s": seconds,
+            }
+            for r, seconds in rows
+        ],
+        "estimate_s": total,
+    }
+    return Outcome(text="\n".join(lines), document=document, warnings=tuple(map(str, plan.damaged)))
+
+
+def _train_all(
+    plan: Plan,
+    source_of: Callable[[PlannedRun], "DataSource"],
+    store: Store,
+    device: "torch.device",
+    progress: Progress,
+) -> Outcome:
+    from actbench.training.run import execute
+
+    records: dict[Path, RunRecord] = {}
+    warnings: list[str] = []
+    for number, run in enumerate(plan.todo, start=1):
+        folder = store.checkpoint_dir(run.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / "lock", timeout=0):
+                progress.run_started(run, number, len(plan.todo))
+                record = execute(
+                    run,
+                    source=source_of(run),
+                    store=store,
+                    device=device,
+                    on_epoch=lambda epoch, run=run: progress.epoch_done(run, epoch),  # type: ignore[misc]
+                )
+        except Timeout:
+            warnings.append(f"{run.label}: another process is training it; left to that one")
+            continue
+        records[run.path] = record
+        progress.run_finished(run, record)
+        if record.status != "completed":
+            warnings.append(f"{run.label}: {record.status}: {record.reason}")
+    return _summary(plan, records, store, warnings)
+
+
+def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, warnings: list[str]) -> Outcome:
+    lines, document, finished = [], [], 0
+    for run in plan.runs:
+        record = records.get(run.path) or (store.read(run.path) if run.path.exists() else None)
+        status = record.status if record else "missing"
+        finished += status in ("completed", "diverged")
+        result = record.result() if record else None
+        accuracy = f"{100 * result.tally.accuracy:6.2f} %" if result else "       -"
+        lines.append(f"{run.label:<48} {status:<12} {accuracy}  {run.path}")
+        document.append(
+            {
+                "recipe": run.recipe.name,
+                "variant": run.recipe.variant,
+                "arm": run.arm.name,
+                "seed": run.seed,
+                "status": status,
+                "test_accuracy": result.tally.accuracy if result else None,
+                "path": str(run.path),
+            }
+        )
+    names = " ".join(dict.fromkeys(run.recipe.name for run in plan.runs))
+    profile = plan.runs[0].recipe.profile
+    chosen = "" if profile == "lite" else f" --profile {profile}"
+    lines.append(f"{finished} of {len(plan.runs)} runs finished; next: actbench compare {names}{chosen}")
+    exit_code = 0 if finished == len(plan.runs) else 3 if finished else 1
+    return Outcome(
+        text="\n".join(lines), document={"runs": document}, warnings=tuple(warnings), exit_code=exit_code
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,239 @@
+"""Stored runs and a paper's values become a comparison: numbers with their uncertainty, nothing rounded.
+
+One group is one table: a recipe under one profile and variant. Its runs must have been trained on equal
+footing, and runs of one arm under one and the same arm; otherwise they are refused, with what to redo.
+Imports no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from actbench import stats
+from actbench.errors import ActbenchError
+from actbench.footing import Origin, check_footing
+from actbench.papers.matching import Reported, is_plain, reported_values, resolved_activation
+from actbench.papers.reported import Claim, Paper
+from actbench.recipe.nearest import name_hints
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import Cost, DataFacts, RunRecord, Weights, Which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What goes into one table: the plan (which arms and seeds belong to it) and the runs there are."""
+
+    plan: Recipe
+    runs: tuple[RunRecord, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """An arm's accuracy minus a baseline's."""
+
+    baseline: str
+    difference: stats.Estimate | None
+    """None where either side has no completed run, and for the baseline against itself."""
+    detectable: float | None
+    """The smallest true difference that these seeds could have shown; only for pairs."""
+    reported: tuple[Reported, ...]
+    """The paper's gain against this very baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmRow:
+    arm: Arm
+    completed: int
+    diverged: int
+    missing_seeds: tuple[int, ...]
+    """Planned seeds that neither completed nor diverged."""
+    accuracy: stats.Estimate | None
+    gaps: tuple[Gap, ...]
+    parameters: int | None
+    activation_parameters: int | None
+    step_time_ratio: float | None
+    """Median step time over the first baseline's; None where not timed, or timed on different hardware."""
+    reported: tuple[Reported, ...]
+    reported_elsewhere: tuple[Reported, ...]
+    """Gains that the paper reports against baselines which are no arms here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    plan: Recipe
+    data: DataFacts
+    footing: str
+    which: Which
+    weights: Weights
+    baselines: tuple[str, ...]
+    absent_baselines: tuple[str, ...]
+    """Baselines that the recipe asks for and has no arm of."""
+    seeds: tuple[int, ...]
+    """The seeds of all runs that completed or diverged."""
+    rows: tuple[ArmRow, ...]
+    paper: Paper | None
+    claim: Claim | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    groups: tuple[Group, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        return not any(row.missing_seeds for group in self.groups for row in group.rows)
+
+
+def compare(
+    selections: Sequence[Selection],
+    *,
+    papers: Mapping[str, Paper],
+    baselines: Sequence[str] = (),
+    which: Which = "last",
+    weights: Weights = "raw",
+) -> Comparison:
+    """One group per selection. `baselines`, if given, replace those of the recipes; `papers` are by key.
+
+    Raises NotComparableError where runs are not on equal footing, ActbenchError where weights or a baseline
+    are asked for that the runs do not have.
+    """
+    return Comparison(
+        groups=tuple(_group(selection, papers, tuple(baselines), which, weights) for selection in selections)
+    )
+
+
+def _group(
+    selection: Selection, papers: Mapping[str, Paper], asked: tuple[str, ...], which: Which, weights: Weights
+) -> Group:
+    plan = selection.plan
+    check_footing(selection.runs, selection.origin)
+    paper = papers[plan.paper] if plan.paper else None
+    finished = [run for run in selection.runs if run.status in ("completed", "diverged")]
+    baselines, absent = _baselines(plan, asked, paper)
+    sides = {
+        arm.name: _Side(arm, [run for run in finished if run.arm.name == arm.name], which, weights)
+        for arm in plan.arms
+    }
+    return Group(
+        plan=plan,
+        data=selection.runs[0].data,
+        footing=selection.runs[0].footing,
+        which=which,
+        weights=weights,
+        baselines=baselines,
+        absent_baselines=absent,
+        seeds=tuple(sorted({run.seed for run in finished})),
+        rows=tuple(_row(side, plan, baselines, sides, paper) for side in sides.values()),
+        paper=paper,
+        claim=paper.claim(plan.claim) if paper and plan.claim else None,
+    )
+
+
+def _baselines(
+    plan: Recipe, asked: tuple[str, ...], paper: Paper | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The baselines that are arms, the paper's own included, and the wanted ones that are no arms."""
+    names = [arm.name for arm in plan.arms]
+    for name in asked:
+        if name not in names:
+            raise ActbenchError(
+                f"recipe {plan.name!r} has no arm {name!r} to compare against", hints=name_hints(name, names)
+            )
+    wanted = list(dict.fromkeys(asked or plan.baselines))
+    if paper:
+        gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain")]
+        named = [_arm_of(gain.row.baseline, plan) for gain in gains]
+        wanted += [name for name in dict.fromkeys(named) if name is not None and name not in wanted]
+    present = tuple(name for name in wanted if name in names)
+    return present, tuple(name for name in wanted if name not in names)
+
+
+def _arm_of(activation: str | None, plan: Recipe) -> str | None:
+    """The arm that is this activation as it comes."""
+    fitting = (
+        arm.name for arm in plan.arms if resolved_activation(arm, plan) == activation and is_plain(arm)
+    )
+    return next(fitting, None)
+
+
+class _Side:
+    """One arm's finished runs, in order of seed."""
+
+    def __init__(self, arm: Arm, runs: Sequence[RunRecord], which: Which, weights: Weights) -> None:
+        self.arm = arm
+        self.runs = sorted(runs, key=lambda run: run.seed)
+        self.accuracies = {
+            run.seed: _accuracy(run, which, weights) for run in self.runs if run.status == "completed"
+        }
+        self.diverged = len(self.runs) - len(self.accuracies)
+
+    @property
+    def cost(self) -> Cost | None:
+        return next((run.cost for run in self.runs if run.cost is not None), None)
+
+    @property
+    def step_time_s(self) -> float | None:
+        times = [run.cost.step_time_s for run in self.runs if run.cost and run.cost.step_time_s is not None]
+        return median(times) if times else None
+
+    @property
+    def hardware(self) -> set[tuple[str, str, int]]:
+        return {(run.provenance.device, run.provenance.hardware, run.provenance.threads) for run in self.runs}
+
+
+def _accuracy(run: RunRecord, which: Which, weights: Weights) -> float:
+    result = run.result(which, weights)
+    if result is None:
+        held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
+        raise ActbenchError(
+            f"{run.recipe.name} {run.arm.name} seed {run.seed} has no test result at {which} ({weights})",
+            hints=[f"it has: {held}"],
+        )
+    return result.tally.accuracy
+
+
+def _row(
+    side: _Side, plan: Recipe, baselines: tuple[str, ...], sides: Mapping[str, _Side], paper: Paper | None
+) -> ArmRow:
+    values = list(side.accuracies.values())
+    gains = reported_values(paper, plan, side.arm, "gain") if paper else ()
+    homes = {id(gain): _arm_of(gain.row.baseline, plan) for gain in gains}
+    finished = {run.seed for run in side.runs}
+    cost = side.cost
+    return ArmRow(
+        arm=side.arm,
+        completed=len(values),
+        diverged=side.diverged,
+        missing_seeds=tuple(seed for seed in plan.seeds if seed not in finished),
+        accuracy=stats.mean_estimate(values) if values else None,
+        gaps=tuple(
+            _gap(side, sides[name], tuple(gain for gain in gains if homes[id(gain)] == name))
+            for name in baselines
+        ),
+        parameters=cost.parameters if cost else None,
+        activation_parameters=cost.activation_parameters if cost else None,
+        step_time_ratio=_step_time_ratio(side, sides[baselines[0]]) if baselines else None,
+        reported=reported_values(paper, plan, side.arm, "absolute") if paper else (),
+        reported_elsewhere=tuple(gain for gain in gains if homes[id(gain)] not in baselines),
+    )
+
+
+def _gap(side: _Side, baseline: _Side, reported: tuple[Reported, ...]) -> Gap:
+    difference, detectable = None, None
+    ours, theirs = side.accuracies, baseline.accuracies
+    if ours and theirs and side is not baseline:
+        if ours.keys() == theirs.keys():
+            difference = stats.paired_difference(list(ours.values()), list(theirs.values()))
+        else:
+            difference = stats.welch_difference(list(ours.values()), list(theirs.values()))
+        if difference.sd is not None:
+            detectable = stats.detectable_difference(difference.sd, difference.n)
+    return Gap(baseline=baseline.arm.name, difference=difference, detectable=detectable, reported=reported)
+
+
+def _step_time_ratio(side: _Side, baseline: _Side) -> float | None:
+    ours, theirs = side.step_time_s, baseline.step_time_s
+    if ours is None or not theirs or len(side.hardware | baseline.hardware) > 1:
+        return None
+    return ours / theirs

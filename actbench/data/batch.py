@@ -1,0 +1,48 @@
+"""What training sees of a data set: batches, and the source that makes them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+EvalSplit = Literal["val", "test"]
+
+
+class Batch(NamedTuple):
+    images: Tensor
+    """(B, C, S, S) float32, normalised, on the device that was asked for."""
+    targets: Tensor
+    """(B,) int64; (B, K) float32 shares of the classes where the recipe mixes images."""
+
+
+class DataSource(ABC):
+    """One data set under one `input` block, split as the evaluation protocol asks."""
+
+    name: str
+    num_classes: int
+    channels: int
+    num_train: int
+    num_val: int
+    """0 under protocol best-test."""
+    num_test: int
+    fingerprint: str
+    """sha256 over the whole set, before any limit or validation split."""
+    synthetic: bool
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches in an epoch; a set smaller than one batch makes one smaller batch."""
+        return max(1, self.num_train // batch_size)
+
+    @abstractmethod
+    def train_batches(
+        self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]:
+        """One epoch of augmented batches; a function of (seed, epoch, batch_size) alone."""
+
+    @abstractmethod
+    def eval_batches(
+        self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]:
+        """Every example of the split once, in canonical order, with integer targets."""

@@ -1,0 +1,93 @@
+"""Data sets held in memory as bytes, augmented in whole batches on the training device."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actbench.data.batch import Batch, DataSource, EvalSplit
+from actbench.data.canonical import Examples, ImageSet, fingerprint, held_out, in_order, limited
+from actbench.data.geometry import resize, take
+from actbench.data.normalization import choose_normalization
+from actbench.data.pipeline import Generators, Pipeline
+from actbench.data.settings import InputSettings
+
+CHUNK = 1024
+
+
+class MemorySource(DataSource):
+    def __init__(
+        self,
+        name: str,
+        data: ImageSet,
+        settings: InputSettings,
+        *,
+        limit: int | None,
+        val_fraction: float | None,
+        synthetic: bool = False,
+    ) -> None:
+        train, keys = in_order(data.train)
+        test, _ = in_order(data.test)
+        self.name, self.synthetic, self.num_classes = name, synthetic, data.num_classes
+        self.channels = train.images.shape[-1]
+        self.fingerprint = fingerprint(ImageSet(train, test, data.num_classes))
+        self._pipeline = Pipeline(
+            settings, choose_normalization(name, settings, train.images), data.num_classes
+        )
+        if limit is not None:
+            kept = limited(train.labels, limit)
+            train, keys = train.select(kept), keys[kept]
+            test = test.select(limited(test.labels, limit))
+        apart = np.zeros(len(keys), dtype=np.bool_)
+        if val_fraction is not None:
+            apart = held_out(keys, train.labels, val_fraction)
+        self._parts = {"val": train.select(apart), "test": test}
+        self._train = _tensors(train.select(~apart) if apart.any() else train)
+        if settings.crop != "random-resized":
+            self._train = (_resized(self._train[0], settings), self._train[1])
+        self._on_device = {torch.device("cpu"): self._train}
+        self.num_train = len(self._train[1])
+        self.num_val, self.num_test = len(self._parts["val"].labels), len(test.labels)
+
+    def train_batches(
+        self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]:
+        images, labels = self._train_on(device)
+        generators = Generators.of_epoch(seed, epoch)
+        order = torch.randperm(self.num_train, generator=generators.order)
+        for step in range(self.steps_per_epoch(batch_size)):
+            index = order[step * batch_size : (step + 1) * batch_size]
+            moved = self._pipeline.move_pixels(take(images, index), generators.augment)
+            targets = labels[index.to(labels.device)]
+            yield self._pipeline.finish(moved, targets, generators, channels_last=channels_last)
+
+    def eval_batches(
+        self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]:
+        images, labels = _tensors(self._parts[split])
+        for start in range(0, len(labels), batch_size):
+            chosen = slice(start, start + batch_size)
+            pixels = self._pipeline.evaluate(images[chosen].to(device), channels_last=channels_last)
+            yield Batch(pixels, labels[chosen].to(device))
+
+    def _train_on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._on_device:
+            self._on_device[device] = (self._train[0].to(device), self._train[1].to(device))
+        return self._on_device[device]
+
+
+def _tensors(examples: Examples) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(examples.images), torch.from_numpy(examples.labels)
+
+
+def _resized(images: Tensor, settings: InputSettings) -> Tensor:
+    # Once, at loading, instead of once an epoch.
+    if images.shape[1:3] == (settings.size, settings.size):
+        return images
+    resized = images.new_empty(len(images), settings.size, settings.size, images.shape[-1])
+    for start in range(0, len(images), CHUNK):
+        resized[start : start + CHUNK] = resize(
+            images[start : start + CHUNK], settings.size, settings.interpolation
+        )
+    return resized

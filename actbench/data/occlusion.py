@@ -1,0 +1,53 @@
+"""Parts of training images painted over, after normalisation: cutout and random erasing.
+
+Images are (B, C, S, S) float32 in any memory format; random values come from a generator on the CPU.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+ERASED_AREA = (0.02, 1 / 3)
+ERASED_RATIO = (0.3, 3.3)
+"""Shares of the area and aspect ratios of erased boxes: Zhong et al., 2017, arXiv:1708.04896, section 3.2, with an
+upper area of 1/3 instead of 0.4, as timm has it and the recipes built on it."""
+TRIES = 10
+
+
+def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Sets one square per image to 0, the mean, in place; its centre lies anywhere, so borders may cut it.
+
+    DeVries and Taylor, 2017, arXiv:1708.04552, section 3.1.
+    """
+    count, _, height, width = images.shape
+    top = torch.randint(height, (count,), generator=generator) - side // 2
+    left = torch.randint(width, (count,), generator=generator) - side // 2
+    rows, columns = _span(top, side, height), _span(left, side, width)
+    hidden = rows[:, None, :, None] & columns[:, None, None, :]
+    return images.masked_fill_(hidden.to(images.device), 0.0)
+
+
+def random_erasing(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Fills a box with normal noise, pixel by pixel, in each image with that probability, in place."""
+    count, channels, height, width = images.shape
+    area = height * width * torch.empty(count, TRIES).uniform_(*ERASED_AREA, generator=generator)
+    ratio = torch.empty(count, TRIES).uniform_(*map(math.log, ERASED_RATIO), generator=generator).exp()
+    place = torch.rand(count, 2, generator=generator).tolist()
+    chosen = torch.rand(count, generator=generator) < probability
+    heights, widths = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+    # As in timm a box may be neither empty nor as long as a side; an image without such a box stays whole.
+    fits = (heights >= 1) & (widths >= 1) & (heights < height) & (widths < width)
+    first = fits.int().argmax(dim=1)
+    for i in (chosen & fits.any(dim=1)).nonzero().flatten().tolist():
+        h, w = int(heights[i, first[i]]), int(widths[i, first[i]])
+        top, left = int(place[i][0] * (height - h + 1)), int(place[i][1] * (width - w + 1))
+        noise = torch.randn(channels, h, w, generator=generator)
+        images[i, :, top : top + h, left : left + w] = noise.to(images.device)
+    return images
+
+
+def _span(start: Tensor, length: int, size: int) -> Tensor:
+    # (B, size): which positions lie in [start, start + length).
+    position = torch.arange(size) - start[:, None]
+    return (position >= 0) & (position < length)

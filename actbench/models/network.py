@@ -1,0 +1,84 @@
+"""What every model here offers to the code that seeds, trains and deploys it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from actbench.errors import ActbenchError
+
+ActivationFactory = Callable[[int], nn.Module]
+"""Makes one activation for that many channels; a model calls it once per site."""
+
+
+class Network(nn.Module, ABC):
+    """A model that names no activation: its sites hold whatever the factory made, each its own instance."""
+
+    deployed = False
+    """Whether `deploy` has turned the model into its inference form."""
+
+    @abstractmethod
+    def sites(self) -> tuple[str, ...]:
+        """Module paths of all activation sites, in the order in which data meets them."""
+
+    @abstractmethod
+    def stem_sites(self) -> tuple[str, ...]:
+        """Module paths of the sites that belong to the stem."""
+
+    @abstractmethod
+    def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
+        """Fills `values` with the published initial values of a convolution's or linear layer's parameter."""
+
+    @abstractmethod
+    def merge_convolutions(self) -> None:
+        """Folds the model's own batch normalisations into its convolutions; eval output is unchanged."""
+
+    @torch.no_grad()
+    def init_parameter(
+        self, module: nn.Module, key: str, parameter: Tensor, generator: torch.Generator
+    ) -> None:
+        """Sets one parameter of the model's own modules in place to its published initial value.
+
+        `key` is its name within `module`; nothing is drawn but from `generator`. An activation's parameters
+        are its own affair: asking for one is a TypeError.
+        """
+        if isinstance(module, nn.BatchNorm2d):
+            parameter.fill_(1.0 if key == "weight" else 0.0)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            # Drawn aside in float32 and in row-major order: the values then depend neither on the parameter's
+            # device and dtype nor on a channels-last layout.
+            values = torch.empty(parameter.shape, device=generator.device)
+            self.draw_initial(module, key, values, generator)
+            parameter.copy_(values)
+        else:
+            raise TypeError(
+                f"{type(self).__name__} has no initial value for a {type(module).__name__}'s {key!r}"
+            )
+
+    def deploy(self) -> Self:
+        """Turns the model into its inference form in place: merged convolutions, deployed activations.
+
+        Its eval output is unchanged to rounding; from here on it can only be evaluated.
+        """
+        if self.deployed:
+            return self
+        self.eval()
+        self.merge_convolutions()
+        for path in self.sites():
+            deploy_site = getattr(self.get_submodule(path), "deploy", None)
+            if callable(deploy_site):
+                self.set_submodule(path, deploy_site())
+        self.requires_grad_(False)
+        self.deployed = True
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """As in `nn.Module`; a deployed model has nothing left to train."""
+        if mode and self.deployed:
+            raise ActbenchError(
+                "a deployed model cannot be trained: its batch normalisations are folded away",
+                hints=("deploy a copy (copy.deepcopy) and go on training the original",),
+            )
+        return super().train(mode)

@@ -1,0 +1,134 @@
+"""Which of a paper's values stand beside which arm. Imports no torch.
+
+A value belongs to an arm with the row's activation at its default options and no declared difference in
+training, in a network of the row's name. Rows of the table that the recipe names come first, on whatever data
+set; then those of the paper's other tables on the recipe's data set. A value that is known to exist and could
+not be read (null) stands beside every option of the activation but its frozen controls.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.data.catalog import DataOptions
+from actbench.frozen import NoOptions
+from actbench.models.catalog import ENTRIES as MODELS
+from actbench.models.catalog import ModelOptions
+from actbench.papers.reported import Paper, ReportedRow, ReportedTable
+from actbench.recipe.schema import Arm, ArmTrain, Recipe
+
+_DATA = {
+    "digits": "scikit-learn digits",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet": "ImageNet-1K",
+    "synthetic": "synthetic images",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A paper's value beside an arm; `other_data` names the paper's data set where it is not the recipe's."""
+
+    row: ReportedRow
+    table: ReportedTable
+    other_data: str | None
+
+    @property
+    def value(self) -> float | None:
+        return self.row.value
+
+
+def data_label(data: DataOptions) -> str:
+    """The data set's name as papers write it."""
+    if data.name == "image_folder":
+        return data.folder.rstrip("/").rsplit("/", 1)[-1]
+    return _DATA[data.name]
+
+
+def model_label(model: ModelOptions) -> str:
+    """The network's name as papers write it, with what differs from the published one."""
+    label = _published_name(model)
+    if model.name == "vanillanet":
+        if model.width != 1:
+            label += f" x{model.width:g}"
+        if model.stem_stride != 4:
+            label += f", stem stride {model.stem_stride}"
+    elif model.name == "resnet":
+        label += f", width {model.width}" if model.width != 64 else ""
+        label += ", 3x3 stem" if model.stem == "cifar" else ""
+    elif model.width != 16:
+        label += f", width {model.width}"
+    return label
+
+
+def is_published_model(model: ModelOptions) -> bool:
+    """Whether the network has the size and the stem under which papers know its name."""
+    return model_label(model) == _published_name(model)
+
+
+def resolved_activation(arm: Arm, recipe: Recipe) -> str:
+    """The arm's activation, `native` replaced by what the architecture brings."""
+    return MODELS[recipe.model.name].native if arm.activation == "native" else arm.activation
+
+
+def reported_values(
+    paper: Paper, recipe: Recipe, arm: Arm, kind: Literal["absolute", "gain"]
+) -> tuple[Reported, ...]:
+    """The paper's values of that kind beside this arm, of the first table that has any, or an unread one."""
+    found = [r for r in _beside(paper, recipe, resolved_activation(arm, recipe), kind) if _fits(arm, r.row)]
+    known = [r for r in found if r.value is not None]
+    if known:
+        return tuple(r for r in known if r.table.id == known[0].table.id)
+    return tuple(found[:1])
+
+
+def is_plain(arm: Arm) -> bool:
+    """Whether the arm is its activation at default options, trained like all the others."""
+    entry = ACTIVATIONS.get(arm.activation)
+    return arm.train == ArmTrain() and arm.options == (entry.options() if entry else NoOptions())
+
+
+def _beside(
+    paper: Paper, recipe: Recipe, activation: str, kind: Literal["absolute", "gain"]
+) -> list[Reported]:
+    here, names = _folded(data_label(recipe.data)), _model_names(recipe.model)
+    # Sorting is stable: the recipe's own table moves to the front, the others keep the file's order.
+    tables = sorted(paper.tables, key=lambda table: table.id != recipe.table)
+    found = []
+    for table in tables:
+        same_data = table.dataset is not None and _folded(table.dataset) == here
+        if table.metric != "top1_accuracy" or not (same_data or table.id == recipe.table):
+            continue
+        found += [
+            Reported(
+                row=row, table=table, other_data=None if same_data else table.dataset or "data not known"
+            )
+            for row in table.rows
+            if row.kind == kind and row.activation == activation and _folded(row.model) in names
+        ]
+    return found
+
+
+def _fits(arm: Arm, row: ReportedRow) -> bool:
+    if row.value is not None:
+        return is_plain(arm)
+    return arm.train == ArmTrain() and not getattr(arm.options, "freeze", False)
+
+
+def _published_name(model: ModelOptions) -> str:
+    if model.name == "vanillanet":
+        return f"VanillaNet-{model.depth}"
+    return f"ResNet-{model.depth}"
+
+
+def _model_names(model: ModelOptions) -> set[str]:
+    """Names under which a paper's row may speak of this network: the family's, or the very one's."""
+    names = {_folded(_published_name(model)), "vanillanet" if model.name == "vanillanet" else "resnet"}
+    if model.name == "vanillanet" and model.width != 1:
+        names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
+    return names
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())

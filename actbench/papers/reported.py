@@ -1,0 +1,143 @@
+"""What papers report: the values of their tables and their claims, typed. Imports no torch.
+
+`actbench/papers/<key>.yaml` holds one paper each. A value that is known to exist and could not be read is
+null. Values stand in the unit that the paper prints.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.errors import ActbenchError
+from actbench.frozen import Frozen
+from actbench.recipe.convert import read_typed
+from actbench.recipe.nearest import name_hints
+from actbench.recipe.schema import Name
+
+FOLDER = Path(__file__).parent
+
+
+class PaperFacts(Frozen):
+    key: Name
+    title: str
+    arxiv: str | None = Field(None, pattern=r"^\d{4}\.\d{4,5}$")
+    year: int = Field(ge=1950, le=2100)
+
+
+class ReportedRow(Frozen):
+    model: str
+    """As the paper names it."""
+    activation: str | None
+    """A name of the catalogue; null where the source names none."""
+    kind: Literal["absolute", "gain"] = "absolute"
+    baseline: str | None = None
+    """The activation that a gain is against."""
+    value: float | None
+    """Null: the paper has a value here that could not be read."""
+    certainty: str | None = None
+    source: str | None = None
+    note: str | None = None
+
+    @field_validator("activation", "baseline")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None and name not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {name!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _gain_has_a_baseline(self) -> "ReportedRow":
+        if (self.kind == "gain") != (self.baseline is not None):
+            raise ValueError("a gain names its baseline, an absolute value has none")
+        return self
+
+
+class ReportedTable(Frozen):
+    id: Name
+    caption: str
+    dataset: str | None
+    """As the paper names it; null where that is not known."""
+    metric: Literal["top1_accuracy", "parameter_trend"]
+    unit: Literal["percent", "qualitative"]
+    certainty: str | None = None
+    source: str | None = None
+    note: str | None = None
+    rows: tuple[ReportedRow, ...] = ()
+
+
+class Claim(Frozen):
+    """A sentence of the paper with a number: these arms beat the baseline by that difference."""
+
+    id: Name
+    arms: tuple[Name, ...] = Field(min_length=1)
+    baseline: Name
+    model: str
+    data: str
+    metric: Literal["top1_accuracy"]
+    difference: float | None
+    """In percentage points; null where the paper's number is not known."""
+    margin: float | None = Field(None, gt=0)
+    """How far from the difference still counts as the same; null: half the difference."""
+    source: str
+    expected: Literal["reproduced", "better", "worse", "under-powered", "not shown"] | None = None
+    """The verdict that our own runs are known to give; null until they are made."""
+    stand_in: str | None = None
+    """What stands in for the paper's model or data where those are not fully known or not at hand."""
+
+
+class Paper(Frozen):
+    paper: PaperFacts
+    tables: tuple[ReportedTable, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_id_twice(self) -> "Paper":
+        ids = [table.id for table in self.tables] + [claim.id for claim in self.claims]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"the id {twice[0]!r} stands here more than once")
+        return self
+
+    def table(self, name: str) -> ReportedTable:
+        """The table of that id. Raises ActbenchError with the nearest one."""
+        for table in self.tables:
+            if table.id == name:
+                return table
+        raise _unknown("table", name, (table.id for table in self.tables), self.paper.key)
+
+    def claim(self, name: str) -> Claim:
+        """The claim of that id. Raises ActbenchError with the nearest one."""
+        for claim in self.claims:
+            if claim.id == name:
+                return claim
+        raise _unknown("claim", name, (claim.id for claim in self.claims), self.paper.key)
+
+
+def paper_keys() -> list[str]:
+    """The keys of all papers, in order."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_paper(key: str) -> Paper:
+    """The paper of that key. Raises ActbenchError for an unknown key (with the nearest) or a wrong file."""
+    if key not in paper_keys():
+        raise ActbenchError(f"unknown paper {key!r}", hints=name_hints(key, paper_keys()))
+    path = FOLDER / f"{key}.yaml"
+    paper = read_typed(path, Paper)
+    if paper.paper.key != key:
+        raise ActbenchError(
+            f"the file's name says {key!r}, its key {paper.paper.key!r}", where=str(path), key="paper.key"
+        )
+    return paper
+
+
+def load_papers() -> dict[str, Paper]:
+    """Every paper by its key."""
+    return {key: load_paper(key) for key in paper_keys()}
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], paper: str) -> ActbenchError:
+    return ActbenchError(f"paper {paper!r} has no {kind} {name!r}", hints=name_hints(name, known))

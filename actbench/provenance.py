@@ -1,0 +1,89 @@
+"""Which code, versions and machine made a result. Imports torch inside the function that asks it."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import actbench
+from actbench.record import Provenance
+
+if TYPE_CHECKING:
+    import torch
+
+_PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn")
+
+
+def provenance(device: "torch.device", *, started: datetime, wall_time_s: float, resumed: int) -> Provenance:
+    """Facts about this process, for the record of a run that began at `started` (UTC)."""
+    import torch
+
+    commit, dirty = _commit()
+    return Provenance(
+        actbench=actbench.__version__,
+        commit=commit,
+        dirty=dirty,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        device=str(device),
+        hardware=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        threads=torch.get_num_threads(),
+        allocator=os.environ.get("GLIBC_TUNABLES") or os.environ.get("LD_PRELOAD") or "system default",
+        command=shlex.join(["actbench", *sys.argv[1:]]),
+        started=started.isoformat(timespec="seconds"),
+        wall_time_s=round(wall_time_s, 3),
+        resumed=resumed,
+    )
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@cache
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the source tree this package runs from and whether it was changed; (None, None) outside one.
+
+    Asked once, when a process starts its first run: what is loaded then is what computes.
+    """
+    source = Path(__file__).resolve().parents[1]
+    if not (source / ".git").exists():
+        return None, None
+    try:
+        head = _git(source, "rev-parse", "HEAD")
+        # Results are what runs write: they make no code dirty.
+        dirty = bool(_git(source, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head, dirty
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20
+    )
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    except OSError:
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {os.cpu_count()} cores"

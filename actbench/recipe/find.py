@@ -1,0 +1,52 @@
+"""Where a recipe lies: an existing path, ./recipes/NAME.yaml, or the packaged recipes."""
+
+from pathlib import Path
+
+from actbench.errors import ActbenchError
+from actbench.recipe.nearest import name_hints
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+SUFFIXES = (".yaml", ".yml")
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """The recipes that come with actbench, by name."""
+    # A wheel holds them as actbench/recipes; an editable install uses the folder beside the package.
+    for folder in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def local_recipes() -> dict[str, Path]:
+    """The recipes in ./recipes, by name."""
+    return {path.stem: path for path in sorted(Path("recipes").glob("*.yaml"))}
+
+
+def find_recipe(reference: str | Path) -> Path:
+    """The recipe's file; ActbenchError with the nearest names where there is none."""
+    text = str(reference)
+    path = Path(text)
+    if "\0" in text or not text.strip():
+        raise ActbenchError(f"no recipe has the name {text!r}")
+    try:
+        if path.is_file():
+            return path
+        is_folder = path.is_dir()
+    except OSError as error:  # a name too long for the file system, a folder that may not be entered
+        raise ActbenchError(f"no recipe {text[:80]!r}: {error.strerror}") from error
+    if is_folder:
+        raise ActbenchError(f"{text} is a folder; name a recipe inside it")
+    packaged = packaged_recipes()
+    if path.name == text and path.suffix not in SUFFIXES:
+        found = local_recipes().get(text) or packaged.get(text)
+        if found:
+            return found
+    raise ActbenchError(f"no recipe {text!r}", hints=_missing_hints(path, text, packaged))
+
+
+def _missing_hints(path: Path, text: str, packaged: dict[str, Path]) -> tuple[str, ...]:
+    stem = path.stem if path.suffix in SUFFIXES else path.name
+    if stem in packaged and stem != text:
+        return (f"it comes with actbench: type the name alone, as in `actbench train {stem}`",)
+    return name_hints(stem, {**packaged, **local_recipes()})

@@ -1,0 +1,58 @@
+"""The two hashes of a run: `footing` covers all that arms share, `run` adds this arm and this seed.
+
+A field that equals its default is left out, and so is an empty block: a new field with a default, another arm or
+another seed in the recipe invalidates nothing that is stored.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from actbench.recipe.schema import Arm, Recipe
+
+_SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation"}
+# How many processes decode images changes no image.
+_WITHOUT_EFFECT = {"data": {"workers"}}
+
+
+def footing_settings(recipe: Recipe) -> dict[str, Any]:
+    """What every arm of the recipe shares, as plain data; the data's content comes in by its fingerprint."""
+    settings = recipe.model_dump(mode="json", include=_SHARED, exclude=_WITHOUT_EFFECT, exclude_defaults=True)
+    return _without_empty(settings)
+
+
+def arm_settings(arm: Arm) -> dict[str, Any]:
+    """What tells this arm from another, as plain data; its name is a label and left out."""
+    return _without_empty(arm.model_dump(mode="json", exclude={"name"}, exclude_defaults=True))
+
+
+def footing_hash(recipe: Recipe, fingerprint: str) -> str:
+    """Hash of all that is shared, the data's fingerprint included."""
+    return _digest({"settings": footing_settings(recipe), "data": fingerprint})
+
+
+def run_hash(footing: str, arm: Arm, seed: int) -> str:
+    """Hash of one run: its footing, its arm and its seed."""
+    return _digest({"footing": footing, "arm": arm_settings(arm), "seed": seed})
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    """Dotted keys for nested mappings: {"train": {"lr": 0.1}} becomes {"train.lr": 0.1}."""
+    flat: dict[str, object] = {}
+    for key, value in settings.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{path}."))
+        else:
+            flat[path] = value
+    return flat
+
+
+def _without_empty(settings: dict[str, Any]) -> dict[str, Any]:
+    pruned = {k: _without_empty(v) if isinstance(v, dict) else v for k, v in settings.items()}
+    return {k: v for k, v in pruned.items() if v != {}}
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

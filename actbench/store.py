@@ -1,0 +1,121 @@
+"""Where records lie and how they get there whole: `results/<recipe>/<profile>/<arm>-seed<k>-<hash8>.json`.
+
+A record is written to a temporary file beside its place, flushed to disk, then renamed over it, so a reader sees
+the old one or the new one and never half of one. Imports no torch.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from actbench.errors import ActbenchError, Problem, RecordError
+from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    path: Path
+    record: RunRecord
+
+
+class Store:
+    """The records below one results folder."""
+
+    def __init__(self, results_dir: Path) -> None:
+        self.results_dir = results_dir
+
+    def check_writable(self) -> None:
+        """Proves that records can be written, before anything is spent. Raises ActbenchError."""
+        try:
+            self.results_dir.mkdir(parents=True, exist_ok=True)
+            probe = self.results_dir / f".write-test-{os.getpid()}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise ActbenchError(
+                f"cannot write results to {self.results_dir}: {error.strerror or error}",
+                hints=["name another folder with --results-dir or ACTBENCH_RESULTS_DIR"],
+            ) from error
+
+    def path(self, *, recipe: str, profile: str, arm: str, seed: int, run: str) -> Path:
+        return self.results_dir / recipe / profile / f"{arm}-seed{seed}-{run[:8]}.json"
+
+    def checkpoint_dir(self, record_path: Path) -> Path:
+        """The folder of a record's checkpoints, beside it and ignored by git."""
+        return record_path.parent / CHECKPOINTS / record_path.stem
+
+    def write(self, path: Path, record: RunRecord) -> None:
+        """Stores the record at `path`, whole or not at all."""
+        write_atomically(path, (record.model_dump_json(indent=1, exclude_defaults=False) + "\n").encode())
+
+    def read(self, path: Path) -> RunRecord:
+        """The record at `path`. Raises RecordError naming the file and what is wrong with it."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RecordError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        try:
+            version = VersionProbe.model_validate_json(content).schema_version
+            if version > SCHEMA_VERSION:
+                raise RecordError(
+                    f"schema version {version} is newer than this program's {SCHEMA_VERSION}",
+                    where=str(path),
+                    hints=["update actbench to read it"],
+                )
+            return RunRecord.model_validate_json(content)
+        except ValidationError as error:
+            raise RecordError(
+                _damage(error), where=str(path), hints=["the run can be made again by `actbench train`"]
+            ) from error
+
+    def scan(
+        self, recipe: str | None = None, profile: str | None = None
+    ) -> tuple[list[StoredRun], list[Problem]]:
+        """All readable records (of that recipe and profile, if named) in order of path, and what was unreadable."""
+        runs: list[StoredRun] = []
+        problems: list[Problem] = []
+        for path in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")):
+            try:
+                runs.append(StoredRun(path, self.read(path)))
+            except RecordError as error:
+                problems.extend(error.problems)
+        return runs, problems
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Renames a file out of the way, to a name not yet taken, so that nothing stored is lost."""
+    number = 1
+    while (target := path.with_name(f"{path.name}.{why}-{number}")).exists():
+        number += 1
+    path.rename(target)
+    return target
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all; leftovers of a killed writer are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.tmp-*"):
+        leftover.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _damage(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return f"damaged record: {first['msg'].removeprefix('Invalid JSON: ')}"
+    place = ".".join(str(part) for part in first["loc"])
+    return (
+        f"not a record: {place}: {json.dumps(first['msg'])[1:-1]}"
+        if place
+        else f"not a record: {first['msg']}"
+    )

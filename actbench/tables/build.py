@@ -1,0 +1,179 @@
+"""A comparison becomes tables: the only place where numbers are rounded. Imports no torch."""
+
+import re
+
+from actbench import stats
+from actbench.compare import ArmRow, Comparison, Gap, Group
+from actbench.papers.matching import Reported, data_label, model_label
+from actbench.tables.notes import table_notes
+from actbench.tables.table import Cell, Column, Number, Row, Table
+
+NONE = "-"
+
+
+def build_tables(comparison: Comparison) -> list[Table]:
+    """One table per group, in the comparison's order."""
+    return [_table(group) for group in comparison.groups]
+
+
+def _table(group: Group) -> Table:
+    plan = group.plan
+    parts = [plan.name, plan.profile, *([plan.variant] if plan.variant else [])]
+    notes, marks = table_notes(group)
+    return Table(
+        name=plan.name,
+        label=re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)),
+        title=f"{plan.name}: {plan.variant}" if plan.variant else plan.name,
+        caption=_caption(group),
+        columns=_columns(group),
+        rows=tuple(
+            Row(arm=row.arm.name, mark=marks.get(row.arm.name, ""), cells=_cells(row, group))
+            for row in group.rows
+        ),
+        notes=notes,
+        facts=_facts(group),
+    )
+
+
+def _caption(group: Group) -> str:
+    plan = group.plan
+    subject = plan.title.rstrip(".") or plan.name
+    variant = f" ({plan.variant})" if plan.variant else ""
+    seeds = ", ".join(str(seed) for seed in group.seeds)
+    epochs = f"{plan.train.epochs} epoch{'s' if plan.train.epochs != 1 else ''}"
+    number = "no finished runs" if not seeds else f"seed{'s' if len(group.seeds) > 1 else ''} {seeds}"
+    synthetic = "Synthetic data: shows the tool, not the activation. " if group.data.synthetic else ""
+    return (
+        f"{synthetic}{subject}{variant}: top-1 test accuracy in percent on {data_label(plan.data)} with "
+        f"{model_label(plan.model)}; profile {plan.profile}, {epochs}, {number}."
+    )
+
+
+def _columns(group: Group) -> tuple[Column, ...]:
+    columns = [Column(key="top1", lines=("top-1 %",))]
+    columns += [Column(key=f"vs_{name}", lines=(f"vs {name}",)) for name in group.baselines]
+    columns += [
+        Column(key="parameters", lines=("params",)),
+        Column(key="activation_parameters", lines=("act.", "params")),
+    ]
+    if group.baselines:
+        columns.append(Column(key="step_time", lines=("step time", f"vs {group.baselines[0]}")))
+    if group.paper:
+        columns.append(Column(key="reported", lines=("reported",)))
+    return tuple(columns)
+
+
+def _cells(row: ArmRow, group: Group) -> tuple[Cell, ...]:
+    cells = [_accuracy(row), *(_gap(gap, row) for gap in row.gaps)]
+    cells += [_count(row.parameters), _count(row.activation_parameters)]
+    if group.baselines:
+        ratio = row.step_time_ratio
+        cells.append(Cell((NONE if ratio is None else f"{ratio:.2f}x",), {"ratio": ratio}))
+    if group.paper:
+        cells.append(_reported(row.reported))
+    return tuple(cells)
+
+
+def _accuracy(row: ArmRow) -> Cell:
+    lines: list[str] = []
+    if row.accuracy:
+        lines.append(_percent(row.accuracy.value))
+        if row.accuracy.interval:
+            lines[0] += f" ± {_percent(row.accuracy.interval.half_width)}"
+        lines.append(f"(n={row.completed})")
+    if row.diverged:
+        lines.append(f"{row.diverged}/{row.completed + row.diverged} diverged")
+    if row.missing_seeds:
+        lines.append(f"{len(row.missing_seeds)} missing")
+    counts: dict[str, Number] = {
+        "n": row.completed,
+        "diverged": row.diverged,
+        "missing": len(row.missing_seeds),
+        "sd": row.accuracy.sd if row.accuracy else None,
+    }
+    return Cell(tuple(lines), {**_numbers(row.accuracy, "mean"), **counts})
+
+
+def _gap(gap: Gap, row: ArmRow) -> Cell:
+    reported = _known(gap.reported)
+    numbers = {
+        **_numbers(gap.difference, "difference"),
+        "detectable": gap.detectable,
+        "reported": reported.value if reported else None,
+    }
+    if gap.baseline == row.arm.name:
+        return Cell((NONE,), numbers)
+    lines: list[str] = []
+    if gap.difference is None:
+        lines.append(NONE)
+    else:
+        lines.append(_signed(gap.difference.value))
+        if gap.difference.interval:
+            low, high = gap.difference.interval
+            lines.append(f"[{_signed(low)}, {_signed(high)}]")
+    lines += [f"({_origin(r)}: {_gain(r)})" for r in gap.reported]
+    return Cell(tuple(lines), numbers)
+
+
+def _reported(values: tuple[Reported, ...]) -> Cell:
+    known = _known(values)
+    number: dict[str, Number] = {"value": known.value if known else None}
+    if not values:
+        return Cell((NONE,), number)
+    if known is None:
+        return Cell(("not found",), number)
+    where = {f"on {r.other_data}" for r in values if r.other_data}
+    return Cell((" / ".join(f"{r.value:.2f}" for r in values if r.value is not None), *sorted(where)), number)
+
+
+def _known(values: tuple[Reported, ...]) -> Reported | None:
+    return next((r for r in values if r.value is not None), None)
+
+
+def _origin(reported: Reported) -> str:
+    return f"paper, {reported.other_data}" if reported.other_data else "paper"
+
+
+def _gain(reported: Reported) -> str:
+    return "not found" if reported.value is None else f"{reported.value:+.2f}"
+
+
+def _count(number: int | None) -> Cell:
+    return Cell((NONE if number is None else f"{number:,}",), {"": number})
+
+
+def _numbers(estimate: stats.Estimate | None, name: str) -> dict[str, Number]:
+    interval = estimate.interval if estimate else None
+    return {
+        name: estimate.value if estimate else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+    }
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"
+
+
+def _signed(fraction: float) -> str:
+    text = f"{100 * fraction:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def _facts(group: Group) -> dict[str, str | int | bool | list[int] | None]:
+    plan = group.plan
+    return {
+        "recipe": plan.name,
+        "profile": plan.profile,
+        "variant": plan.variant,
+        "data": plan.data.name,
+        "synthetic": group.data.synthetic,
+        "model": model_label(plan.model),
+        "epochs": plan.train.epochs,
+        "seeds": list(group.seeds),
+        "protocol": plan.evaluation.protocol,
+        "which": group.which,
+        "weights": group.weights,
+        "footing": group.footing,
+        "paper": plan.paper,
+    }

@@ -1,0 +1,34 @@
+"""Tables as one JSON document: unrounded numbers, and the text that other formats show."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from actbench.tables.table import Row, Table
+
+
+def document(tables: Sequence[Table]) -> dict[str, Any]:
+    """What `--json` prints: plain data, a missing number null."""
+    return {"tables": [_one(table) for table in tables]}
+
+
+def render(tables: Sequence[Table]) -> str:
+    return json.dumps(document(tables), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _one(table: Table) -> dict[str, Any]:
+    return {
+        **table.facts,
+        "label": table.label,
+        "caption": table.caption,
+        "rows": [_row(table, row) for row in table.rows],
+        "notes": [f"({note.mark}) {note.text}" if note.mark else note.text for note in table.notes],
+    }
+
+
+def _row(table: Table, row: Row) -> dict[str, Any]:
+    cells: dict[str, Any] = {"arm": row.arm}
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        # A column of one bare number stands as that number.
+        cells[column.key] = cell.numbers.get("", {**cell.numbers, "text": cell.text})
+    return cells

@@ -1,0 +1,84 @@
+r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else."""
+
+import re
+from collections.abc import Sequence
+
+from actbench.tables.table import Table
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    # At the start of a table's line [ would be taken for an optional argument.
+    "[": "{[}",
+    "]": "{]}",
+}
+_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
+
+
+def render(tables: Sequence[Table]) -> str:
+    return "\n".join(_one(table) for table in tables)
+
+
+def _one(table: Table) -> str:
+    header = ["arm", *(_stacked(column.lines) for column in table.columns)]
+    rows = [
+        [
+            _escaped(row.arm) + (rf"\textsuperscript{{{row.mark}}}" if row.mark else ""),
+            *(_stacked(c.lines) for c in row.cells),
+        ]
+        for row in table.rows
+    ]
+    notes = [
+        (rf"\textsuperscript{{{note.mark}}}\," if note.mark else "") + _escaped(note.text)
+        for note in table.notes
+    ]
+    lines = [
+        r"\begin{table}[htbp]",
+        r"  \centering",
+        rf"  \caption{{{_escaped(table.caption)}}}",
+        rf"  \label{{tab:{table.label}}}",
+        r"  \scriptsize",
+        r"  \setlength{\tabcolsep}{3pt}",
+        rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
+        r"    \toprule",
+        f"    {' & '.join(header)} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(row)} \\\\" for row in rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        "",
+        r"  \medskip",
+        r"  \parbox{\linewidth}{\scriptsize\raggedright",
+        *(f"    {note}\\par" for note in notes),
+        "  }",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _stacked(lines: Sequence[str]) -> str:
+    if len(lines) == 1:
+        return _escaped(lines[0])
+    stack = r" \\ ".join(_escaped(line) for line in lines)
+    return rf"\shortstack[r]{{{stack}}}"
+
+
+def _escaped(text: str) -> str:
+    """The text with LaTeX's characters made plain, a lone hyphen a dash and a number's hyphen a minus."""
+    if text == "-":
+        return "--"
+    parts = _MINUS.split(text)
+    return "$-$".join("".join(_ESCAPES.get(character, character) for character in part) for part in parts)

@@ -1,0 +1,170 @@
+"""The notes below a table: everything that a reader must know to take its numbers for what they are."""
+
+from actbench.compare import ArmRow, Group
+from actbench.papers.matching import (
+    Reported,
+    data_label,
+    is_published_model,
+    model_label,
+    resolved_activation,
+)
+from actbench.recipe.hashing import flatten
+from actbench.recipe.schema import Arm, Recipe
+from actbench.tables.table import Note
+
+_WHICH = {
+    "last": "after the last epoch",
+    "best_val": "after the epoch that was best on validation",
+    "best_test": "after the epoch that was best on the test set itself",
+}
+
+
+def table_notes(group: Group) -> tuple[tuple[Note, ...], dict[str, str]]:
+    """All notes in order, and the mark that each arm with a note of its own bears."""
+    described = {row.arm.name: text for row in group.rows if (text := _arm(row.arm, group.plan))}
+    marks = {name: str(number) for number, name in enumerate(described, 1)}
+    texts = [
+        _runs(group),
+        _evaluation(group),
+        *_intervals(group),
+        *_seeds(group),
+        *_detectable(group),
+        *_comparisons(group),
+        *_reported(group),
+    ]
+    notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
+    return tuple(notes + [Note(mark="", text=text) for text in texts]), marks
+
+
+def _arm(arm: Arm, plan: Recipe) -> str:
+    """What an arm is, where its name does not say it all; empty where it does."""
+    parts: list[str] = []
+    if arm.activation != arm.name:
+        parts.append(
+            f"the network's own activation, {resolved_activation(arm, plan)}"
+            if arm.activation == "native"
+            else f"activation {arm.activation}"
+        )
+    options = flatten(arm.options.model_dump(mode="json", exclude_defaults=True))
+    parts += [f"{key} {value}" for key, value in options.items()]
+    if arm.sites != "all":
+        where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
+        parts.append(f"only at {where}, {arm.fill} elsewhere")
+    if arm.train.lr_factor != 1:
+        parts.append(f"learning rate of its own parameters times {arm.train.lr_factor:g}")
+    if arm.train.weight_decay_factor != 1:
+        parts.append(f"weight decay of its own parameters times {arm.train.weight_decay_factor:g}")
+    if arm.train.deep_lambda is not None:
+        parts.append(f"deep training's lambda held at {arm.train.deep_lambda:g}")
+    return f"{arm.name}: {', '.join(parts)}." if parts else ""
+
+
+def _runs(group: Group) -> str:
+    data, plan = group.data, group.plan
+    limit = f", limited to {plan.limit} each" if plan.limit else ""
+    val = f", {data.val:,} validation" if data.val else ""
+    return (
+        f"{data_label(plan.data)}: {data.train:,} training{val} and {data.test:,} test images in "
+        f"{data.num_classes} classes{limit}. All arms on equal footing {group.footing[:8]}."
+    )
+
+
+def _evaluation(group: Group) -> str:
+    weights = "moving average of the weights" if group.weights == "ema" else "weights"
+    if group.plan.evaluation.protocol == "best-test":
+        protocol = (
+            "Protocol best-test: no validation set, the test set evaluated as training went (optimistic)"
+        )
+    else:
+        protocol = "Protocol held-out: anything chosen was chosen on validation"
+    return f"{protocol}; accuracy of the {weights} {_WHICH[group.which]}."
+
+
+def _intervals(group: Group) -> list[str]:
+    counts = {row.completed for row in group.rows if row.completed}
+    notes: list[str] = []
+    if counts - {1}:
+        notes.append("± and [ ]: 95 % Student-t intervals over n seeds; differences in points, seeds paired.")
+    unpaired = [
+        f"{row.arm.name} vs {gap.baseline}"
+        for row in group.rows
+        for gap in row.gaps
+        if gap.difference is not None and not gap.difference.paired
+    ]
+    if unpaired:
+        notes.append(f"Seeds do not match, so Welch's interval without pairs: {', '.join(unpaired)}.")
+    if 1 in counts:
+        single = [row.arm.name for row in group.rows if row.completed == 1]
+        whose = "" if counts == {1} else f" for {', '.join(single)}"
+        notes.append(f"One seed: no interval{whose}.")
+    return notes
+
+
+def _seeds(group: Group) -> list[str]:
+    lacking = [
+        f"{row.arm.name} {', '.join(map(str, row.missing_seeds))}" for row in group.rows if row.missing_seeds
+    ]
+    return [f"Incomplete, seeds still missing: {'; '.join(lacking)}."] if lacking else []
+
+
+def _detectable(group: Group) -> list[str]:
+    parts = [
+        f"{row.arm.name} vs {gap.baseline} {100 * gap.detectable:.2f}"
+        for row in group.rows
+        for gap in row.gaps
+        if gap.detectable is not None
+    ]
+    if not parts:
+        return []
+    return [
+        "Smallest true difference in points that these seeds would show (paired t, 80 % power, 5 % level): "
+        f"{', '.join(parts)}."
+    ]
+
+
+def _comparisons(group: Group) -> list[str]:
+    notes = [f"No arm {name} in this recipe." for name in group.absent_baselines]
+    if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
+        notes.append("Step times are left out where none was measured or the hardware differs.")
+    return notes
+
+
+def _reported(group: Group) -> list[str]:
+    if group.paper is None:
+        return []
+    paper, plan = group.paper.paper, group.plan
+    arxiv = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
+    notes = [f'Reported: {paper.title}{arxiv}; "not found": the paper has a value that could not be read.']
+    notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
+    if group.claim and group.claim.difference is not None:
+        claim = group.claim
+        against = f"{', '.join(claim.arms)} over {claim.baseline}"
+        notes.append(
+            f"The claim: {against} by {claim.difference:+.2f} points, {claim.model} on {claim.data} "
+            f"({claim.source})."
+        )
+        notes += [f"{claim.stand_in}."] if claim.stand_in else []
+    if plan.profile != "paper" or group.data.synthetic:
+        changed = "" if is_published_model(plan.model) else f", with {model_label(plan.model)}"
+        notes.append(f"A stand-in for the paper's setting: profile {plan.profile}{changed}.")
+    return notes
+
+
+def _values(row: ArmRow) -> list[str]:
+    """How sure the values beside an arm are, and gains whose baseline is no arm here."""
+    notes = [
+        f"{row.arm.name} in the paper, {_what(r)}: {r.row.certainty or r.table.certainty}."
+        for r in (*row.reported, *(r for gap in row.gaps for r in gap.reported))
+        if r.value is not None and (r.row.certainty or r.table.certainty)
+    ]
+    return notes + [
+        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.baseline}, no baseline here."
+        for r in row.reported_elsewhere
+        if r.value is not None
+    ]
+
+
+def _what(reported: Reported) -> str:
+    row = reported.row
+    number = f"{row.value:+.2f} over {row.baseline}" if row.kind == "gain" else f"{row.value:.2f}"
+    return f"{number} on {reported.table.dataset} ({reported.table.id})"

@@ -1,0 +1,97 @@
+"""A recipe's model with one arm's activation at its sites, and the same start for every arm of a seed.
+
+Every shared weight is drawn from its own stream (seed, "init", parameter name), every site's activation from
+(seed, "activation", site). So two arms of a seed agree bitwise in every weight that both have, whatever else they
+carry.
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor, nn
+
+from actbench.activations.create import create_activation
+from actbench.errors import ActbenchError
+from actbench.models.catalog import ENTRIES as MODELS
+from actbench.models.create import create_model
+from actbench.recipe.schema import Arm, Recipe
+from actbench.streams import stream_seed
+
+
+class Site(nn.Module):
+    """Holds the place of an activation until the site's name is known."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.num_channels = num_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise AssertionError("a site was left without an activation")
+
+
+def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> nn.Module:
+    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
+    model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
+    _initialise(model, seed)
+    sites = {name: module for name, module in model.named_modules() if isinstance(module, Site)}
+    chosen = _chosen_sites(arm, list(sites), model)
+    native = MODELS[recipe.model.name].native
+    for name, site in sites.items():
+        activation = arm.activation if name in chosen else arm.fill
+        options = arm.options.model_dump() if name in chosen and arm.activation != "native" else {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "activation", name))
+            made = create_activation(
+                native if activation == "native" else activation, site.num_channels, **options
+            )
+        parent, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(parent), attribute, made)
+    set_deep_lambda(model, arm, epoch=0)
+    return model
+
+
+def activation_sites(
+    model: nn.Module, recipe: Recipe, *, num_classes: int, channels: int
+) -> dict[str, nn.Module]:
+    """Site name -> activation of a model that `build_model` made."""
+    with torch.device("meta"):
+        plain = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
+    names = [name for name, module in plain.named_modules() if isinstance(module, Site)]
+    return {name: model.get_submodule(name) for name in names}
+
+
+def set_deep_lambda(model: nn.Module, arm: Arm, *, epoch: int) -> float | None:
+    """Sets the epoch's lambda of deep training and returns it; None for a model without deep training."""
+    if not hasattr(model, "set_deep_lambda"):
+        return None
+    value: float = arm.train.deep_lambda if arm.train.deep_lambda is not None else model.deep_lambda_at(epoch)
+    model.set_deep_lambda(value)
+    return value
+
+
+def _initialise(model: nn.Module, seed: int) -> None:
+    generator = torch.Generator()
+    for name, module, key, parameter in _own_parameters(model):
+        generator.manual_seed(stream_seed(seed, "init", name))
+        model.init_parameter(module, key, parameter, generator)
+
+
+def _own_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
+    for prefix, module in model.named_modules():
+        for key, parameter in module.named_parameters(recurse=False):
+            yield (f"{prefix}.{key}" if prefix else key), module, key, parameter
+
+
+def _chosen_sites(arm: Arm, names: list[str], model: nn.Module) -> set[str]:
+    if arm.sites == "all":
+        return set(names)
+    if arm.sites == "stem":
+        return set(model.stem_sites())
+    chosen = {name for name in names if any(fnmatchcase(name, pattern) for pattern in arm.sites)}
+    if not chosen:
+        raise ActbenchError(
+            f"arm {arm.name!r}: no activation site matches {', '.join(map(repr, arm.sites))}",
+            hints=[f"sites of this model: {', '.join(names)}"],
+        )
+    return chosen

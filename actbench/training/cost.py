@@ -1,0 +1,92 @@
+"""What an arm costs: parameters, multiply-accumulates, declared pointwise work, and bytes kept for backward."""
+
+import copy
+import resource
+import statistics
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from actbench.recipe.schema import Recipe
+from actbench.record import Cost
+from actbench.training.losses import training_loss
+from actbench.training.precision import autocast
+from actbench.training.state import State
+
+_PROBE_IMAGES = 4
+_WARMUP_EPOCHS = 1
+
+
+def measure_cost(
+    state: State, recipe: Recipe, *, channels: int, num_classes: int, batch_images: int, device: torch.device
+) -> Cost:
+    """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed."""
+    model = copy.deepcopy(state.model)
+    sites = {name: model.get_submodule(name) for name in state.sites}
+    size = recipe.input.size
+    layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
+    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0)).to(
+        device, memory_format=layout
+    )
+    targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
+    macs, pointwise = _forward_work(model, sites, images)
+    counted = state.history[_WARMUP_EPOCHS:] or state.history
+    step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
+    cpu_times = [entry.step_cpu_s for entry in counted if entry.step_cpu_s is not None]
+    return Cost(
+        parameters=sum(p.numel() for p in state.model.parameters()),
+        activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
+        macs=macs,
+        pointwise_ops=pointwise,
+        kept_bytes=_kept_bytes(model, recipe, images, targets, device),
+        step_time_s=step_time,
+        step_cpu_s=statistics.median(cpu_times) if cpu_times else None,
+        images_per_s=batch_images / step_time if step_time else None,
+        peak_memory_bytes=_peak_memory(device),
+    )
+
+
+def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
+    """MACs and declared pointwise operations of one image, in evaluation mode."""
+    operations = 0.0
+
+    def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal operations
+        operations += getattr(module, "operations_per_element", 1.0) * output.numel()
+
+    hooks = [site.register_forward_hook(count) for site in sites.values()]
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(images)
+    for hook in hooks:
+        hook.remove()
+    return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
+
+
+def _kept_bytes(
+    model: nn.Module, recipe: Recipe, images: Tensor, targets: Tensor, device: torch.device
+) -> int:
+    """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out."""
+    own = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    model.train()
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        autocast(device, recipe.train.amp),
+    ):
+        training_loss(model(images), targets, recipe.train)
+    return sum(kept.values()) // len(images)
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,48 @@
+"""An exponential moving average of a model's weights and buffers.
+
+After each update w_ema <- d * w_ema + (1 - d) * w. With a horizon h (a share of all S steps) d = 1 - 1 / (h * S), so
+the average spans the last h of training whatever its length; a decay that suits 100,000 steps would still be half
+initial weights after a short run. Integer buffers (batch counts) are copied.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from actbench.recipe.schema import EMASettings
+
+
+class EMA:
+    def __init__(self, model: nn.Module, settings: EMASettings, total_steps: int) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        if settings.decay is not None:
+            self.decay = settings.decay
+        else:
+            assert settings.horizon is not None
+            self.decay = max(0.0, 1 - 1 / max(settings.horizon * total_steps, 1))
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Takes one step towards the model's present weights."""
+        averaged, current = self._pairs(model)
+        torch._foreach_lerp_(averaged, current, 1 - self.decay)
+
+    @torch.no_grad()
+    def restart(self, model: nn.Module, parameters: tuple[nn.Parameter, ...]) -> None:
+        """Copies parameters that a new phase has set, so that the average does not mix two meanings."""
+        chosen = {id(parameter) for parameter in parameters}
+        for mine, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
+            if id(theirs) in chosen:
+                mine.copy_(theirs)
+
+    def _pairs(self, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+        averaged: list[Tensor] = []
+        current: list[Tensor] = []
+        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                averaged.append(mine)
+                current.append(theirs)
+            else:
+                mine.copy_(theirs)
+        return averaged, current

@@ -1,0 +1,219 @@
+"""The training loop: one record per epoch, yielded to a caller that shows or stores it.
+
+For each epoch: move activations and deep training to their phase; for each batch: seed the step, set the learning
+rate, take one update; then evaluate on the split that the protocol allows.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from actbench.activations.base import PhaseChange
+from actbench.data.source import Batch, DataSource
+from actbench.errors import DivergedError
+from actbench.recipe.schema import Arm, EarlyStoppingSettings, Recipe, TrainSettings
+from actbench.record import EpochRecord, SiteLog
+from actbench.streams import stream_seed
+from actbench.training.build import set_deep_lambda
+from actbench.training.evaluate import evaluate
+from actbench.training.losses import training_loss
+from actbench.training.optim import forget, learning_rate, set_learning_rate
+from actbench.training.precision import autocast
+from actbench.training.state import State
+
+LOGGED_WHOLE = 16
+"""Learnt values of at most this many entries are logged one by one, larger ones by their mean, least and greatest."""
+
+
+def train_epochs(
+    state: State, recipe: Recipe, arm: Arm, *, seed: int, source: DataSource, device: torch.device
+) -> Iterator[EpochRecord]:
+    """Trains from `state.epoch` on, in place. Raises DivergedError when the loss is no longer finite."""
+    settings = recipe.train
+    while state.epoch < settings.epochs and not stopped_early(state.history, settings.early_stopping):
+        epoch = state.epoch
+        deep_lambda = set_deep_lambda(state.model, arm, epoch=epoch)
+        if state.ema:
+            set_deep_lambda(state.ema.model, arm, epoch=epoch)
+        notes = _begin_epoch(state, epoch)
+        updates = _train_one_epoch(state, recipe, seed=seed, epoch=epoch, source=source, device=device)
+        record = EpochRecord(
+            epoch=epoch,
+            lr=updates.lr,
+            deep_lambda=deep_lambda,
+            train_loss=statistics.fmean(updates.losses),
+            time_s=sum(updates.step_times) + updates.data_time,
+            step_time_s=statistics.median(updates.step_times),
+            step_cpu_s=statistics.median(updates.cpu_times),
+            data_time_s=updates.data_time,
+            activations=_log_activations(state.sites),
+            notes=notes,
+            **_evaluations(state, recipe, source, device),
+        )
+        state.history.append(record)
+        yield record
+
+
+def stopped_early(history: list[EpochRecord], settings: EarlyStoppingSettings | None) -> bool:
+    """Whether the validation loss has not improved by min_delta (nats) in the last `patience` evaluations."""
+    losses = [
+        math.inf if entry.val.loss_sum is None else entry.val.loss_sum / entry.val.total
+        for entry in history
+        if entry.val
+    ]
+    if settings is None or not losses:
+        return False
+    best, since = math.inf, 0
+    for loss in losses:
+        best, since = (loss, 0) if loss < best - settings.min_delta else (best, since + 1)
+    return since >= settings.patience
+
+
+class _Updates(NamedTuple):
+    losses: list[float]
+    step_times: list[float]
+    cpu_times: list[float]
+    data_time: float
+    lr: float
+
+
+def _train_one_epoch(
+    state: State, recipe: Recipe, *, seed: int, epoch: int, source: DataSource, device: torch.device
+) -> _Updates:
+    settings = recipe.train
+    steps = source.steps_per_epoch(settings.batch_size)
+    batches = source.train_batches(
+        seed=seed,
+        epoch=epoch,
+        batch_size=settings.batch_size,
+        device=device,
+        channels_last=settings.channels_last,
+    )
+    losses: list[float] = []
+    step_times: list[float] = []
+    cpu_times: list[float] = []
+    data_time = 0.0
+    lr = settings.lr
+    state.model.train()
+    for step in range(epoch * steps, (epoch + 1) * steps):
+        begun = time.perf_counter()
+        batch = next(batches)
+        ready, ready_cpu = time.perf_counter(), time.process_time()
+        # Dropout and the like draw from here: the same for every arm, and after a resumption too.
+        torch.manual_seed(stream_seed(seed, "step", step))
+        lr = learning_rate(settings, step, steps)
+        set_learning_rate(state.optimizer, lr)
+        loss = update(state, batch, settings, device)
+        if not math.isfinite(loss):
+            raise DivergedError(epoch=epoch, step=step, layer=_first_broken_layer(state.model, batch.images))
+        losses.append(loss)
+        data_time += ready - begun
+        step_times.append(time.perf_counter() - ready)
+        cpu_times.append(time.process_time() - ready_cpu)
+    return _Updates(losses, step_times, cpu_times, data_time, lr)
+
+
+def update(state: State, batch: Batch, settings: TrainSettings, device: torch.device) -> float:
+    """One optimiser step on one batch, cut into `accumulation` parts; returns the loss.
+
+    Where the loss is not finite the weights are left as they were, so that the broken layer can be found.
+    """
+    state.optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    parts = zip(
+        batch.images.chunk(settings.accumulation), batch.targets.chunk(settings.accumulation), strict=True
+    )
+    for images, targets in parts:
+        with autocast(device, settings.amp):
+            logits = state.model(images)
+        loss = training_loss(logits, targets, settings) * (len(images) / len(batch.images))
+        total += loss.item()
+        if not math.isfinite(total):
+            return total
+        loss.backward()
+    if settings.clip_norm is not None:
+        nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+    state.optimizer.step()
+    if state.ema:
+        state.ema.update(state.model)
+    return total
+
+
+def _begin_epoch(state: State, epoch: int) -> list[str]:
+    notes = []
+    for name, site in state.sites.items():
+        change: PhaseChange | None = site.begin_epoch(epoch) if hasattr(site, "begin_epoch") else None
+        if change is not None:
+            forget(state.optimizer, change.reset)
+            if state.ema:
+                state.ema.restart(state.model, change.reset)
+            notes.append(f"{name}: {change.note}")
+    return notes
+
+
+def _evaluations(state: State, recipe: Recipe, source: DataSource, device: torch.device) -> dict[str, object]:
+    """val and val_ema, or test and test_ema under protocol best-test, if this epoch is evaluated at all."""
+    evaluation = recipe.evaluation
+    is_last = state.epoch + 1 == recipe.train.epochs
+    if (state.epoch + 1) % evaluation.every and not is_last:
+        return {}
+    split = "test" if evaluation.protocol == "best-test" else "val"
+    models = {split: state.model, **({f"{split}_ema": state.ema.model} if state.ema else {})}
+    found: dict[str, object] = {}
+    for field, model in models.items():
+        batches = source.eval_batches(
+            "test" if split == "test" else "val",
+            batch_size=evaluation.batch_size,
+            device=device,
+            channels_last=recipe.train.channels_last,
+        )
+        found[field] = evaluate(model, batches, device=device, amp=recipe.train.amp).tally
+    return found
+
+
+def _log_activations(sites: dict[str, nn.Module]) -> list[SiteLog]:
+    logs = []
+    for name, site in sites.items():
+        values = site.log_values() if hasattr(site, "log_values") else {}
+        if values:
+            logs.append(SiteLog(site=name, values=_loggable(values)))
+    return logs
+
+
+def _loggable(values: dict[str, Tensor]) -> dict[str, list[float | None]]:
+    logged: dict[str, list[float | None]] = {}
+    for key, value in values.items():
+        flat = value.detach().float().flatten()
+        if flat.numel() <= LOGGED_WHOLE:
+            logged[key] = [number if math.isfinite(number) else None for number in flat.tolist()]
+        else:
+            for summary, number in (("mean", flat.mean()), ("min", flat.min()), ("max", flat.max())):
+                logged[f"{key}.{summary}"] = [number.item() if number.isfinite() else None]
+    return logged
+
+
+@torch.no_grad()
+def _first_broken_layer(model: nn.Module, images: Tensor) -> str | None:
+    """Name of the first leaf module whose output is not finite on these images."""
+    broken: list[str] = []
+
+    def look(name: str, output: object) -> None:
+        if isinstance(output, Tensor) and not bool(output.isfinite().all()):
+            broken.append(name)
+
+    hooks = [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: look(name, output))
+        for name, module in model.named_modules()
+        if not list(module.children())
+    ]
+    try:
+        model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return broken[0] if broken else None

@@ -1,0 +1,118 @@
+"""Parameter groups, the optimiser and the learning rate of a step.
+
+Weight decay spares 1-D parameters and biases, as the papers' own code does, unless an activation says otherwise
+through `param_groups()`.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from actbench.record import ParameterGroup
+from actbench.recipe.schema import ArmTrain, TrainSettings
+
+
+class _Kind(NamedTuple):
+    lr_factor: float
+    weight_decay: float
+    activation: bool
+
+
+class Groups(NamedTuple):
+    """The optimiser's groups and the same as the record tells them."""
+
+    groups: list[dict[str, object]]
+    records: list[ParameterGroup]
+
+
+def parameter_groups(
+    model: nn.Module, sites: dict[str, nn.Module], settings: TrainSettings, arm: ArmTrain
+) -> Groups:
+    """Every trainable parameter in exactly one group; groups carry `lr_factor`, which the loop multiplies with lr."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    kinds: dict[int, _Kind] = {}
+    for site in sites.values():
+        kinds.update(_activation_kinds(site, settings, arm))
+    members: dict[_Kind, list[tuple[str, nn.Parameter]]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            kind = kinds.get(id(parameter), _Kind(1.0, decay, False))
+            members.setdefault(kind, []).append((names[id(parameter)], parameter))
+    groups: list[dict[str, object]] = [
+        {"params": [p for _, p in held], "lr_factor": kind.lr_factor, "weight_decay": kind.weight_decay}
+        for kind, held in members.items()
+    ]
+    records = [
+        ParameterGroup(
+            lr_factor=kind.lr_factor,
+            weight_decay=kind.weight_decay,
+            activation=kind.activation,
+            parameters=sum(p.numel() for _, p in held),
+            tensors=[name for name, _ in held],
+        )
+        for kind, held in members.items()
+    ]
+    return Groups(groups, records)
+
+
+def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -> dict[int, _Kind]:
+    decay = settings.weight_decay * arm.weight_decay_factor
+    kinds = {id(p): _Kind(arm.lr_factor, decay if p.ndim > 1 else 0.0, True) for p in site.parameters()}
+    if hasattr(site, "param_groups"):
+        for group in site.param_groups():
+            for parameter in group["params"]:
+                kinds[id(parameter)] = _Kind(
+                    arm.lr_factor * group.get("lr_factor", 1.0),
+                    group["weight_decay"] * arm.weight_decay_factor if "weight_decay" in group else decay,
+                    True,
+                )
+    return kinds
+
+
+def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD, AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it."""
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov and settings.momentum > 0,
+        )
+    betas = (settings.beta1, settings.beta2)
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps)
+    from timm.optim import Lamb  # slow to import, and few recipes want it
+
+    optimizer: torch.optim.Optimizer = Lamb(
+        groups, lr=settings.lr, betas=betas, eps=settings.eps, max_grad_norm=1.0
+    )
+    return optimizer
+
+
+def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:
+    """Learning rate of step `step` (from 0 over the whole run): linear warm-up, then the schedule."""
+    total = settings.epochs * steps_per_epoch
+    warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
+    if step < warmup:
+        return settings.lr * (step + 1) / warmup
+    if settings.schedule == "constant":
+        return settings.lr
+    if settings.schedule == "step":
+        drops = sum(step >= round(share * total) for share in settings.milestones)
+        return max(settings.lr * settings.gamma**drops, settings.min_lr)
+    progress = (step - warmup) / max(total - warmup, 1)
+    return settings.min_lr + (settings.lr - settings.min_lr) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_factor"]
+
+
+def forget(optimizer: torch.optim.Optimizer, parameters: tuple[Tensor, ...]) -> None:
+    """Drops the optimiser's state of parameters whose values were changed in place by a new phase."""
+    for parameter in parameters:
+        optimizer.state.pop(parameter, None)

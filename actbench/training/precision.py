@@ -1,0 +1,48 @@
+"""Devices, autocast and memory layout: the three places where a model meets its hardware."""
+
+import torch
+from torch import nn
+
+from actbench.errors import ActbenchError
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` takes CUDA where it is there, else the CPU. Raises ActbenchError for a device this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ActbenchError(
+            f"unknown device {name!r}",
+            where="command line",
+            key="--device",
+            hints=["known: auto, cpu, cuda, cuda:0, ..."],
+        ) from error
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ActbenchError(
+            f"device {name!r} is not on this machine ({torch.cuda.device_count()} CUDA devices)",
+            where="command line",
+            key="--device",
+            hints=["use --device cpu, or auto"],
+        )
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ActbenchError(
+            f"device {name!r} is not supported",
+            where="command line",
+            key="--device",
+            hints=["known: auto, cpu, cuda, cuda:0, ..."],
+        )
+    return device
+
+
+def autocast(device: torch.device, amp: str) -> torch.autocast:
+    """bf16 autocast where the recipe asks for it; otherwise a context that changes nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp == "bf16")
+
+
+def place(model: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:
+    """The model on its device, in the layout its inputs will have."""
+    return model.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)

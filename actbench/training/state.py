@@ -1,0 +1,46 @@
+"""Everything that a run carries from one epoch to the next."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from actbench.data.source import DataSource
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import EpochRecord, ParameterGroup
+from actbench.training.build import activation_sites, build_model
+from actbench.training.ema import EMA
+from actbench.training.optim import make_optimizer, parameter_groups
+from actbench.training.precision import place
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    model: nn.Module
+    sites: dict[str, nn.Module]
+    optimizer: torch.optim.Optimizer
+    groups: list[ParameterGroup]
+    ema: EMA | None
+    history: list[EpochRecord] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """The next epoch to train; equal to the number of epochs done."""
+        return len(self.history)
+
+
+def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: DataSource, device: torch.device) -> State:
+    """The state before the first epoch."""
+    settings = recipe.train
+    model = build_model(recipe, arm, seed=seed, num_classes=source.num_classes, channels=source.channels)
+    model = place(model, device, channels_last=settings.channels_last)
+    sites = activation_sites(model, recipe, num_classes=source.num_classes, channels=source.channels)
+    groups = parameter_groups(model, sites, settings, arm.train)
+    total_steps = settings.epochs * source.steps_per_epoch(settings.batch_size)
+    return State(
+        model=model,
+        sites=sites,
+        optimizer=make_optimizer(groups.groups, settings),
+        groups=groups.records,
+        ema=EMA(model, settings.ema, total_steps) if settings.ema else None,
+    )

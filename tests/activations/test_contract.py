@@ -1,0 +1,301 @@
+"""What every activation of the catalogue owes, over every entry and its notable options."""
+
+import copy
+import inspect
+import io
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from actbench.activations.base import Activation
+from actbench.activations.catalog import ENTRIES
+from actbench.activations.create import ACTIVATIONS, create_activation
+from actbench.errors import ActbenchError
+
+CHANNELS = 4
+SPATIAL = {"series", "lslu", "lslu_parallel"}
+VARIANTS: list[tuple[str, dict[str, object]]] = [
+    *((name, {}) for name in ENTRIES),
+    ("leaky_relu", {"negative_slope": -0.2}),
+    ("prelu", {"sharing": "layer"}),
+    ("prelu", {"freeze": True}),
+    ("elu", {"alpha": 0.5}),
+    ("gelu", {"approximate": "tanh"}),
+    ("swish", {"sharing": "layer", "beta": 0.5}),
+    ("swish", {"freeze": True, "beta": -1.0}),
+    ("softplus", {"beta": 2.0}),
+    ("series", {"base": "silu", "n": 1}),
+    ("series", {"base": "swish"}),
+    ("lslu", {"n": 1}),
+    ("lslu", {"n": 5, "freeze": True}),
+    ("lslu_parallel", {"sharing": "channel", "n": 2}),
+    ("lslu_parallel", {"n": 1, "freeze": True}),
+]
+every_variant = pytest.mark.parametrize(
+    ("name", "options"), VARIANTS, ids=[name + "".join(f"-{k}={v}" for k, v in o.items()) for name, o in VARIANTS]
+)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        yield
+
+
+def make(name: str, options: dict[str, object]) -> nn.Module:
+    """One whose parameters and statistics are no longer the initial ones, so that none of them is idle."""
+    module = create_activation(name, CHANNELS, **options)
+    with torch.no_grad():
+        for value in [*module.parameters(), *module.buffers()]:
+            if value.is_floating_point():
+                value += 0.1 + 0.2 * torch.rand(value.shape)
+    return module
+
+
+def images(batch: int = 2, side: int = 5) -> Tensor:
+    return torch.randn(batch, CHANNELS, side, side)
+
+
+def test_there_are_entries_and_the_mapping_has_them_all() -> None:
+    assert len(ENTRIES) == 13
+    assert list(ACTIVATIONS) == list(ENTRIES)
+    assert len(ACTIVATIONS) == len(ENTRIES)
+    with pytest.raises(KeyError):
+        ACTIVATIONS["swich"]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_options_are_the_constructors_keywords_defaults_included(name: str) -> None:
+    parameters = list(inspect.signature(ACTIVATIONS[name]).parameters.values())
+    assert [(p.name, p.default) for p in parameters[:2]] == [
+        ("num_channels", inspect.Parameter.empty),
+        ("channel_dim", 1),
+    ]
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[2:])
+    fields = ENTRIES[name].options.model_fields
+    assert {p.name: p.default for p in parameters[2:]} == {key: field.default for key, field in fields.items()}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_declarations_are_made(name: str) -> None:
+    module = create_activation(name, CHANNELS)
+    assert isinstance(module, Activation)
+    assert module.operations_per_element >= 1
+    assert module.backend == "reference"
+    assert not module.surrogate_gradient
+    assert module.begin_epoch(0) is None
+    for value in module.log_values().values():
+        assert not value.requires_grad
+
+
+@every_variant
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_shape_dtype_and_untouched_input(name: str, options: dict[str, object], dtype: torch.dtype) -> None:
+    module, x = make(name, options).to(dtype), images().to(dtype)
+    before = x.clone()
+    y = module(x.requires_grad_())
+    y.sum().backward()
+    assert (y.shape, y.dtype) == (x.shape, dtype)
+    assert torch.equal(x, before)
+    assert x.grad is not None
+    assert all((p.grad is not None) == p.requires_grad for p in module.parameters())
+
+
+@every_variant
+def test_memory_layout_changes_no_value(name: str, options: dict[str, object]) -> None:
+    module, x = make(name, options).eval(), images()
+    y = module(x)
+    spread = torch.empty(2, CHANNELS, 5, 10)[..., ::2].copy_(x)
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert not spread.is_contiguous()
+    # A convolution may sum its at most 121 products in another order.
+    torch.testing.assert_close(module(spread), y, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(module(last), y, rtol=1e-5, atol=1e-5)
+    assert module(last).is_contiguous(memory_format=torch.channels_last)
+
+
+@every_variant
+def test_empty_batch(name: str, options: dict[str, object]) -> None:
+    x = images(batch=0).requires_grad_()
+    module = make(name, options).eval()
+    y = module(x)
+    y.sum().backward()
+    assert y.shape == x.shape
+    assert x.grad is not None
+    assert all(not p.grad.any() for p in module.parameters() if p.grad is not None)
+
+
+@every_variant
+@pytest.mark.parametrize("ndim", [1, 2, 3, 4, 5])
+def test_any_number_of_dimensions_and_any_channel_dimension(name: str, options: dict[str, object], ndim: int) -> None:
+    if name in SPATIAL:
+        with pytest.raises(ActbenchError, match="channel_dim must be 1, not -1"):
+            create_activation(name, CHANNELS, channel_dim=-1, **options)
+        return
+    x = torch.randn(*(2, 3, 5, 2)[: ndim - 1], CHANNELS)
+    tokens = create_activation(name, CHANNELS, channel_dim=-1, **options)
+    with torch.no_grad():
+        for value in tokens.parameters():
+            value += torch.rand(value.shape)
+    y = tokens(x)
+    assert y.shape == x.shape
+    for dim in range(ndim):
+        other = create_activation(name, CHANNELS, channel_dim=dim, **options)
+        other.load_state_dict(tokens.state_dict())
+        # In another order of memory, other elements fall to torch's vectorised kernels, which round on their own.
+        torch.testing.assert_close(other(x.movedim(-1, dim)).movedim(dim, -1), y, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["prelu", "swish"])
+def test_other_channels_than_announced_are_an_error(name: str) -> None:
+    module = create_activation(name, CHANNELS)
+    for shape in ((2, 3, CHANNELS), (CHANNELS,)):
+        with pytest.raises(ActbenchError, match=r"4 channels along dimension 1 got an input of shape"):
+            module(torch.zeros(shape))
+
+
+@every_variant
+def test_every_call_gives_fresh_parameters(name: str, options: dict[str, object]) -> None:
+    torch.manual_seed(5)
+    first = create_activation(name, CHANNELS, **options)
+    torch.manual_seed(5)
+    second = create_activation(name, CHANNELS, **options)
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+        assert a.data_ptr() != b.data_ptr()
+
+
+@every_variant
+def test_state_dict_and_deepcopy_round_trips(name: str, options: dict[str, object]) -> None:
+    module, x = make(name, options).eval(), images()
+    stored = io.BytesIO()
+    torch.save(module.state_dict(), stored)
+    stored.seek(0)
+    restored = create_activation(name, CHANNELS, **options).eval()
+    restored.load_state_dict(torch.load(stored, weights_only=True))
+    copied = copy.deepcopy(module)
+    assert torch.equal(restored(x), module(x))
+    assert torch.equal(copied(x), module(x))
+    mine = {p.data_ptr() for p in module.parameters()}
+    assert not mine & {p.data_ptr() for p in copied.parameters()}
+
+
+@every_variant
+@pytest.mark.parametrize("training", [True, False])
+def test_gradcheck_away_from_kinks(name: str, options: dict[str, object], training: bool) -> None:
+    module = make(name, options).double().train(training)
+    # All kinks lie at 0 or, for a shift, at one of some twenty random places: far from a step of 1e-6.
+    x = torch.randn(2, CHANNELS, 3, 3, dtype=torch.float64)
+    x = (x + 0.01 * x.sign()).requires_grad_()
+    learnt = [p for p in module.parameters() if p.requires_grad]
+    assert torch.autograd.gradcheck(lambda x, *_: module(x), (x, *learnt), fast_mode=True)
+
+
+@every_variant
+def test_finite_at_large_inputs(name: str, options: dict[str, object]) -> None:
+    module = make(name, options).eval()
+    # torch's GELU by tanh takes the third power.
+    largest = 1e4 if name in SPATIAL else 1e12 if name == "gelu" else 1e30
+    x = images().sign().mul(largest).requires_grad_()
+    y = module(x)
+    y.sum().backward()
+    assert y.isfinite().all()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+@every_variant
+def test_nan_stays_nan(name: str, options: dict[str, object]) -> None:
+    x = images()
+    x[0, 1, 2, 3] = math.nan
+    y = make(name, options).eval()(x)
+    assert y[0, 1, 2, 3].isnan()
+    assert y[1].isfinite().all()
+
+
+@every_variant
+def test_declared_limits(name: str, options: dict[str, object]) -> None:
+    module = create_activation(name, CHANNELS, **options)
+    assert isinstance(module, Activation)
+    if module.limits is None:
+        assert name in SPATIAL | {"gelu"}
+        return
+    x = torch.tensor([-math.inf, math.inf]).view(2, 1).expand(2, CHANNELS)
+    for got, declared in zip(module(x)[:, 0].tolist(), module.limits, strict=True):
+        assert got == pytest.approx(declared, rel=1e-6, nan_ok=True)
+
+
+@every_variant
+@pytest.mark.parametrize("training", [True, False])
+def test_autocast_takes_and_gives_bfloat16(name: str, options: dict[str, object], training: bool) -> None:
+    module, x = make(name, options).train(training), images().bfloat16().requires_grad_()
+    reference = copy.deepcopy(module)(x.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        y = module(x)
+    y.float().sum().backward()
+    assert y.dtype == torch.bfloat16
+    assert all(p.dtype == torch.float32 for p in module.parameters())
+    # One rounding to 8 bits pointwise; a convolution rounds its inputs, weights and sums, BN scales what is left.
+    tolerance = 2**-8 if name not in SPATIAL else 2**-4
+    assert x.grad is not None
+    torch.testing.assert_close(y.float(), reference, rtol=tolerance, atol=tolerance)
+
+
+@every_variant
+def test_compiles_to_one_graph(name: str, options: dict[str, object]) -> None:
+    module, x = make(name, options), images().requires_grad_()
+    compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="eager")
+    inputs = [module, *module.parameters()], [compiled, *compiled.parameters()]
+    gradients = []
+    for callee, *parameters in inputs:
+        y = callee(x)
+        learnt = [p for p in parameters if isinstance(p, Tensor) and p.requires_grad]
+        gradients.append((y, *torch.autograd.grad((y * y).sum(), [x, *learnt])))
+    for plain, traced in zip(*gradients, strict=True):
+        assert torch.equal(plain, traced)
+
+
+@every_variant
+@pytest.mark.parametrize("side", [1, 2, 9])
+def test_deploy_leaves_eval_output_as_it_was(name: str, options: dict[str, object], side: int) -> None:
+    module, x = make(name, options).eval(), images(side=side)
+    expected = module(x)
+    deployed = module.deploy()
+    assert isinstance(deployed, nn.Module)
+    assert deployed is module
+    torch.testing.assert_close(deployed(x), expected, rtol=1e-5, atol=1e-5)
+    assert deployed.deploy() is deployed
+    torch.testing.assert_close(deployed(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@every_variant
+def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, object]) -> None:
+    module, x = make(name, options).eval().deploy(), images()
+    assert isinstance(module, nn.Module)
+    other = create_activation(name, CHANNELS, **options).eval().deploy()
+    assert isinstance(other, nn.Module)
+    other.load_state_dict(module.state_dict())
+    assert torch.equal(other(x), module(x))
+    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(x), module(x))
+
+
+@every_variant
+def test_nothing_but_the_input_is_kept_by_the_pointwise_part(name: str, options: dict[str, object]) -> None:
+    module, x = make(name, options), images().requires_grad_()
+    sizes: list[tuple[int, int]] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        sizes.append((tensor.data_ptr(), tensor.numel()))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        y = module.pointwise(x) if name in SPATIAL else module(x)
+    full = {pointer for pointer, size in sizes if size >= x.numel()}
+    assert full <= {x.data_ptr(), y.data_ptr()}
+    assert len(full) == 1

@@ -1,0 +1,101 @@
+"""Recipes and stored runs made by hand, so that whatever reads records is tested without training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actbench.recipe.hashing import footing_hash, run_hash
+from actbench.recipe.schema import Recipe
+from actbench.record import Cost, DataFacts, Provenance, RunRecord, Tally, TestResult, pack_bits
+
+STEP_TIME_S = {"relu": 0.010, "swish": 0.0125, "series": 0.020, "lslu": 0.024}
+
+
+@pytest.fixture
+def make_recipe() -> Callable[..., Recipe]:
+    """Makes the recipe `lslu_c100` (CIFAR-100, a narrow VanillaNet-5); keywords replace its fields."""
+
+    def make(**fields: Any) -> Recipe:
+        base: dict[str, Any] = {
+            "name": "lslu_c100",
+            "title": "LSLU in a narrow VanillaNet-5",
+            "profile": "lite",
+            "data": {"name": "cifar100"},
+            "model": {"name": "vanillanet", "width": 0.125, "stem_stride": 4, "decay_epochs": 10},
+            "arms": [{"name": name, "activation": name} for name in ("relu", "swish", "series", "lslu")],
+            "train": {"epochs": 30, "lr": 0.1},
+            "seeds": [0, 1, 2],
+        }
+        return Recipe.model_validate({**base, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_run() -> Callable[..., RunRecord]:
+    """Makes the record of one run; of the test images, `correct` are right after the last epoch."""
+
+    def make(
+        recipe: Recipe,
+        arm: str,
+        seed: int,
+        correct: int = 5000,
+        *,
+        total: int = 10_000,
+        status: str = "completed",
+        fingerprint: str = "fingerprint",
+        started: str = "2025-01-01T00:00:00+00:00",
+        hardware: str = "a processor",
+        step_time_s: float | None = None,
+    ) -> RunRecord:
+        chosen = recipe.arm(arm)
+        footing = footing_hash(recipe, fingerprint)
+        tally = Tally(correct=correct, total=total, loss_sum=1.0)
+        last = TestResult(which="last", weights="raw", epoch=29, tally=tally, correct_bits=pack_bits([]))
+        return RunRecord(
+            status=status,
+            reason=None if status == "completed" else "loss not finite at epoch 3, step 7",
+            recipe=recipe,
+            arm=chosen,
+            seed=seed,
+            footing=footing,
+            run=run_hash(footing, chosen, seed),
+            data=DataFacts(
+                fingerprint=fingerprint,
+                train=45_000,
+                val=5_000,
+                test=total,
+                num_classes=100,
+                synthetic=recipe.is_synthetic,
+            ),
+            history=[],
+            results=[last] if status == "completed" else [],
+            cost=Cost(
+                parameters=400_000 + 100 * len(arm),
+                activation_parameters=100 * len(arm),
+                macs=1_000_000,
+                pointwise_ops=1000,
+                kept_bytes=4096,
+                step_time_s=STEP_TIME_S.get(arm, 0.03) if step_time_s is None else step_time_s,
+                images_per_s=10_000.0,
+                peak_memory_bytes=None,
+            ),
+            provenance=Provenance(
+                actbench="0.1.0",
+                commit=None,
+                dirty=None,
+                python="3.11",
+                torch="2.9",
+                packages={},
+                device="cpu",
+                hardware=hardware,
+                threads=1,
+                allocator="system",
+                command="actbench train",
+                started=started,
+                wall_time_s=60.0,
+            ),
+        )
+
+    return make

@@ -1,0 +1,288 @@
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench import stats
+from actbench.compare import ArmRow, Comparison, Group, Selection, compare
+from actbench.errors import ActbenchError, NotComparableError
+from actbench.footing import Origin
+from actbench.papers.reported import load_paper
+from actbench.recipe.schema import Recipe
+from actbench.record import RunRecord
+
+MakeRecipe = Callable[..., Recipe]
+MakeRun = Callable[..., RunRecord]
+
+COUNTS = {
+    "relu": (5000, 5100, 5050),
+    "swish": (5100, 5150, 5200),
+    "series": (5500, 5600, 5450),
+    "lslu": (5600, 5590, 5530),
+}
+
+
+def selection(plan: Recipe, runs: list[RunRecord], current: Recipe | None = None) -> Selection:
+    origin = Origin(reference=plan.name, profile=plan.profile, current=current)
+    return Selection(plan=plan, runs=tuple(runs), origin=origin)
+
+
+def all_runs(recipe: Recipe, make_run: MakeRun, **options: Any) -> list[RunRecord]:
+    return [
+        make_run(recipe, arm, seed, correct, **options)
+        for arm, counts in COUNTS.items()
+        for seed, correct in enumerate(counts)
+    ]
+
+
+def one_group(comparison: Comparison) -> Group:
+    (group,) = comparison.groups
+    return group
+
+
+def row_of(group: Group, arm: str) -> ArmRow:
+    return next(row for row in group.rows if row.arm.name == arm)
+
+
+def compared(plan: Recipe, runs: list[RunRecord], **options: Any) -> Group:
+    papers = {"lslu": load_paper("lslu")}
+    return one_group(compare([selection(plan, runs)], papers=papers, **options))
+
+
+def test_means_differences_and_costs_of_complete_runs(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    group = compared(recipe, all_runs(recipe, make_run))
+    assert [row.arm.name for row in group.rows] == ["relu", "swish", "series", "lslu"]
+    assert group.baselines == ("relu", "swish")
+    lslu = row_of(group, "lslu")
+    assert (lslu.completed, lslu.diverged, lslu.missing_seeds) == (3, 0, ())
+    assert lslu.accuracy == stats.mean_estimate([0.56, 0.559, 0.553])
+    gap = lslu.gaps[0]
+    assert gap.difference == stats.paired_difference([0.56, 0.559, 0.553], [0.5, 0.51, 0.505])
+    assert gap.difference is not None
+    assert gap.difference.sd is not None
+    assert gap.detectable == stats.detectable_difference(gap.difference.sd, 3)
+    assert (lslu.parameters, lslu.activation_parameters) == (400_400, 400)
+    assert lslu.step_time_ratio == pytest.approx(2.4)
+    assert row_of(group, "relu").gaps[0].difference is None
+
+
+def test_the_order_of_records_changes_nothing(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe(paper="lslu")
+    runs = all_runs(recipe, make_run)
+    expected = compared(recipe, runs)
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(runs, len(runs))
+        assert compared(recipe, shuffled) == expected
+
+
+def test_one_seed_has_no_interval(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe(seeds=[0])
+    group = compared(recipe, [make_run(recipe, arm, 0, counts[0]) for arm, counts in COUNTS.items()])
+    lslu = row_of(group, "lslu")
+    assert lslu.accuracy is not None
+    assert lslu.accuracy.interval is None
+    assert lslu.gaps[0].difference is not None
+    assert lslu.gaps[0].difference.value == pytest.approx(0.06)
+    assert lslu.gaps[0].difference.interval is None
+    assert lslu.gaps[0].detectable is None
+
+
+def test_equal_results_have_an_interval_of_width_zero(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    group = compared(recipe, [make_run(recipe, arm, seed, 5000) for arm in COUNTS for seed in range(3)])
+    lslu = row_of(group, "lslu")
+    assert lslu.accuracy is not None
+    assert lslu.accuracy.interval == (0.5, 0.5)
+    assert lslu.gaps[0].difference is not None
+    assert lslu.gaps[0].difference.interval == (0.0, 0.0)
+    assert lslu.gaps[0].detectable == 0.0
+
+
+def test_diverged_runs_are_counted_and_seeds_then_do_not_pair(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe()
+    runs = [run for run in all_runs(recipe, make_run) if (run.arm.name, run.seed) != ("lslu", 1)]
+    runs.append(make_run(recipe, "lslu", 1, status="diverged"))
+    group = compared(recipe, runs)
+    lslu = row_of(group, "lslu")
+    assert (lslu.completed, lslu.diverged, lslu.missing_seeds) == (2, 1, ())
+    assert lslu.accuracy == stats.mean_estimate([0.56, 0.553])
+    assert lslu.gaps[0].difference == stats.welch_difference([0.56, 0.553], [0.5, 0.51, 0.505])
+    assert lslu.gaps[0].detectable is None
+
+
+def test_an_arm_that_always_diverged_has_no_accuracy_but_a_row(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe()
+    runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "swish"]
+    runs += [make_run(recipe, "swish", seed, status="diverged") for seed in range(3)]
+    group = compared(recipe, runs)
+    assert row_of(group, "swish").accuracy is None
+    assert row_of(group, "swish").diverged == 3
+    assert row_of(group, "lslu").gaps[1].difference is None
+
+
+def test_runs_that_failed_or_are_absent_are_missing(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "series" or run.seed == 0]
+    runs.append(make_run(recipe, "series", 2, status="failed"))
+    comparison = compare([selection(recipe, runs)], papers={})
+    assert row_of(one_group(comparison), "series").missing_seeds == (1, 2)
+    assert not comparison.is_complete
+    assert compare([selection(recipe, all_runs(recipe, make_run))], papers={}).is_complete
+
+
+def test_step_times_of_different_hardware_are_not_divided(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "lslu"]
+    runs += [make_run(recipe, "lslu", seed, 5600, hardware="another one") for seed in range(3)]
+    group = compared(recipe, runs)
+    assert row_of(group, "lslu").step_time_ratio is None
+    assert row_of(group, "swish").step_time_ratio == pytest.approx(1.25)
+
+
+def test_a_gain_stands_only_in_the_cell_of_its_own_baseline(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(paper="lslu", table="lslu-table3-gain", claim="lslu-cifar100-gain")
+    group = compared(recipe, all_runs(recipe, make_run))
+    assert group.baselines == ("relu", "swish", "series")
+    values = {
+        (row.arm.name, gap.baseline): [r.value for r in gap.reported]
+        for row in group.rows
+        for gap in row.gaps
+        if gap.reported
+    }
+    assert values == {("lslu", "series"): [3.17]}
+    assert [r.value for r in row_of(group, "lslu").reported] == [None]
+    assert row_of(group, "relu").reported == ()
+    assert row_of(group, "lslu").reported_elsewhere == ()
+    assert group.claim is not None
+    assert group.claim.difference == 3.17
+
+
+def test_a_gain_whose_baseline_is_no_arm_is_kept_apart(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    arms = [{"name": name, "activation": name} for name in ("relu", "swish", "lslu")]
+    recipe = make_recipe(paper="lslu", arms=arms)
+    group = compared(
+        recipe, [make_run(recipe, arm, s, 5000 + s) for arm in ("relu", "lslu") for s in range(3)]
+    )
+    assert group.baselines == ("relu", "swish")
+    assert [r.value for r in row_of(group, "lslu").reported_elsewhere] == [3.17]
+
+
+def test_baselines_can_be_chosen_and_must_be_arms(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    runs = all_runs(recipe, make_run)
+    assert compared(recipe, runs, baselines=["series"]).baselines == ("series",)
+    with pytest.raises(ActbenchError, match=r"no arm 'serie'.*\n.*\n  did you mean 'series'\?") as caught:
+        compared(recipe, runs, baselines=["serie"])
+    assert caught.value.exit_code == 2
+
+
+def test_a_baseline_that_the_recipe_has_no_arm_of_is_named(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(arms=[{"name": "relu", "activation": "relu"}])
+    group = compared(recipe, [make_run(recipe, "relu", seed) for seed in range(3)])
+    assert group.baselines == ("relu",)
+    assert group.absent_baselines == ("swish",)
+
+
+def test_weights_that_no_run_has_are_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    with pytest.raises(
+        ActbenchError, match=r"relu seed 0 has no test result at last \(ema\)\n  it has: last"
+    ):
+        compared(recipe, all_runs(recipe, make_run), weights="ema")
+
+
+def test_unequal_footing_is_refused_with_keys_and_the_smallest_set_to_redo(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe()
+    other = make_recipe(train={"epochs": 20, "lr": 0.2})
+    runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "lslu"]
+    runs += [make_run(other, "lslu", seed, 5000) for seed in (0, 1)]
+    with pytest.raises(NotComparableError) as caught:
+        compared(recipe, runs)
+    assert caught.value.exit_code == 4
+    assert str(caught.value) == (
+        "runs of lslu_c100 were not trained on equal footing\n"
+        "  relu seed 0,1,2; series seed 0,1,2; swish seed 0,1,2 against lslu seed 0,1: "
+        "train.epochs 30 / 20, train.lr 0.1 / 0.2\n"
+        "  the smallest set to train again: lslu seed 0,1\n"
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0,1 train.epochs=30 train.lr=0.1"
+    )
+
+
+def test_the_command_to_redo_starts_from_the_recipe_as_it_stands(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe, other = make_recipe(), make_recipe(limit=64, train={"epochs": 30, "lr": 0.1, "nesterov": True})
+    now = make_recipe(train={"epochs": 30, "lr": 0.1, "ema": {"horizon": 0.1}})
+    runs = [make_run(other, "relu", seed) for seed in range(3)] + [make_run(recipe, "lslu", 0)]
+    with pytest.raises(NotComparableError) as caught:
+        compare([selection(other, runs, current=now)], papers={})
+    assert str(caught.value).splitlines()[-1] == (
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 --limit 64 train.ema=null train.nesterov=true"
+    )
+
+
+def test_other_data_under_the_same_settings_is_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "lslu"]
+    runs += [make_run(recipe, "lslu", 0, fingerprint="other pictures")]
+    with pytest.raises(NotComparableError, match=r"fingerprint of the data fingerpr / other pi"):
+        compared(recipe, runs)
+
+
+def test_two_arms_of_one_name_are_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    arms = [{"name": "lslu", "activation": "lslu", "options": {"n": 5}}]
+    runs = [*all_runs(recipe, make_run)[:-1], make_run(make_recipe(arms=arms), "lslu", 2)]
+    with pytest.raises(NotComparableError) as caught:
+        compared(recipe, runs)
+    assert str(caught.value) == (
+        "runs of lslu_c100 call two different arms 'lslu'\n"
+        "  lslu seed 0,1 against lslu seed 2: options.n 3 / 5\n"
+        "  the smallest set to train again: lslu seed 2\n"
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 2"
+    )
+
+
+def test_a_whole_set_beside_another_needs_no_training(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe, other = make_recipe(), make_recipe(train={"epochs": 20, "lr": 0.1})
+    runs = [*all_runs(recipe, make_run), make_run(other, "relu", 0)]
+    with pytest.raises(
+        NotComparableError, match="the first 12 are a whole set: name their record files alone"
+    ):
+        compared(recipe, runs)
+
+
+def test_the_same_run_twice_is_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    runs = [*all_runs(recipe, make_run), make_run(recipe, "relu", 1, 4000)]
+    with pytest.raises(NotComparableError, match="two records hold the run lslu_c100 relu seed 1"):
+        compared(recipe, runs)
+
+
+def test_reading_loads_no_torch_and_no_heavy_statistics() -> None:
+    tables = sorted(path.stem for path in Path("actbench/tables").glob("*.py") if path.stem != "__init__")
+    assert tables
+    modules = [
+        "compare", "footing", "selection", "stats", "papers.reported", "papers.matching", "store",
+        "commands.compare", "commands.export_table", *(f"tables.{name}" for name in tables),
+    ]  # fmt: skip
+    heavy = ["torch", "torchvision", "timm", "scipy", "scipy.stats", "matplotlib", "sklearn"]
+    program = f"import sys, {', '.join(f'actbench.{m}' for m in modules)}\n"
+    program += f"print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
