@@ -109,6 +109,8 @@ def _group(
     plan = selection.plan
     check_footing(selection.runs, selection.origin)
     paper = papers[plan.paper] if plan.paper else None
+    if paper and plan.table:
+        paper.table(plan.table)  # a misspelt id would only look like a paper without values
     finished = [run for run in selection.runs if run.status in ("completed", "diverged")]
     baselines, absent = _baselines(plan, asked, paper)
     sides = {

@@ -24,7 +24,7 @@ def provenance(device: "torch.device", *, started: datetime, wall_time_s: float,
     """Facts about this process, for the record of a run that began at `started` (UTC)."""
     import torch
 
-    commit, dirty = _commit()
+    commit, dirty = source_commit()
     return Provenance(
         actbench=actbench.__version__,
         commit=commit,
@@ -48,10 +48,10 @@ def utc_now() -> datetime:
 
 
 @cache
-def _commit() -> tuple[str | None, bool | None]:
+def source_commit() -> tuple[str | None, bool | None]:
     """Commit of the source tree this package runs from and whether it was changed; (None, None) outside one.
 
-    Asked once, when a process starts its first run: what is loaded then is what computes.
+    Asked once, when the process starts its first run: what is loaded then is what computes.
     """
     source = Path(__file__).resolve().parents[1]
     if not (source / ".git").exists():

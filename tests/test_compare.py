@@ -178,6 +178,15 @@ def test_a_gain_whose_baseline_is_no_arm_is_kept_apart(make_recipe: MakeRecipe, 
     assert [r.value for r in row_of(group, "lslu").reported_elsewhere] == [3.17]
 
 
+@pytest.mark.parametrize("field", ["table", "claim"])
+def test_a_misspelt_table_or_claim_is_an_error(
+    field: str, make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(paper="lslu", **{field: "lslu-cifar-100"})
+    with pytest.raises(ActbenchError, match=f"paper 'lslu' has no {field} 'lslu-cifar-100'"):
+        compared(recipe, all_runs(recipe, make_run))
+
+
 def test_baselines_can_be_chosen_and_must_be_arms(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
     recipe = make_recipe()
     runs = all_runs(recipe, make_run)
@@ -226,13 +235,15 @@ def test_unequal_footing_is_refused_with_keys_and_the_smallest_set_to_redo(
 def test_the_command_to_redo_starts_from_the_recipe_as_it_stands(
     make_recipe: MakeRecipe, make_run: MakeRun
 ) -> None:
-    recipe, other = make_recipe(), make_recipe(limit=64, train={"epochs": 30, "lr": 0.1, "nesterov": True})
+    recipe = make_recipe()
+    other = make_recipe(limit=64, train={"epochs": 30, "lr": 0.1, "nesterov": True})
     now = make_recipe(train={"epochs": 30, "lr": 0.1, "ema": {"horizon": 0.1}})
     runs = [make_run(other, "relu", seed) for seed in range(3)] + [make_run(recipe, "lslu", 0)]
     with pytest.raises(NotComparableError) as caught:
         compare([selection(other, runs, current=now)], papers={})
     assert str(caught.value).splitlines()[-1] == (
-        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 --limit 64 train.ema=null train.nesterov=true"
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 "
+        "--limit 64 train.ema=null train.nesterov=true"
     )
 
 

@@ -1,4 +1,4 @@
-"""Activation functions, each a file beside its entry in `catalog.py`. Importing this package loads no torch."""
+"""Activation functions, families by file, and their catalogue. Importing this package loads no torch."""
 
 from actbench.activations.create import ACTIVATIONS, create_activation
 

@@ -1,4 +1,4 @@
-"""What an activation may declare to the training loop. A bare `nn.Module` that declares nothing works as well."""
+"""What an activation may declare to the training loop. A bare `nn.Module` without declarations works too."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class Activation(nn.Module):
     """
 
     operations_per_element: float = 1.0
-    """Additions, multiplications and comparisons of the deploy form per output element; an exp or tanh counts 10."""
+    """Additions, multiplications, comparisons of the deploy form per output element; exp or tanh count 10."""
     surrogate_gradient: bool = False
     """True where backward is not the derivative of forward by design."""
     limits: tuple[float, float] | None = None
@@ -46,5 +46,5 @@ class Activation(nn.Module):
         return {}
 
     def deploy(self) -> nn.Module:
-        """Turns the module into its inference form in place and returns it; eval output is unchanged to rounding."""
+        """Turns the module into its inference form in place; eval output is unchanged to rounding."""
         return self

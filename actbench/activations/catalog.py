@@ -1,7 +1,7 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
-An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of an
-entry equal to the constructor's signature, defaults included.
+An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
+an entry equal to the constructor's signature, defaults included.
 """
 
 from dataclasses import dataclass
@@ -147,7 +147,7 @@ _ENTRIES = (
         name="lslu",
         target="actbench.activations.lslu:LSLU",
         options=LSLUOptions,
-        summary="n serial scaled and shifted ReLUs shared by all channels, then series, as the official code computes it",
+        summary="n scaled and shifted ReLUs in a chain, then series, as the official code computes it",
         source="Feng et al., 2024, arXiv:2409.08283",
     ),
     ActivationEntry(

@@ -1,4 +1,4 @@
-"""Parameters that an activation has once, or once per channel: their shape, and their place beside an input."""
+"""Parameters that an activation has once, or once per channel: their shape, and how they meet an input."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ def make_parameter(value: float, num_channels: int, *, sharing: Sharing, freeze:
 
 
 def beside(parameter: Tensor, x: Tensor, channel_dim: int) -> Tensor:
-    """View of a () or (C,) parameter that broadcasts against x. Raises ActbenchError if x has other channels."""
+    """View of a () or (C,) parameter that broadcasts against x; ActbenchError if x has other channels."""
     if parameter.ndim == 0:
         return parameter
     if not -x.ndim <= channel_dim < x.ndim or x.shape[channel_dim] != len(parameter):
@@ -29,5 +29,5 @@ def beside(parameter: Tensor, x: Tensor, channel_dim: int) -> Tensor:
 
 
 def widen(x: Tensor) -> Tensor:
-    """x in at least float32, which is where sums over a whole batch and products of half numbers are taken."""
+    """x in at least float32, where sums over a whole batch and products of half numbers are taken."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -37,8 +37,8 @@ def create_activation(
 ) -> "nn.Module":
     """A fresh activation for inputs with `num_channels` along `channel_dim` (-1 for token layouts).
 
-    Raises ActbenchError for an unknown name, for options that are unknown, of the wrong type or out of range (all of
-    them at once), and for a number of channels that is no positive integer.
+    Raises ActbenchError for an unknown name, for options that are unknown, of the wrong type or out of range
+    (all of them at once), and for a number of channels that is no positive integer.
     """
     entry = ENTRIES.get(name)
     if entry is None:

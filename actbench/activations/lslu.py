@@ -6,16 +6,17 @@ Formula     LSLU          u = ReLU(h_n),  h_0 = x,  h_i = theta_i * ReLU(h_{i-1}
 Shapes      x: (N, C, H, W) -> y: same shape; theta, omega: (n,); LSLUParallel with sharing="channel": (n, C)
 Dtype       as series; u is computed, and the gradients of theta and omega summed, in at least float32
 Parameters  weight, bn.*: as series. LSLU's theta and omega stand under upstream's keys `alphas` and `biases`;
-            learnable unless frozen, theta starts at 1, omega at 0 (LSLUParallel: evenly over [-spread, spread]);
-            weight decay on theta and omega: no (upstream's rule for 1-D parameters)
+            learnable unless frozen, theta starts at 1, omega at 0 (LSLUParallel: evenly over
+            [-spread, spread]); weight decay on theta and omega: no (upstream's rule for 1-D parameters)
 Gradient    of the loop of ReLUs, with 0 at each kink
-Source      Feng et al., 2024, arXiv:2409.08283: LSLU as the official code computes it, LSLUParallel as the paper's
-            word "series" suggests
-Departures  LSLU          theta and omega are n-vectors, of which upstream stores the number of channels and uses the
-                          first n. Upstream's deployed form multiplies channel c by theta_c and drops the chain,
-                          which is another function; ours keeps p + q*clip(x, t0, t1) before the convolution
-            LSLUParallel  the paper starts omega at 0. All n terms would then be equal, get equal gradients, and
-                          stay equal for ever; so omega starts spread out
+Source      Feng et al., 2024, arXiv:2409.08283: LSLU as the official code computes it, LSLUParallel as the
+            paper's word "series" suggests
+Departures  LSLU          theta and omega are n-vectors; upstream stores one entry per channel and uses the
+                          first n. Upstream's deployed form multiplies channel c by theta_c and drops the
+                          chain, which is another function; ours keeps p + q*clip(x, t0, t1) before the
+                          convolution
+            LSLUParallel  the paper starts omega at 0. All n terms would then be equal, get equal gradients,
+                          and stay equal for ever; so omega starts spread out
 """
 
 from typing import Any, Self
@@ -56,7 +57,8 @@ class LSLU(SpatialSeries):
     def deploy(self) -> Self:
         """Puts t0, t1, p, q in the place of theta and omega, and folds BN.
 
-        p stays before the zero-padded convolution: behind it, it would be another constant at each border position.
+        p stays before the zero-padded convolution: behind it, it would be another constant at each border
+        position.
         """
         if self.ramp is not None:
             return self
@@ -102,8 +104,10 @@ class LSLU(SpatialSeries):
 
 
 class _ReLUSum(Function):
-    """sum_i theta_i * ReLU(x + omega_i); theta and omega as each broadcasts against x, stacked. Keeps only x of x's
-    size, and pays with n passes in either direction."""
+    """sum_i theta_i * ReLU(x + omega_i), each theta_i and omega_i as it broadcasts against x.
+
+    Of tensors as large as x only x is kept; the price is n passes in either direction.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, theta: Tensor, omega: Tensor) -> Tensor:

@@ -8,17 +8,17 @@ Formula     ReLU        y = max(x, 0)
                         Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
             SiLU        y = x * sigmoid(x)
             Mish        y = x * tanh(log(1 + exp(x)))
-            Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20, a change below rounding
+            Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20
 Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
-Dtype       y has the dtype of x; float16 and bfloat16 are computed inside in float32; autocast changes nothing
+Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
 Parameters  none
 Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReLU 0, LeakyReLU negative_slope,
             ELU alpha, SELU scale * alpha; the others are smooth
 Source      each class names its own
-Departures  none
+Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
 
-Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product is
--inf * 0 = NaN in PyTorch, and is declared so.
+Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product
+is -inf * 0 = NaN in PyTorch, and is declared so.
 """
 
 import math

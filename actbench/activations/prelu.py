@@ -2,10 +2,10 @@
 
 Formula     y = max(x, 0) + slope * min(x, 0)
 Shapes      x: (N, C, *) -> y: same shape; slope: (C,) along channel_dim, or () with sharing="layer"
-Dtype       y has the dtype of x; float16 and bfloat16 are computed, and the slope's gradient summed, in float32
+Dtype       y has the dtype of x; half types are computed in float32, the slope's gradient is summed there
 Parameters  weight (the slope, under torch.nn.PReLU's key): learnable unless frozen, starts at `init` (0.25);
             weight decay: no (the paper, section 2, says that decay would push it to zero)
-Gradient    dy/dx = 1 where x > 0, else slope, also at x = 0; dy/dslope = min(x, 0), summed over what shares it
+Gradient    dy/dx = 1 where x > 0, else slope, also at x = 0; dy/dslope = min(x, 0), summed over its sharers
 Source      He et al., 2015, arXiv:1502.01852, section 2
 Departures  none; only the input and the slope are kept for backward
 """

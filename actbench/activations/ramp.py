@@ -2,13 +2,13 @@
 
 Formula     h_0 = x,  h_i = theta_i * ReLU(h_{i-1}) + omega_i  (i = 1..n),  u = ReLU(h_n)
             equals  u(x) = p + q * clip(x, t0, t1)  with 0 <= t0 <= t1 <= inf
-Why         a ReLU keeps one linear piece and clips the rest, a scaling and a shift keep the pieces; so however long
-            the chain, one pass over x does, and only x is kept for backward
+Why         a ReLU keeps one linear piece and clips the rest, a scaling and a shift keep the pieces; so
+            however long the chain, one pass over x does, and only x is kept for backward
 
-`collapse` finds the ramp. It also follows `low` and `high`, the values that the chain takes left of t0 and right of
-t1. They are p + q*t0 and p + q*t1, but computed step by step they decide each ReLU as the chain itself decides it,
-ties included, and a gradient taken through (p, q, low, high) needs no division by q: t0 and t1 are where the pieces
-meet, u is continuous there, so that moving them alone changes nothing.
+`collapse` finds the ramp. It also follows `low` and `high`, the values that the chain takes left of t0 and
+right of t1. They are p + q*t0 and p + q*t1, but computed step by step they decide each ReLU as the chain
+itself does, ties included, and a gradient taken through (p, q, low, high) needs no division by q: t0 and t1 are
+where the pieces meet, and as u is continuous there, moving them alone changes nothing.
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Ramp(NamedTuple):
 
 
 def collapse(theta: Tensor, omega: Tensor) -> Ramp:
-    """The ramp of the chain, differentiable in theta and omega, both (n,); in at least float32, nothing synchronised.
+    """The ramp of the chain, differentiable in theta and omega, both (n,); in at least float32, no sync.
 
     Where a ReLU leaves nothing of the ramp, q = p = t0 = t1 = 0: the chain is constant from there on.
     """
@@ -87,8 +87,8 @@ class RampPass(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         x, bounds, values = ctx.saved_tensors
         wide, wide_grad, q = widen(x), widen(grad), values[1]
-        # threshold_backward is grad where its second argument exceeds 0, else 0: a comparison and a selection in one
-        # vectorised pass. Strict at both bounds, as ReLU's derivative at 0 is 0.
+        # threshold_backward is grad where its second argument exceeds 0, else 0: comparison and selection in
+        # one vectorised pass. Strict at both bounds, as ReLU's derivative at 0 is 0.
         right_of_t0 = torch.ops.aten.threshold_backward(wide_grad, wide - bounds[0], 0)
         inside = torch.ops.aten.threshold_backward(right_of_t0, bounds[1] - wide, 0)
         dx = dvalues = None

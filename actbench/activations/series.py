@@ -2,13 +2,13 @@
 
 Formula     y = BN(DWConv_W(base(x)));  base: relu, silu, or swish with a learnable beta per channel
 Shapes      x: (N, C, H, W) -> y: same shape; W: (C, 1, 2n+1, 2n+1), zero padding n, no bias
-Dtype       under autocast the convolution runs in the autocast dtype and y has that dtype; the base keeps the dtype
-            of x, BN computes in float32 inside
-Parameters  weight: truncated normal, standard deviation 0.02, cut at +-2; weight decay: yes. bn.weight, bn.bias:
-            1 and 0, no decay. base.beta (swish only): see swish. Deployed: weight and bias alone
+Dtype       under autocast the convolution runs in the autocast dtype and y has that dtype; the base keeps the
+            dtype of x, BN computes in float32 inside
+Parameters  weight: truncated normal, standard deviation 0.02, cut at +-2; weight decay: yes. bn.weight,
+            bn.bias: 1 and 0, no decay. base.beta (swish only): see swish. Deployed: weight and bias alone
 Gradient    of a composition; the base's at its kink
-Source      Chen et al., 2023, arXiv:2305.12972, equation 6, as the authors' code has it: the shift stands behind
-            the base, in BN, not inside it as in the formula
+Source      Chen et al., 2023, arXiv:2305.12972, equation 6, as the authors' code has it: the shift stands
+            behind the base, in BN, not inside it as in the series formula
 Departures  none for base="relu"; the other bases are ours. A deployed module is for inference
 """
 
@@ -32,7 +32,7 @@ class SpatialSeries(Activation):
         super().__init__(num_channels, channel_dim)
         if channel_dim not in (1, -3):
             raise ActbenchError(
-                f"{type(self).__name__} convolves images (N, C, H, W): channel_dim must be 1, not {channel_dim}"
+                f"{type(self).__name__} convolves images N,C,H,W: channel_dim must be 1, not {channel_dim}"
             )
         self.n = n
         # The only draw, so that every subclass starts from the same weight under the same seed.

@@ -2,10 +2,10 @@
 
 Formula     y = x * s,  s = sigmoid(beta * x)
 Shapes      x: (N, C, *) -> y: same shape; beta: (C,) along channel_dim, or () with sharing="layer"
-Dtype       y has the dtype of x; float16 and bfloat16 are computed, and beta's gradient summed, in float32
+Dtype       y has the dtype of x; half types are computed in float32, beta's gradient is summed there
 Parameters  beta: learnable unless frozen, starts at `beta` (1); weight decay: no (the project's rule for 1-D
             parameters; the paper says nothing)
-Gradient    dy/dx = s + beta * x * s * (1 - s); dy/dbeta = x^2 * s * (1 - s), summed over what shares it; smooth
+Gradient    dy/dx = s + beta * x * s * (1 - s); dy/dbeta = x^2 * s * (1 - s), summed over its sharers; smooth
 Source      Ramachandran et al., 2017, arXiv:1710.05941, section 3
 Departures  the paper leaves open whether beta is shared by a layer; here it is one per channel unless asked
             otherwise. Only the input and beta are kept for backward, which computes s again
@@ -37,7 +37,7 @@ class _Swish(Function):
         x, beta = ctx.saved_tensors
         wide, wide_grad = widen(x), widen(grad)
         s = torch.sigmoid(beta * wide)
-        # Multiplied from the left: s * (1 - s) is 0 far out, before beta * x or x^2 could overflow to 0 * inf.
+        # Multiplied from the left: s * (1 - s) is 0 far out, before beta * x or x^2 could overflow.
         bell = s * (1 - s) * wide
         dx = dbeta = None
         if ctx.needs_input_grad[0]:

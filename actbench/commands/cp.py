@@ -40,30 +40,30 @@ def cp(
 
 def _target(source: Path, destination: str | None, name: str | None) -> Path:
     """The file to write: a folder takes NAME.yaml, and without any destination ./recipes does."""
-    path = Path(destination) if destination is not None else Path("recipes")
+    path = Path("recipes" if destination is None else destination)
     if destination is None or path.is_dir() or destination.endswith("/"):
         stem = name or source.stem
         if destination is None and stem == source.stem:
-            raise ActbenchError(
-                "the copy needs a name of its own",
-                where="command line",
-                hints=[f"actbench cp {source.stem} --name my_{source.stem}"],
+            raise _usage(
+                "the copy needs a name of its own", f"actbench cp {stem} --name my_{stem}", key="--name"
             )
         path = path / f"{stem}.yaml"
     elif path.suffix not in SUFFIXES:
-        raise ActbenchError(f"a recipe's file ends in .yaml, not {destination!r}", where="command line")
-    elif name is not None and name != path.stem:
-        raise ActbenchError(
-            f"the name {name!r} is not the file's, which is {path.stem!r}", where="command line", key="--name"
-        )
+        raise _usage(f"a recipe's file ends in .yaml, which {destination!r} does not")
+    else:
+        stem = path.stem
+        if name not in (None, stem):
+            raise _usage(f"the name {name!r} is not the file's, which is {stem!r}", key="--name")
     try:
-        TypeAdapter(Name).validate_python(path.stem)
+        TypeAdapter(Name).validate_python(stem)
     except ValidationError as error:
         hint = "a name starts with a letter and holds letters, digits and the signs _ . -"
-        raise ActbenchError(
-            f"{path.stem!r} is no name for a recipe", where="command line", hints=[hint]
-        ) from error
+        raise _usage(f"{stem!r} is no name for a recipe", hint) from error
     return path
+
+
+def _usage(message: str, *hints: str, key: str | None = None) -> ActbenchError:
+    return ActbenchError(message, where="command line", key=key, hints=hints)
 
 
 def _with_base(text: str, source: Path, target: Path) -> str:

@@ -47,20 +47,21 @@ def export_table(
             return Outcome(
                 text=f"{check} is up to date\n", document=document, warnings=warnings, exit_code=exit_code
             )
-        command = shlex.join(["actbench", "export-table", *references, "--format", format, "-o", str(check)])
+        words = ["actbench", "export-table", *references, *overrides, "--format", format, "-o", str(check)]
+        command = shlex.join([*words, *(["--profile", profile] if profile else [])])
         raise NotComparableError(
             "stale: the stored runs give another table", where=str(check), hints=[command]
         )
     if output is not None:
-        write_atomically(output, _content(tables, format, output))
+        _write(output, _content(tables, format, output))
         return Outcome(text=f"wrote {output}\n", document=document, warnings=warnings, exit_code=exit_code)
     return Outcome(text=RENDERERS[format](tables), document=document, warnings=warnings, exit_code=exit_code)
 
 
 def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
     """What the file holds once the tables are in it."""
-    page = _read(path)
-    if format != "markdown" or page is None:
+    page = _read(path) if format == "markdown" else None
+    if page is None:
         return RENDERERS[format](tables).encode()
     text = page.decode()
     for name, block in markdown.blocks(tables).items():
@@ -74,6 +75,13 @@ def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
             )
         text = replaced
     return text.encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ActbenchError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 
 def _read(path: Path) -> bytes | None:

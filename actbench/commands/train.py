@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, DataError, Problem, RecipeError
 from actbench.recipe.load import load_recipe
-from actbench.recipe.plan import Plan, PlannedRun, make_plan
+from actbench.recipe.plan import Plan, PlannedRun, is_finished, make_plan
 from actbench.recipe.schema import Profile, Recipe
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store, set_aside
@@ -218,6 +218,8 @@ def _train_all(
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / "lock", timeout=0):
+                if is_finished(store, run):  # by another process, since the plan was made
+                    continue
                 progress.run_started(run, number, len(plan.todo))
                 record = execute(
                     run,

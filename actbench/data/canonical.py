@@ -88,8 +88,7 @@ def limited(labels: Labels, limit: int | None) -> NDArray[np.int64]:
 
 
 def held_out(keys: Keys, labels: Labels, fraction: float) -> Mask:
-    """Which examples (in canonical order) are kept apart: of each class of n the first round(fraction * n) by
-    key.
+    """Which examples are kept apart: of each class of n the first round(fraction * n) by key.
 
     At least one of every class that has two different images, never all of them; where no class has two, the
     same share of all. Copies of one image fall on one side, whatever their labels.

@@ -14,7 +14,7 @@ from torch import Tensor
 from actbench.data.folders import Interpolation
 
 RATIO = (3 / 4, 4 / 3)
-"""Aspect ratios of a random-resized crop, width over height; Szegedy et al., 2014, arXiv:1409.4842, section 6."""
+"""Ratios of width to height of a random-resized crop; Szegedy et al., 2014, arXiv:1409.4842, section 6."""
 TRIES = 10
 
 
@@ -34,7 +34,7 @@ def take(images: Tensor, index: Tensor) -> Tensor:
 
 
 def pad_crop(images: Tensor, top: Tensor, left: Tensor, padding: int) -> Tensor:
-    """Cuts each image on a black margin of `padding` pixels to its old size; (top, left) from 0 to 2*padding."""
+    """Each image on a black margin of `padding` pixels, cut to its size at (top, left), 0 to 2*padding."""
     count, height, width, channels = images.shape
     frame = images.new_zeros(count, height + 2 * padding, width + 2 * padding, channels)
     frame[:, padding : padding + height, padding : padding + width] = images
@@ -56,7 +56,7 @@ def flip_some(images: Tensor, mask: Tensor) -> Tensor:
 
 
 def draw_boxes(generator: torch.Generator, count: int, *, height: int, width: int, scale_min: float) -> Boxes:
-    """Boxes of scale_min to 1 of the area and a ratio within RATIO; after TRIES misfits, the largest middle."""
+    """Boxes of scale_min to 1 of the area, ratio within RATIO; after TRIES misfits, the largest middle."""
     area = height * width * torch.empty(count, TRIES).uniform_(scale_min, 1, generator=generator)
     ratio = torch.empty(count, TRIES).uniform_(*map(math.log, RATIO), generator=generator).exp()
     place = torch.rand(count, 2, generator=generator)

@@ -58,7 +58,7 @@ def mix_images(images: Tensor, mix: Mix) -> Tensor:
         return images
     if mix.share == 1.0:
         return images
-    return torch.lerp(images.flip(0), images, mix.share)
+    return images.flip(0).lerp_(images, mix.share)  # one large buffer less than the plain lerp
 
 
 def mix_targets(targets: Tensor, num_classes: int, mix: Mix) -> Tensor:

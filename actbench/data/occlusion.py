@@ -10,8 +10,8 @@ from torch import Tensor
 
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_RATIO = (0.3, 3.3)
-"""Shares of the area and aspect ratios of erased boxes: Zhong et al., 2017, arXiv:1708.04896, section 3.2, with an
-upper area of 1/3 instead of 0.4, as timm has it and the recipes built on it."""
+"""Shares of the area and ratios of the sides of erased boxes: Zhong et al., 2017, arXiv:1708.04896, section
+3.2, with an upper area of 1/3 instead of 0.4, as timm has it and the recipes built on it."""
 TRIES = 10
 
 

@@ -1,5 +1,4 @@
-"""Generated images for smoke runs: every class is a coarse pattern under noise, so that a network can learn
-it.
+"""Generated images for smoke runs: every class is a coarse pattern under noise, so it can be learnt.
 
 Integers only, from a fixed seed, so the same set comes out everywhere.
 """

@@ -62,11 +62,6 @@ def model_label(model: ModelOptions) -> str:
     return label
 
 
-def is_published_model(model: ModelOptions) -> bool:
-    """Whether the network has the size and the stem under which papers know its name."""
-    return model_label(model) == _published_name(model)
-
-
 def resolved_activation(arm: Arm, recipe: Recipe) -> str:
     """The arm's activation, `native` replaced by what the architecture brings."""
     return MODELS[recipe.model.name].native if arm.activation == "native" else arm.activation

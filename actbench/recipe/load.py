@@ -125,7 +125,7 @@ def _with_profiles(problem: Problem, profiles: list[Profile]) -> Problem:
     is_plain = len(profiles) == len(PROFILES) or problem.where == COMMAND_LINE
     if is_plain or (problem.key or "").startswith("profiles."):
         return problem
-    hint = f"under the profile {' and '.join(profiles)}"
+    hint = f"under the profile{'s' if len(profiles) > 1 else ''} {' and '.join(profiles)}"
     return Problem(
         message=problem.message, where=problem.where, key=problem.key, hints=(*problem.hints, hint)
     )

@@ -22,7 +22,7 @@ def merge(lower: Mapping, upper: Mapping) -> Mapping:
 
 def _merged(key: str, lower: Node, upper: Node) -> Node:
     if isinstance(lower, Mapping) and isinstance(upper, Mapping):
-        if key in _REPLACED_BY_NAME and "name" in upper.entries and upper.text("name") != lower.text("name"):
+        if key in _REPLACED_BY_NAME and _names_another(lower, upper, "name"):
             return upper
         return merge(lower, upper)
     if key == "arms" and isinstance(lower, Sequence) and isinstance(upper, Sequence):
@@ -46,10 +46,14 @@ def _merged_arms(lower: Sequence, upper: Sequence) -> Sequence:
 def _merged_arm(lower: Node, upper: Node) -> Node:
     assert isinstance(lower, Mapping)
     assert isinstance(upper, Mapping)
-    changed = "activation" in upper.entries and upper.text("activation") != lower.text("activation")
+    changed = _names_another(lower, upper, "activation")
     kept = {key: node for key, node in lower.entries.items() if not (changed and key == "options")}
     added = {key: node for key, node in upper.entries.items() if key != "name"}
     return merge(lower.with_entries(kept), upper.with_entries(added))
+
+
+def _names_another(lower: Mapping, upper: Mapping, key: str) -> bool:
+    return key in upper.entries and lower.text(key) != upper.text(key)
 
 
 def without_repeated_arms(body: Mapping, problems: list[Problem]) -> Mapping:

@@ -42,11 +42,16 @@ def is_override(text: str) -> bool:
 def override_layer(overrides: Iterable[Override], arms: tuple[str, ...], problems: list[Problem]) -> Mapping:
     """All the overrides as one tree, the later winning; `arms` are the names that `arms.NAME` may say."""
     layer = Mapping(COMMAND_LINE, None, "", {})
-    for override in overrides:
+    # Names first, since a new name empties its block: `data.size=16 data.name=synthetic` is meant either way.
+    for override in sorted(overrides, key=lambda override: not _sets_name(override.text)):
         node = _parse(override.text, override.place, arms, problems)
         if node is not None:
             layer = merge(layer, node)
     return layer
+
+
+def _sets_name(text: str) -> bool:
+    return text.partition("=")[0].strip().endswith((".name", ".activation"))
 
 
 def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Problem]) -> Mapping | None:

@@ -65,6 +65,11 @@ def make_plan(
     return Plan(runs=tuple(runs), damaged=tuple(damaged))
 
 
+def is_finished(store: Store, run: PlannedRun) -> bool:
+    """Whether the run's record stands and needs no more training."""
+    return run.path.exists() and store.read(run.path).status in FINISHED
+
+
 def _planned(
     recipe: Recipe, arm: Arm, seed: int, footing: str, store: Store
 ) -> tuple[PlannedRun, tuple[Problem, ...]]:
@@ -72,12 +77,11 @@ def _planned(
     path = store.path(recipe=recipe.name, profile=recipe.profile, arm=arm.name, seed=seed, run=run)
     problems: tuple[Problem, ...] = ()
     state: Literal["done", "resumable", "missing"] = "missing"
-    if path.exists():
-        try:
-            if store.read(path).status in FINISHED:
-                state = "done"
-        except RecordError as error:
-            problems = error.problems
+    try:
+        if path.exists() and store.read(path).status in FINISHED:
+            state = "done"
+    except RecordError as error:
+        problems = error.problems
     if state == "missing" and (store.checkpoint_dir(path) / "last.pt").exists():
         state = "resumable"
     planned = PlannedRun(recipe=recipe, arm=arm, seed=seed, footing=footing, run=run, path=path, state=state)

@@ -52,12 +52,9 @@ def _caption(group: Group) -> str:
 def _columns(group: Group) -> tuple[Column, ...]:
     columns = [Column(key="top1", lines=("top-1 %",))]
     columns += [Column(key=f"vs_{name}", lines=(f"vs {name}",)) for name in group.baselines]
-    columns += [
-        Column(key="parameters", lines=("params",)),
-        Column(key="activation_parameters", lines=("act.", "params")),
-    ]
+    columns.append(Column(key="parameters", lines=("params", "(act.)")))
     if group.baselines:
-        columns.append(Column(key="step_time", lines=("step time", f"vs {group.baselines[0]}")))
+        columns.append(Column(key="step_time", lines=("time", f"vs {group.baselines[0]}")))
     if group.paper:
         columns.append(Column(key="reported", lines=("reported",)))
     return tuple(columns)
@@ -65,7 +62,7 @@ def _columns(group: Group) -> tuple[Column, ...]:
 
 def _cells(row: ArmRow, group: Group) -> tuple[Cell, ...]:
     cells = [_accuracy(row), *(_gap(gap, row) for gap in row.gaps)]
-    cells += [_count(row.parameters), _count(row.activation_parameters)]
+    cells.append(_parameters(row))
     if group.baselines:
         ratio = row.step_time_ratio
         cells.append(Cell((NONE if ratio is None else f"{ratio:.2f}x",), {"ratio": ratio}))
@@ -121,7 +118,7 @@ def _reported(values: tuple[Reported, ...]) -> Cell:
     if not values:
         return Cell((NONE,), number)
     if known is None:
-        return Cell(("not found",), number)
+        return Cell(("not", "found"), number)
     where = {f"on {r.other_data}" for r in values if r.other_data}
     return Cell((" / ".join(f"{r.value:.2f}" for r in values if r.value is not None), *sorted(where)), number)
 
@@ -138,8 +135,14 @@ def _gain(reported: Reported) -> str:
     return "not found" if reported.value is None else f"{reported.value:+.2f}"
 
 
-def _count(number: int | None) -> Cell:
-    return Cell((NONE if number is None else f"{number:,}",), {"": number})
+def _parameters(row: ArmRow) -> Cell:
+    total, own = row.parameters, row.activation_parameters
+    lines = (NONE,) if total is None or own is None else (_count(total), f"({_count(own)})")
+    return Cell(lines, {"total": total, "activations": own})
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 1_000_000 else f"{number / 1e6:.2f} M"
 
 
 def _numbers(estimate: stats.Estimate | None, name: str) -> dict[str, Number]:

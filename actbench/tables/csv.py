@@ -36,7 +36,7 @@ def _line(table: Table, index: int) -> dict[str, str | Number]:
     line["arm"] = row.arm
     for column, cell in zip(table.columns, row.cells, strict=True):
         for name, number in cell.numbers.items():
-            line[f"{column.key}_{name}" if name else column.key] = number
+            line[f"{column.key}_{name}"] = number
     return line
 
 

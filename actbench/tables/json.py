@@ -29,6 +29,5 @@ def _one(table: Table) -> dict[str, Any]:
 def _row(table: Table, row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = {"arm": row.arm}
     for column, cell in zip(table.columns, row.cells, strict=True):
-        # A column of one bare number stands as that number.
-        cells[column.key] = cell.numbers.get("", {**cell.numbers, "text": cell.text})
+        cells[column.key] = {**cell.numbers, "text": cell.text}
     return cells

@@ -19,7 +19,7 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "±": r"$\pm$",
     # At the start of a table's line [ would be taken for an optional argument.
     "[": "{[}",
@@ -51,7 +51,7 @@ def _one(table: Table) -> str:
         rf"  \caption{{{_escaped(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
         r"  \scriptsize",
-        r"  \setlength{\tabcolsep}{3pt}",
+        r"  \setlength{\tabcolsep}{1.5pt}",
         rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
         r"    \toprule",
         f"    {' & '.join(header)} \\\\",

@@ -61,4 +61,6 @@ def _one(table: Table, headed: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", " ".join(text.split()))
+    """The text made plain; an underscore inside a word and brackets that begin no link need nothing."""
+    special = r"[\\`*|<>#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()"
+    return re.sub(f"({special})", r"\\\1", " ".join(text.split()))

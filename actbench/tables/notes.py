@@ -1,10 +1,12 @@
 """The notes below a table: everything that a reader must know to take its numbers for what they are."""
 
-from actbench.compare import ArmRow, Group
+import json
+from collections.abc import Iterator
+
+from actbench.compare import ArmRow, Gap, Group
 from actbench.papers.matching import (
     Reported,
     data_label,
-    is_published_model,
     model_label,
     resolved_activation,
 )
@@ -46,7 +48,7 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             else f"activation {arm.activation}"
         )
     options = flatten(arm.options.model_dump(mode="json", exclude_defaults=True))
-    parts += [f"{key} {value}" for key, value in options.items()]
+    parts += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
     if arm.sites != "all":
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
         parts.append(f"only at {where}, {arm.fill} elsewhere")
@@ -64,7 +66,7 @@ def _runs(group: Group) -> str:
     limit = f", limited to {plan.limit} each" if plan.limit else ""
     val = f", {data.val:,} validation" if data.val else ""
     return (
-        f"{data_label(plan.data)}: {data.train:,} training{val} and {data.test:,} test images in "
+        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test images in "
         f"{data.num_classes} classes{limit}. All arms on equal footing {group.footing[:8]}."
     )
 
@@ -83,14 +85,11 @@ def _evaluation(group: Group) -> str:
 def _intervals(group: Group) -> list[str]:
     counts = {row.completed for row in group.rows if row.completed}
     notes: list[str] = []
+    gaps = [(f"{row.arm.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
+    unpaired = [name for name, difference in gaps if difference and not difference.paired]
     if counts - {1}:
-        notes.append("± and [ ]: 95 % Student-t intervals over n seeds; differences in points, seeds paired.")
-    unpaired = [
-        f"{row.arm.name} vs {gap.baseline}"
-        for row in group.rows
-        for gap in row.gaps
-        if gap.difference is not None and not gap.difference.paired
-    ]
+        how = ", seeds paired" if any(difference and difference.paired for _, difference in gaps) else ""
+        notes.append(f"± and [ ]: 95 % Student-t intervals over n seeds; differences in points{how}.")
     if unpaired:
         notes.append(f"Seeds do not match, so Welch's interval without pairs: {', '.join(unpaired)}.")
     if 1 in counts:
@@ -98,6 +97,14 @@ def _intervals(group: Group) -> list[str]:
         whose = "" if counts == {1} else f" for {', '.join(single)}"
         notes.append(f"One seed: no interval{whose}.")
     return notes
+
+
+def _pairs(group: Group) -> Iterator[tuple[ArmRow, Gap]]:
+    """Every comparison once: of two baselines, only that of the later with the earlier."""
+    for row in group.rows:
+        for place, gap in enumerate(row.gaps):
+            if row.arm.name not in group.baselines[: place + 1]:
+                yield row, gap
 
 
 def _seeds(group: Group) -> list[str]:
@@ -110,8 +117,7 @@ def _seeds(group: Group) -> list[str]:
 def _detectable(group: Group) -> list[str]:
     parts = [
         f"{row.arm.name} vs {gap.baseline} {100 * gap.detectable:.2f}"
-        for row in group.rows
-        for gap in row.gaps
+        for row, gap in _pairs(group)
         if gap.detectable is not None
     ]
     if not parts:
@@ -145,8 +151,8 @@ def _reported(group: Group) -> list[str]:
         )
         notes += [f"{claim.stand_in}."] if claim.stand_in else []
     if plan.profile != "paper" or group.data.synthetic:
-        changed = "" if is_published_model(plan.model) else f", with {model_label(plan.model)}"
-        notes.append(f"A stand-in for the paper's setting: profile {plan.profile}{changed}.")
+        setting = f"{plan.train.epochs} epochs, {model_label(plan.model)} on {data_label(plan.data)}"
+        notes.append(f"A stand-in for the paper's setting: profile {plan.profile}, {setting}.")
     return notes
 
 

@@ -23,7 +23,5 @@ def _one(table: Table) -> str:
         disable_numparse=True,
         colalign=["left", *["right"] * len(table.columns)],
     )
-    # Right-aligned cells leave spaces before the rule's end nowhere, but a header of several words may.
-    lines = [line.rstrip() for line in grid.splitlines()]
     notes = [f"({note.mark}) {note.text}" if note.mark else note.text for note in table.notes]
-    return "\n".join([table.caption, "", *lines, "", *notes])
+    return "\n".join([table.caption, "", grid, "", *notes])

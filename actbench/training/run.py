@@ -9,7 +9,7 @@ import torch
 
 from actbench.data.source import DataSource
 from actbench.errors import DivergedError
-from actbench.provenance import provenance, utc_now
+from actbench.provenance import provenance, source_commit, utc_now
 from actbench.recipe.plan import PlannedRun
 from actbench.record import DataFacts, EpochRecord, RunRecord, Status, TestResult, Weights, Which, pack_bits
 from actbench.store import Store
@@ -45,6 +45,7 @@ def execute(
     KeyboardInterrupt is raised again once the record stands.
     """
     began = utc_now()
+    source_commit()  # asked before training: by its end the source tree may have moved on
     recipe, arm = planned.recipe, planned.arm
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -121,6 +121,15 @@ def test_options_equal_the_constructor_signature(name: str) -> None:
     }
 
 
+def test_options_reach_the_model() -> None:
+    vanilla = build({"name": "vanillanet", "depth": 6, "width": 0.02, "decay_epochs": 8, "decay": "cosine"})
+    assert isinstance(vanilla, VanillaNet)
+    assert len(vanilla.sites()) == 5
+    assert (vanilla.decay_epochs, vanilla.decay) == (8, "cosine")
+    assert len(build({"name": "resnet", "depth": 34, "width": 4}).sites()) == 33
+    assert len(build({"name": "resnet_cifar", "depth": 32, "width": 4}).sites()) == 31
+
+
 def test_package_and_catalogue_load_no_torch() -> None:
     code = "import sys, actbench.models, actbench.models.catalog; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

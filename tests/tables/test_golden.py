@@ -1,4 +1,4 @@
-"""Tables in every format, byte for byte. ACTBENCH_REWRITE_GOLDEN=1 writes the files anew; review the diff like code."""
+"""Tables in every format, byte for byte. ACTBENCH_REWRITE_GOLDEN=1 writes the files anew."""
 
 import os
 import random
@@ -45,7 +45,11 @@ def tables(make_recipe: MakeRecipe, make_run: MakeRun) -> MakeTables:
             {"name": "series", "activation": "native"},
             {"name": "lslu", "activation": "lslu"},
             {"name": "lslu_n5", "activation": "lslu", "options": {"n": 5}, "sites": "stem"},
-            {"name": "lslu_parallel", "activation": "lslu_parallel", "train": {"lr_factor": 0.1, "deep_lambda": 1}},
+            {
+                "name": "lslu_parallel",
+                "activation": "lslu_parallel",
+                "train": {"lr_factor": 0.1, "deep_lambda": 1},
+            },
         ],
     )
     counts = {
@@ -72,12 +76,18 @@ def tables(make_recipe: MakeRecipe, make_run: MakeRun) -> MakeTables:
         variant="no_decay-1",
         data={"name": "synthetic"},
         model={"name": "resnet", "depth": 18, "width": 8, "stem": "cifar"},
-        arms=[{"name": "relu", "activation": "relu"}, {"name": "lslu_parallel", "activation": "lslu_parallel"}],
+        arms=[
+            {"name": "relu", "activation": "relu"},
+            {"name": "lslu_parallel", "activation": "lslu_parallel"},
+        ],
         evaluation={"protocol": "best-test"},
         train={"epochs": 1, "lr": 0.1},
         seeds=[7],
     )
-    smoke_runs = [make_run(smoke, "relu", 7, 100, total=256), make_run(smoke, "lslu_parallel", 7, 90, total=256)]
+    smoke_runs = [
+        make_run(smoke, "relu", 7, 100, total=256),
+        make_run(smoke, "lslu_parallel", 7, 90, total=256),
+    ]
 
     def build(shuffle: int) -> list[Table]:
         order = random.Random(shuffle)

@@ -1,0 +1,132 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actbench.commands.export_table import export_table
+from actbench.errors import ActbenchError, NotComparableError
+from actbench.recipe.schema import Recipe
+from actbench.record import RunRecord
+from actbench.store import Store
+from actbench.tables.formats import RENDERERS, Format
+
+END = "<!-- /actbench -->"
+PAGE = f"# Page\n\n<!-- actbench: lslu_c100 -->\nold\n{END}\n\nThe end.\n"
+
+
+@pytest.fixture
+def store_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_recipe: Callable[..., Recipe],
+    make_run: Callable[..., RunRecord],
+) -> Callable[[int], None]:
+    """Works in an empty folder; stores one complete set of runs with that many right answers each."""
+    monkeypatch.chdir(tmp_path)
+    recipe = make_recipe(seeds=[0])
+
+    def store(correct: int) -> None:
+        for arm in recipe.arms:
+            run = make_run(recipe, arm.name, 0, correct)
+            Store(Path("results")).write(Path("results", recipe.name, "lite", f"{arm.name}-seed0.json"), run)
+
+    store(5000)
+    return store
+
+
+@pytest.mark.parametrize("format", sorted(RENDERERS))
+def test_a_file_holds_what_standard_output_shows_and_checks(
+    format: Format, store_runs: Callable[[int], None]
+) -> None:
+    shown = export_table(["results"], format=format).text
+    path = Path("table.out")
+    outcome = export_table(["results"], format=format, output=path)
+    assert (outcome.text, outcome.exit_code) == ("wrote table.out\n", 0)
+    assert path.read_text() == shown
+    assert export_table(["results"], format=format, check=path).exit_code == 0
+    store_runs(6000)
+    with pytest.raises(NotComparableError) as caught:
+        export_table(["results"], format=format, check=path)
+    assert caught.value.exit_code == 4
+    assert str(caught.value) == (
+        "table.out: stale: the stored runs give another table\n"
+        f"  actbench export-table results --format {format} -o table.out"
+    )
+    export_table(["results"], format=format, output=path)
+    assert export_table(["results"], format=format, check=path).exit_code == 0
+    assert path.read_text() != shown
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_a_pages_own_text_is_kept() -> None:
+    path = Path("README.md")
+    path.write_text(PAGE)
+    export_table(["results"], output=path)
+    text = path.read_text()
+    assert text.startswith("# Page\n\n<!-- actbench: lslu_c100 -->\n")
+    assert text.endswith(f"{END}\n\nThe end.\n")
+    assert "| relu | 50.00 (n=1) |" in text
+    assert "old" not in text
+    path.write_text(text.replace("The end.", "Another end."))
+    assert export_table(["results"], check=path).exit_code == 0
+    path.write_text(text.replace("50.00 (n=1)", "51.00 (n=1)"))
+    with pytest.raises(NotComparableError, match="stale"):
+        export_table(["results"], check=path)
+
+
+@pytest.mark.parametrize("page", ["# Page\n", PAGE.replace("lslu_c100", "another"), PAGE.replace(END, "")])
+@pytest.mark.usefixtures("store_runs")
+def test_a_page_without_a_marked_place_is_not_touched(page: str) -> None:
+    path = Path("README.md")
+    path.write_text(page)
+    for output, check in ((path, None), (None, path)):
+        with pytest.raises(ActbenchError) as caught:
+            export_table(["results"], output=output, check=check)
+        assert str(caught.value) == (
+            "README.md: no place marked for the tables of lslu_c100\n"
+            "  put these two lines where they shall stand:\n"
+            "  <!-- actbench: lslu_c100 -->\n"
+            f"  {END}"
+        )
+    assert path.read_text() == page
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_checking_a_file_that_is_not_there_is_stale() -> None:
+    with pytest.raises(NotComparableError, match=r"README.md: stale"):
+        export_table(["results"], check=Path("README.md"))
+    assert not Path("README.md").exists()
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_checking_an_incomplete_selection_is_refused() -> None:
+    path = Path("table.md")
+    Path("results/lslu_c100/lite/swish-seed0.json").unlink()
+    export_table(["results"], output=path)
+    with pytest.raises(NotComparableError, match="the selection is not complete"):
+        export_table(["results"], check=path)
+
+
+def test_csv_and_json_hold_unrounded_numbers(store_runs: Callable[[int], None]) -> None:
+    store_runs(5003)
+    header, first, *_ = export_table(["results"], format="csv").text.splitlines()
+    line = dict(zip(header.split(","), first.split(","), strict=True))
+    assert (line["arm"], line["top1_mean"], line["top1_n"], line["top1_low"]) == ("relu", "0.5003", "1", "")
+    document = json.loads(export_table(["results"], format="json").text)
+    (table,) = document["tables"]
+    assert table["rows"][0]["top1"]["mean"] == 0.5003
+    assert table["rows"][0]["top1"]["low"] is None
+    assert table["rows"][0]["parameters"]["total"] == 400_400
+    assert export_table(["results"]).document == document
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_a_place_that_cannot_be_written_is_an_error() -> None:
+    Path("file").write_text("")
+    with pytest.raises(ActbenchError, match=r"file/table.csv: cannot be written: "):
+        export_table(["results"], format="csv", output=Path("file/table.csv"))
+    with pytest.raises(ActbenchError, match=r"results: cannot be read: Is a directory"):
+        export_table(["results"], output=Path("results"))
+    with pytest.raises(ActbenchError, match=r"results: cannot be written: Is a directory"):
+        export_table(["results"], format="csv", output=Path("results"))

@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actbench.papers.matching import data_label, model_label, reported_values
+from actbench.papers.reported import Paper, ReportedRow, ReportedTable, load_paper
+from actbench.recipe.schema import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+
+
+def values(recipe: Recipe, arm: str, paper: Paper | None = None) -> list[float | None]:
+    return [
+        r.value for r in reported_values(paper or load_paper("lslu"), recipe, recipe.arm(arm), "absolute")
+    ]
+
+
+def arms(**fields: Any) -> list[dict[str, Any]]:
+    return [{"name": "arm", "activation": "series", **fields}]
+
+
+IMAGENET: dict[str, Any] = {"data": {"name": "imagenet"}, "input": {"size": 224}}
+
+
+def test_a_value_stands_beside_its_model_and_data_alone(make_recipe: MakeRecipe) -> None:
+    def of(depth: int, **fields: Any) -> list[float | None]:
+        return values(make_recipe(arms=arms(), model={"name": "vanillanet", "depth": depth}, **fields), "arm")
+
+    assert of(7, **IMAGENET) == [77.98]
+    assert of(8, **IMAGENET) == [79.13]
+    assert of(8, data={"name": "digits"}) == []
+
+
+def test_native_stands_for_the_architectures_own(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe(arms=arms(activation="native"), model={"name": "vanillanet", "depth": 7}, **IMAGENET)
+    assert values(recipe, "arm") == [77.98]
+
+
+@pytest.mark.parametrize("fields", [{"options": {"n": 5}}, {"train": {"lr_factor": 0.1}}])
+def test_a_value_does_not_stand_beside_another_setting_of_the_arm(
+    fields: dict[str, Any], make_recipe: MakeRecipe
+) -> None:
+    recipe = make_recipe(arms=arms(**fields), model={"name": "vanillanet", "depth": 7}, **IMAGENET)
+    assert values(recipe, "arm") == []
+
+
+def test_an_unread_value_stands_beside_every_n_but_no_frozen_control(make_recipe: MakeRecipe) -> None:
+    def of(**options: Any) -> list[float | None]:
+        return values(make_recipe(arms=arms(activation="lslu", options=options)), "arm")
+
+    assert of() == [None]
+    assert of(n=7) == [None]
+    assert of(freeze=True) == []
+
+
+def test_the_recipes_own_table_comes_first_and_several_conditions_all_stand(make_recipe: MakeRecipe) -> None:
+    fields = {"arms": arms(), "model": {"name": "vanillanet", "depth": 6}, **IMAGENET}
+    assert values(make_recipe(**fields), "arm") == [76.36]
+    assert values(make_recipe(table="vanillanet-ablation", **fields), "arm") == [75.23, 76.36]
+
+
+def test_rows_on_other_data_say_so_and_need_the_recipe_to_name_their_table(make_recipe: MakeRecipe) -> None:
+    table = ReportedTable(
+        id="t",
+        caption="T",
+        dataset="Tiny ImageNet",
+        metric="top1_accuracy",
+        unit="percent",
+        rows=(ReportedRow(model="VanillaNet", activation="series", value=60.0),),
+    )
+    paper = load_paper("lslu").model_copy(update={"tables": (table,)})
+    assert values(make_recipe(arms=arms()), "arm", paper) == []
+    recipe = make_recipe(arms=arms(), table="t")
+    (found,) = reported_values(paper, recipe, recipe.arm("arm"), "absolute")
+    assert found.other_data == "Tiny ImageNet"
+
+
+def test_labels_say_what_differs_from_the_published_network(make_recipe: MakeRecipe) -> None:
+    def label(**model: Any) -> str:
+        return model_label(make_recipe(arms=[{"name": "relu", "activation": "relu"}], model=model).model)
+
+    assert label(name="vanillanet") == "VanillaNet-5"
+    assert label(name="vanillanet", depth=6, width=0.25, stem_stride=2) == "VanillaNet-6 x0.25, stem stride 2"
+    assert label(name="resnet", depth=50) == "ResNet-50"
+    assert label(name="resnet", width=32, stem="cifar") == "ResNet-18, width 32, 3x3 stem"
+    assert label(name="resnet_cifar", width=8) == "ResNet-20, width 8"
+    assert (
+        data_label(make_recipe(data={"name": "image_folder", "folder": "pictures/silkworm/"}).data)
+        == "silkworm"
+    )

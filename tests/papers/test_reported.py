@@ -1,0 +1,109 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from actbench.errors import ActbenchError
+from actbench.papers import reported
+from actbench.papers.reported import Paper, ReportedRow, load_paper, load_papers, paper_keys
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(reported, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_every_paper_loads_under_its_key() -> None:
+    papers = load_papers()
+    assert "lslu" in papers
+    assert [paper.paper.key for paper in papers.values()] == list(papers) == paper_keys()
+
+
+def test_the_one_number_of_lslu_is_a_gain_over_series() -> None:
+    paper = load_paper("lslu")
+    own = [
+        (table, row) for table in paper.tables if not table.id.startswith("vanillanet-") for row in table.rows
+    ]
+    ((table, row),) = [(table, row) for table, row in own if row.value is not None]
+    assert (table.id, table.dataset) == ("lslu-table3-gain", "CIFAR-100")
+    assert (row.activation, row.kind, row.baseline, row.value) == ("lslu", "gain", "series", 3.17)
+    assert "assumed" in (row.certainty or "")
+    unread = {(table.dataset, row.activation) for table, row in own if row.kind == "absolute"}
+    assert {
+        ("CIFAR-10", "lslu"),
+        ("CIFAR-10", "series"),
+        ("CIFAR-100", "lslu"),
+        ("CIFAR-100", "series"),
+    } <= unread
+
+
+def test_vanillanets_ablation_is_transcribed_row_by_row() -> None:
+    rows = load_paper("lslu").table("vanillanet-ablation").rows
+    values = {(row.model, row.activation, row.note): row.value for row in rows}
+    assert len(rows) == len(values) == 12
+    assert values[("VanillaNet-6", "relu", "without deep training")] == 59.58
+    assert values[("VanillaNet-6", "series", "with deep training")] == 76.36
+    assert values[("AlexNet", "series", "without deep training")] == 61.12
+    assert values[("ResNet-50", "series", "with deep training")] == 76.27
+    imagenet = {row.model: row.value for row in load_paper("lslu").table("vanillanet-imagenet").rows}
+    assert len(imagenet) == 18
+    assert (imagenet["VanillaNet-5"], imagenet["VanillaNet-13-1.5x-ada_pool"]) == (72.49, 83.11)
+
+
+def test_sources_are_public() -> None:
+    for path in reported.FOLDER.glob("*.yaml"):
+        for source in re.findall(r"source: (.+)", path.read_text(encoding="utf-8")):
+            assert "arXiv:" in source or "https://" in source
+
+
+def test_an_unknown_key_gets_the_nearest() -> None:
+    with pytest.raises(
+        ActbenchError, match=r"unknown paper 'lsul'\n  known: .*lslu.*\n  did you mean 'lslu'\?"
+    ):
+        load_paper("lsul")
+    with pytest.raises(ActbenchError, match=r"no table 'lslu-cifar-10'\n.*\n  did you mean 'lslu-cifar10'\?"):
+        load_paper("lslu").table("lslu-cifar-10")
+    with pytest.raises(ActbenchError, match=r"no claim 'gain'"):
+        load_paper("lslu").claim("gain")
+
+
+def test_mistakes_in_a_papers_file_have_their_line(folder: Path) -> None:
+    (folder / "x.yaml").write_text(
+        "paper: {key: x, title: X, year: 2024}\n"
+        "tables:\n"
+        "  - id: t\n"
+        "    caption: T\n"
+        "    dataset: D\n"
+        "    metric: top1_accuracy\n"
+        "    unit: percent\n"
+        "    rows:\n"
+        "      - {model: M, activation: relu, value: high}\n"
+        "      - {model: M, activation: relu, valu: 1}\n"
+    )
+    with pytest.raises(ActbenchError) as caught:
+        load_paper("x")
+    text = str(caught.value)
+    assert "x.yaml:9: expected a number" in text
+    assert "x.yaml:10: unknown key 'valu'" in text
+
+
+def test_a_file_must_bear_its_own_key(folder: Path) -> None:
+    (folder / "y.yaml").write_text("paper: {key: x, title: X, year: 2024}\n")
+    with pytest.raises(ActbenchError, match=r"the file's name says 'y', its key 'x' \(paper.key\)"):
+        load_paper("y")
+
+
+def test_a_gain_names_its_baseline_and_nothing_else_does() -> None:
+    with pytest.raises(ValueError, match="a gain names its baseline"):
+        ReportedRow(model="M", activation="relu", kind="gain", value=1.0)
+    with pytest.raises(ValueError, match="a gain names its baseline"):
+        ReportedRow(model="M", activation="relu", baseline="relu", value=1.0)
+    with pytest.raises(ValueError, match="unknown activation 'rleu'"):
+        ReportedRow(model="M", activation="rleu", value=1.0)
+
+
+def test_ids_are_unique() -> None:
+    table = {"id": "t", "caption": "", "dataset": None, "metric": "top1_accuracy", "unit": "percent"}
+    with pytest.raises(ValueError, match="the id 't' stands here more than once"):
+        Paper.model_validate({"paper": {"key": "x", "title": "X", "year": 2024}, "tables": [table, table]})
