@@ -2,9 +2,9 @@
 
     python benchmarks/data_cost.py [--batch-size 512] [--batches 60] [--rounds 5]
 
-Reads CIFAR-100 below ACTBENCH_DATA_DIR, or takes random bytes of the same shape. CPU time is that of the process,
-so that other programs do not count in it; the wall time stands beside it. Medians over rounds, with all pipelines
-in every round.
+Reads CIFAR-100 below ACTBENCH_DATA_DIR, or takes random bytes of the same shape. CPU time is that of the
+process, so that other programs do not count in it; the wall time stands beside it. Medians over rounds, with
+all pipelines in every round.
 """
 
 import argparse

@@ -1,6 +1,10 @@
-"""Recipes and stored runs made by hand, so that whatever reads records is tested without training."""
+"""What several test files need: recipes and stored runs made by hand, and the real program in a subprocess."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +103,22 @@ def make_run() -> Callable[..., RunRecord]:
         )
 
     return make
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs `actbench ARGUMENTS` in a subprocess inside tmp_path, with one thread and no settings of the user's."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("ACTBENCH_")}
+        return subprocess.run(
+            [sys.executable, "-m", "actbench", *arguments],
+            cwd=cwd,
+            env={**kept, "OMP_NUM_THREADS": "1", "ACTBENCH_OFFLINE": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return run

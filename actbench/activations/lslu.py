@@ -27,7 +27,7 @@ from torch.autograd import Function
 
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, widen
-from actbench.activations.ramp import RampPass, clip_pass, collapse
+from actbench.activations.ramp import RampPass, clip, clip_pass, collapse
 from actbench.activations.series import SpatialSeries
 
 
@@ -48,10 +48,8 @@ class LSLU(SpatialSeries):
         if self.ramp is None:
             u: Tensor = RampPass.apply(x, *collapse(self.alphas, self.biases))
             return u
-        t0, t1, p, q = self.ramp.unbind()
-        if self._only_clips:
-            return torch.clamp(x, t0, t1)
-        return clip_pass(x, self.ramp[:2], p, q)
+        bounds, (p, q) = self.ramp[:2], self.ramp[2:].unbind()
+        return clip(widen(x), bounds, q).to(x.dtype) if self._only_clips else clip_pass(x, bounds, p, q)
 
     @torch.no_grad()
     def deploy(self) -> Self:
@@ -72,9 +70,8 @@ class LSLU(SpatialSeries):
         return self
 
     def _ramp_values(self) -> Tensor:
-        """t0, t1, p, q; the bounds of a constant are 0, so that nothing infinite meets q = 0."""
         bounds, values = collapse(self.alphas, self.biases)
-        return torch.cat((torch.where(values[1] == 0, 0, bounds), values[:2]))
+        return torch.cat((bounds, values[:2]))
 
     def _note_ramp(self) -> None:
         if self.ramp is not None:
@@ -82,12 +79,11 @@ class LSLU(SpatialSeries):
             self.operations_per_element = 2.0 if self._only_clips else 4.0
 
     def log_values(self) -> dict[str, Tensor]:
+        ramp = self._ramp_values() if self.ramp is None else self.ramp
+        named = dict(zip(("t0", "t1", "p", "q"), ramp.detach().clone(), strict=True))
         if self.ramp is not None:
-            return dict(zip(("t0", "t1", "p", "q"), self.ramp.clone(), strict=True))
-        with torch.no_grad():
-            bounds, values = collapse(self.alphas, self.biases)
-        ramp = {"t0": bounds[0], "t1": bounds[1], "p": values[0], "q": values[1]}
-        return {"theta": self.alphas.detach().clone(), "omega": self.biases.detach().clone(), **ramp}
+            return named
+        return {"theta": self.alphas.detach().clone(), "omega": self.biases.detach().clone(), **named}
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         error_msgs: list[str] = args[-1]

@@ -7,8 +7,8 @@ Why         a ReLU keeps one linear piece and clips the rest, a scaling and a sh
 
 `collapse` finds the ramp. It also follows `low` and `high`, the values that the chain takes left of t0 and
 right of t1. They are p + q*t0 and p + q*t1, but computed step by step they decide each ReLU as the chain
-itself does, ties included, and a gradient taken through (p, q, low, high) needs no division by q: t0 and t1 are
-where the pieces meet, and as u is continuous there, moving them alone changes nothing.
+itself does, ties included, and a gradient taken through (p, q, low, high) needs no division by q: t0 and t1
+are where the pieces meet, and as u is continuous there, moving them alone changes nothing.
 """
 
 from typing import Any, NamedTuple
@@ -66,10 +66,11 @@ def _rectify(t0: Tensor, t1: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Te
 
 def clip_pass(x: Tensor, bounds: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """p + q * clip(x, t0, t1) in at least float32; q = 0 gives p for infinite x as well, NaN stays NaN."""
-    return _clip(widen(x), bounds, q).mul_(q).add_(p).to(x.dtype)
+    return clip(widen(x), bounds, q).mul_(q).add_(p).to(x.dtype)
 
 
-def _clip(x: Tensor, bounds: Tensor, q: Tensor) -> Tensor:
+def clip(x: Tensor, bounds: Tensor, q: Tensor) -> Tensor:
+    """clip(x, t0, t1), finite where the factor q that awaits it is 0; a tensor of its own."""
     t0, t1 = bounds.unbind()
     t1 = torch.where(q == 0, t1.clamp(max=torch.finfo(t1.dtype).max), t1)  # else 0 * inf
     return torch.minimum(torch.maximum(x, t0), t1)
@@ -99,7 +100,7 @@ class RampPass(Function):
             dvalues = torch.stack(
                 (
                     inside_sum,
-                    (inside * _clip(wide, bounds, q)).sum(),
+                    (inside * clip(wide, bounds, q)).sum(),
                     wide_grad.sum() - right_sum,
                     right_sum - inside_sum,
                 )

@@ -56,7 +56,10 @@ def test_blends_agree_with_pillow(name: str, factor: float) -> None:
 def test_tables_agree_with_pillow() -> None:
     images = smooth_images()
     assert difference(photometric.autocontrast(images), with_pillow(images, ImageOps.autocontrast)) <= 1
-    assert torch.equal(photometric.equalize(images), with_pillow(images, ImageOps.equalize))
+    # Larger, so that several pixels share a step of the flattened histogram.
+    large = images.repeat_interleave(3, dim=1).repeat_interleave(3, dim=2)
+    for each in (images, large):
+        assert torch.equal(photometric.equalize(each), with_pillow(each, ImageOps.equalize))
     assert torch.equal(photometric.invert(images), with_pillow(images, ImageOps.invert))
     for bits in range(1, 5):
         expected = with_pillow(images, partial(ImageOps.posterize, bits=bits))

@@ -20,6 +20,8 @@ from actbench.errors import DataError
 CPU = torch.device("cpu")
 FOLDER = ImageFolderOptions(name="image_folder", folder="pictures")
 IMAGENET = ImageNetOptions(name="imagenet", workers=0)
+# From Python 3.12 on, starting workers by fork beside torch's threads is warned about.
+FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 CLASSES = ("bee", "cow", "elk")
 
 
@@ -92,6 +94,7 @@ def test_pictures_in_memory_are_held_at_the_size_of_evaluation(tmp_path: Path) -
     assert ((levels > 199) & (levels < 204)).all()
 
 
+@FORKS
 @pytest.mark.parametrize("crop", ["none", "pad", "random-resized"])
 def test_a_large_folder_is_streamed_and_workers_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: str
@@ -159,6 +162,7 @@ def test_streaming_leaves_the_global_sequence_alone(tmp_path: Path) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+@FORKS
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_damaged_picture_is_named_without_a_traceback(tmp_path: Path, workers: int) -> None:
     write_pictures(tmp_path / "imagenet/train", 4)

@@ -1,0 +1,98 @@
+"""Records go in whole and come out equal; what is damaged is named and never lost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actbench.errors import ActbenchError, RecordError
+from actbench.recipe.schema import Recipe
+from actbench.record import RunRecord, pack_bits
+from actbench.store import Store, set_aside, write_atomically
+
+
+@pytest.fixture
+def stored(
+    tmp_path: Path, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]
+) -> tuple[Store, Path, RunRecord]:
+    store = Store(tmp_path / "results")
+    record = make_run(make_recipe(), "lslu", 0)
+    path = store.path(
+        recipe=record.recipe.name, profile=record.recipe.profile, arm="lslu", seed=0, run=record.run
+    )
+    store.write(path, record)
+    return store, path, record
+
+
+def test_a_record_comes_back_equal(stored: tuple[Store, Path, RunRecord]) -> None:
+    store, path, record = stored
+    assert store.read(path) == record
+    assert path.name == f"lslu-seed0-{record.run[:8]}.json"
+    assert json.loads(path.read_text())["schema_version"] == 1
+    assert next(iter(json.loads(path.read_text()))) == "schema_version"
+    assert [run.path for run in store.scan()[0]] == [path]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda text: text[: len(text) // 2], "damaged record"),
+        (lambda text: "", "damaged record"),
+        (lambda text: "[]", "not a record"),
+        (lambda text: text.replace('"schema_version": 1', '"schema_version": 99'), "newer than this program"),
+        (lambda text: text.replace('"status": "completed"', '"status": "splendid"'), "not a record: status"),
+        (lambda text: text.replace('"seed": 0', '"seed": "zero"'), "not a record: seed"),
+    ],
+)
+def test_damage_is_named_and_the_rest_is_read(
+    stored: tuple[Store, Path, RunRecord], damage: Callable[[str], str], words: str
+) -> None:
+    store, path, record = stored
+    store.write(path.with_name("whole-seed1-00000000.json"), record)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(RecordError, match=words) as caught:
+        store.read(path)
+    assert caught.value.problems[0].where == str(path)
+    runs, problems = store.scan()
+    assert len(runs) == 1
+    assert [problem.where for problem in problems] == [str(path)]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def no_space(_descriptor: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    monkeypatch.undo()
+    write_atomically(path, b"newer")
+    assert path.read_bytes() == b"newer"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_setting_aside_loses_nothing(tmp_path: Path) -> None:
+    for content in ("first", "second"):
+        (tmp_path / "r.json").write_text(content)
+        set_aside(tmp_path / "r.json", "damaged")
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"first", "second"}
+
+
+def test_an_unwritable_place_is_found_before_anything_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    with pytest.raises(ActbenchError, match="cannot write results") as caught:
+        Store(tmp_path / "results").check_writable()
+    assert "--results-dir" in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 1000])
+def test_bits_come_back(length: int, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]) -> None:
+    bits = [(i * i + i // 3) % 3 == 0 for i in range(length)]
+    result = make_run(make_recipe(), "relu", 0).results[0]
+    tally = result.tally.model_copy(update={"correct": sum(bits), "total": length})
+    assert result.model_copy(update={"tally": tally, "correct_bits": pack_bits(bits)}).correctness() == bits
