@@ -8,6 +8,7 @@ Imports no torch.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal, NamedTuple
 
 from actbench import stats
 from actbench.errors import ActbenchError
@@ -17,6 +18,9 @@ from actbench.papers.reported import Claim, Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import Cost, DataFacts, RunRecord, Weights, Which
+
+Clock = Literal["cpu", "wall"]
+CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,9 @@ class ArmRow:
     parameters: int | None
     activation_parameters: int | None
     step_time_ratio: float | None
-    """Median step time over the first baseline's; None where not timed, or timed on different hardware."""
+    """Median time of an update over the first baseline's; None where not timed, or timed on different hardware."""
+    step_clock: Clock | None
+    """By which clock."""
     reported: tuple[Reported, ...]
     reported_elsewhere: tuple[Reported, ...]
     """Gains that the paper reports against baselines which are no arms here."""
@@ -174,10 +180,11 @@ class _Side:
     def cost(self) -> Cost | None:
         return next((run.cost for run in self.runs if run.cost is not None), None)
 
-    @property
-    def step_time_s(self) -> float | None:
-        times = [run.cost.step_time_s for run in self.runs if run.cost and run.cost.step_time_s is not None]
-        return median(times) if times else None
+    def step_time_s(self, clock: Clock) -> float | None:
+        """Median over the runs; None unless every run that has a cost measured it by this clock."""
+        costs = [run.cost for run in self.runs if run.cost]
+        times = [cost.step_cpu_s if clock == "cpu" else cost.step_time_s for cost in costs]
+        return median(time for time in times if time is not None) if times and None not in times else None
 
     @property
     def hardware(self) -> set[tuple[str, str, int]]:
@@ -203,6 +210,7 @@ def _row(
     homes = {id(gain): _arm_of(gain.row.baseline, plan) for gain in gains}
     finished = {run.seed for run in side.runs}
     cost = side.cost
+    step_time = _step_time(side, sides[baselines[0]]) if baselines else _StepTime(None, None)
     return ArmRow(
         arm=side.arm,
         completed=len(values),
@@ -215,7 +223,8 @@ def _row(
         ),
         parameters=cost.parameters if cost else None,
         activation_parameters=cost.activation_parameters if cost else None,
-        step_time_ratio=_step_time_ratio(side, sides[baselines[0]]) if baselines else None,
+        step_time_ratio=step_time.ratio,
+        step_clock=step_time.clock,
         reported=reported_values(paper, plan, side.arm, "absolute") if paper else (),
         reported_elsewhere=tuple(gain for gain in gains if homes[id(gain)] not in baselines),
     )
@@ -234,8 +243,19 @@ def _gap(side: _Side, baseline: _Side, reported: tuple[Reported, ...]) -> Gap:
     return Gap(baseline=baseline.arm.name, difference=difference, detectable=detectable, reported=reported)
 
 
-def _step_time_ratio(side: _Side, baseline: _Side) -> float | None:
-    ours, theirs = side.step_time_s, baseline.step_time_s
-    if ours is None or not theirs or len(side.hardware | baseline.hardware) > 1:
-        return None
-    return ours / theirs
+class _StepTime(NamedTuple):
+    ratio: float | None
+    clock: Clock | None
+
+
+def _step_time(side: _Side, baseline: _Side) -> _StepTime:
+    """On a CPU by CPU time, which other work on the machine disturbs least; by wall time elsewhere."""
+    if len(hardware := side.hardware | baseline.hardware) > 1:
+        return _StepTime(None, None)
+    on_cpu = all(device == "cpu" for device, _, _ in hardware)
+    for clock in CLOCKS if on_cpu else CLOCKS[1:]:
+        ours, theirs = side.step_time_s(clock), baseline.step_time_s(clock)
+        if ours is not None and theirs:
+            return _StepTime(ours / theirs, clock)
+    return _StepTime(None, None)
+

@@ -107,7 +107,7 @@ def _select_recipe(reference: str, sources: Sources, selected: Selected) -> None
     if not records:
         raise NotComparableError(
             f"no records of {name} (profile {loaded.profile}) in {sources.results_dir}",
-            hints=[origin.command()],
+            hints=[*(f"left out: {problem}" for problem in problems), origin.command()],
         )
     for recipe in loaded.recipes:
         candidates = [record for record in records if record.recipe.variant == recipe.variant]

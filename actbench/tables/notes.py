@@ -19,6 +19,7 @@ _WHICH = {
     "best_val": "after the epoch that was best on validation",
     "best_test": "after the epoch that was best on the test set itself",
 }
+_CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
 def table_notes(group: Group) -> tuple[tuple[Note, ...], dict[str, str]]:
@@ -132,6 +133,8 @@ def _comparisons(group: Group) -> list[str]:
     notes = [f"No arm {name} in this recipe." for name in group.absent_baselines]
     if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
         notes.append("Step times are left out where none was measured or the hardware differs.")
+    for clock in sorted({row.step_clock for row in group.rows if row.step_clock}):
+        notes.append(f"Time: median {_CLOCKS[clock]} of an update, its batch ready.")
     return notes
 
 
