@@ -1,0 +1,50 @@
+"""The README's tour works as it is written, line by line, in an empty folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def _tour() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"<!-- tour -->\n```bash\n(.*?)```", text, re.DOTALL)
+    assert block
+    return block[1].strip().splitlines()
+
+
+def test_the_tour(tmp_path: Path) -> None:
+    lines = _tour()
+    words = {line.split()[1] for line in lines if line.startswith("actbench")}
+    assert words >= {"--help", "ls", "show", "cp", "validate", "train", "eval", "compare", "export-table"}
+    assert any("--deploy" in line for line in lines)
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("ACTBENCH_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    printed = {}
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        printed[line] = done.stdout
+    recipe = (tmp_path / "recipes" / "my_digits.yaml").read_text()
+    assert "name: my_digits" in recipe
+    assert "options: {n: 2}" in recipe
+    assert len(list((tmp_path / "results" / "my_digits" / "smoke").glob("*.json"))) == 6
+    (compared,) = (text for line, text in printed.items() if line.startswith("actbench compare"))
+    assert all(word in compared for word in ("relu", "swish", "lslu", "Synthetic", "95 %"))
+    assert "0 of 64 answers differ" in next(text for line, text in printed.items() if "--deploy" in line)
+    assert r"\toprule" in (tmp_path / "my_digits.tex").read_text()
+
+
+def test_relative_links_and_files_that_the_readme_names_exist() -> None:
+    named = re.findall(r"`((?:actbench|recipes|docs|tests|benchmarks)/[\w/.]*)`", (ROOT / "README.md").read_text())
+    assert len(named) > 8
+    own = {"actbench/activations/my_act.py", "tests/activations/test_my_act.py"}
+    assert [name for name in named if name not in own and not (ROOT / name).exists()] == []
