@@ -258,4 +258,3 @@ def _step_time(side: _Side, baseline: _Side) -> _StepTime:
         if ours is not None and theirs:
             return _StepTime(ours / theirs, clock)
     return _StepTime(None, None)
-

@@ -7,7 +7,7 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 import base64
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
@@ -89,8 +89,8 @@ class EpochRecord(Frozen):
     """Median CPU time of an update over all threads: steadier than wall time on a machine that does other work."""
     data_time_s: float
     """How much of `time_s` went into making batches."""
-    activations: list[SiteLog] = []
-    notes: list[str] = []
+    activations: tuple[SiteLog, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ParameterGroup(Frozen):
@@ -100,7 +100,7 @@ class ParameterGroup(Frozen):
     """Whether the group holds activations' own parameters."""
     parameters: int
     """Number of scalars."""
-    tensors: list[str]
+    tensors: tuple[str, ...]
 
 
 class Cost(Frozen):
@@ -160,11 +160,11 @@ class RunRecord(Frozen):
     footing: str
     run: str
     data: DataFacts
-    history: list[EpochRecord]
-    results: list[TestResult] = []
-    backends: dict[str, str] = {}
+    history: tuple[EpochRecord, ...]
+    results: tuple[TestResult, ...] = ()
+    backends: dict[str, str] = Field(default_factory=dict)
     """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
-    parameter_groups: list[ParameterGroup] = []
+    parameter_groups: tuple[ParameterGroup, ...] = ()
     cost: Cost | None = None
     provenance: Provenance
 
@@ -176,5 +176,5 @@ class RunRecord(Frozen):
 class VersionProbe(Frozen):
     """Reads a file's schema version before anything else of it is believed."""
 
-    model_config = {**Frozen.model_config, "extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
     schema_version: int = Field(ge=1)

@@ -1,6 +1,6 @@
-"""CPU cost of a training image's way from memory to the network, on one thread.
+"""CPU cost of a training image's way from memory to the network, and its share of a training step, on one thread.
 
-    python benchmarks/data_cost.py [--batch-size 512] [--batches 60] [--rounds 5]
+    python benchmarks/data_cost.py [--batch-size 512] [--batches 60] [--rounds 5] [--steps 40]
 
 Reads CIFAR-100 below ACTBENCH_DATA_DIR, or takes random bytes of the same shape. CPU time is that of the
 process, so that other programs do not count in it; the wall time stands beside it. Medians over rounds, with
@@ -24,9 +24,15 @@ from actbench.data.canonical import Examples, ImageSet
 from actbench.data.cifar import load_cifar
 from actbench.data.memory import MemorySource
 from actbench.data.settings import InputSettings, RandAugmentSettings
+from actbench.recipe.load import load_recipe
+from actbench.training.loop import update
+from actbench.training.state import start_state
 
 TARGET_US = 15.0
 """For crop, flip and normalisation at batch 512."""
+TARGET_SHARE = 5.0
+STEP_RECIPE = "lslu_vanillanet_c100"
+STEP_ARMS = ("relu", "series", "lslu")
 
 PIPELINES = {
     "crop + flip + normalise": InputSettings(crop="pad", flip=0.5),
@@ -100,6 +106,42 @@ def data_table(data: ImageSet, *, batch_size: int, batches: int, rounds: int) ->
     return tabulate(rows, headers=headers, floatfmt=".1f")
 
 
+def step_table(data: ImageSet, *, rounds: int) -> str:
+    """Share of data and augmentation in a step of the lite LSLU recipe, by CPU time, arms in turn."""
+    recipe = load_recipe(STEP_RECIPE, profile="lite").recipes[0]
+    settings, device = recipe.train, torch.device("cpu")
+    source = MemorySource("cifar100", data, recipe.input, limit=None, val_fraction=None)
+    states, streams = {}, {}
+    for name in STEP_ARMS:
+        states[name] = start_state(recipe, recipe.arm(name), seed=0, source=source, device=device)
+        states[name].model.train()
+        streams[name] = source.train_batches(
+            seed=0,
+            epoch=0,
+            batch_size=settings.batch_size,
+            device=device,
+            channels_last=settings.channels_last,
+        )
+    making: dict[str, list[float]] = {name: [] for name in STEP_ARMS}
+    updating: dict[str, list[float]] = {name: [] for name in STEP_ARMS}
+    for _ in range(rounds):
+        for name in STEP_ARMS:
+            begun = time.process_time()
+            batch = next(streams[name])
+            ready = time.process_time()
+            update(states[name], batch, settings, device)
+            making[name].append(ready - begun)
+            updating[name].append(time.process_time() - ready)
+    rows = []
+    for name in STEP_ARMS:
+        shares = [100 * m / (m + u) for m, u in zip(making[name], updating[name], strict=True)]
+        low, middle, high = statistics.quantiles(shares[1:], n=4)
+        data_ms, step_ms = (1e3 * statistics.median(times[1:]) for times in (making[name], updating[name]))
+        rows.append([name, data_ms, step_ms, middle, f"{low:.1f} to {high:.1f}"])
+    headers = [f"batch of {settings.batch_size}", "data ms", "update ms", "share of data %", "quartiles"]
+    return tabulate(rows, headers=headers, floatfmt=".2f")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -107,12 +149,16 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--batches", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     torch.set_num_threads(1)
     name, data = load_images()
     print(f"{name}, batch {options.batch_size}, one thread, torch {torch.__version__}\n")
     print(data_table(data, batch_size=options.batch_size, batches=options.batches, rounds=options.rounds))
-    print(f"\nTarget for crop + flip + normalise: under {TARGET_US:g} us of CPU time.")
+    print(f"\nTarget for crop + flip + normalise: under {TARGET_US:g} us of CPU time.\n")
+    print(f"Step of {STEP_RECIPE}, profile lite, by CPU time\n")
+    print(step_table(data, rounds=options.steps))
+    print(f"\nTarget for series and lslu: under {TARGET_SHARE:g} % of the step.")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    WRONG,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
 def test_wrong_command_lines(program: Program, arguments: list[str], code: int, words: str) -> None:
     done = program(*arguments)
     assert words in done.stderr
@@ -109,7 +113,9 @@ def test_a_damaged_record_is_set_aside_and_its_run_trained_again(program: Progra
     assert '"completed"' in path.read_text()
 
 
-def test_the_same_command_again_trains_nothing_and_force_keeps_the_old(program: Program, tmp_path: Path) -> None:
+def test_the_same_command_again_trains_nothing_and_force_keeps_the_old(
+    program: Program, tmp_path: Path
+) -> None:
     assert program(*DEMO).returncode == 0
     (path,) = (tmp_path / "results").rglob("*.json")
     stamp = path.stat().st_mtime_ns
@@ -124,5 +130,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     import sys
 
     shell = f"{sys.executable} -m actbench show --schema | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ))
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -44,7 +44,9 @@ def test_the_tour(tmp_path: Path) -> None:
 
 
 def test_relative_links_and_files_that_the_readme_names_exist() -> None:
-    named = re.findall(r"`((?:actbench|recipes|docs|tests|benchmarks)/[\w/.]*)`", (ROOT / "README.md").read_text())
+    named = re.findall(
+        r"`((?:actbench|recipes|docs|tests|benchmarks)/[\w/.]*)`", (ROOT / "README.md").read_text()
+    )
     assert len(named) > 8
     own = {"actbench/activations/my_act.py", "tests/activations/test_my_act.py"}
     assert [name for name in named if name not in own and not (ROOT / name).exists()] == []

@@ -23,7 +23,7 @@ class Silent:
     def run_started(self, run: PlannedRun, number: int, total: int) -> None: ...
     def epoch_done(self, run: PlannedRun, epoch: EpochRecord) -> None: ...
     def run_finished(self, run: PlannedRun, record: RunRecord) -> None: ...
-    def agrees(self, question: str) -> bool:
+    def agrees(self, question: str) -> bool:  # noqa: ARG002
         return False
 
 
@@ -49,7 +49,12 @@ def test_headers_give_the_command_and_papers_hold_what_is_named(name: str) -> No
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_smoke_profile_trains_every_arm(name: str, tmp_path: Path) -> None:
     request = TrainRequest(
-        references=(name,), profile="smoke", seeds="0", overrides=("train.epochs=1",), device="cpu", results_dir=tmp_path
+        references=(name,),
+        profile="smoke",
+        seeds="0",
+        overrides=("train.epochs=1",),
+        device="cpu",
+        results_dir=tmp_path,
     )
     outcome = train(request, Silent())
     runs, problems = Store(tmp_path).scan(name, "smoke")

@@ -38,8 +38,8 @@ def test_a_record_comes_back_equal(stored: tuple[Store, Path, RunRecord]) -> Non
     ("damage", "words"),
     [
         (lambda text: text[: len(text) // 2], "damaged record"),
-        (lambda text: "", "damaged record"),
-        (lambda text: "[]", "not a record"),
+        (lambda _: "", "damaged record"),
+        (lambda _: "[]", "not a record"),
         (lambda text: text.replace('"schema_version": 1', '"schema_version": 99'), "newer than this program"),
         (lambda text: text.replace('"status": "completed"', '"status": "splendid"'), "not a record: status"),
         (lambda text: text.replace('"seed": 0', '"seed": "zero"'), "not a record: seed"),
@@ -91,7 +91,9 @@ def test_an_unwritable_place_is_found_before_anything_is_spent(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 1000])
-def test_bits_come_back(length: int, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]) -> None:
+def test_bits_come_back(
+    length: int, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]
+) -> None:
     bits = [(i * i + i // 3) % 3 == 0 for i in range(length)]
     result = make_run(make_recipe(), "relu", 0).results[0]
     tally = result.tally.model_copy(update={"correct": sum(bits), "total": length})

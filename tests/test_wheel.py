@@ -41,7 +41,18 @@ def test_it_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     venv.create(home, with_pip=False)
     (site,) = (home / "lib").glob("python*/site-packages")
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            site,
+            wheel,
+        ],
         check=True,
         capture_output=True,
     )

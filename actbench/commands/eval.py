@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from actbench.data.source import DataSource
+    from actbench.models.network import Network
+    from actbench.training.sources import Sources
 
 Split = Literal["val", "test"]
 At = Literal["last", "best-val", "best-test"]
@@ -48,13 +50,14 @@ class _Target:
 
 
 def evaluate_stored(request: EvalRequest) -> Outcome:
-    """Evaluates every checkpoint that the references name. Raises ActbenchError where one is missing or unlike its record."""
+    """Evaluates every checkpoint that the references name. Raises ActbenchError where one is missing."""
     store = Store(request.results_dir)
     targets = [target for reference in request.references for target in _targets(reference, request, store)]
     from actbench.training.precision import resolve_device
+    from actbench.training.sources import Sources
 
     device = resolve_device(request.device)
-    sources: dict[str, DataSource] = {}
+    sources = Sources(request.data_dir)
     rows = [_evaluate(target, _source(target, request, sources), request, device) for target in targets]
     headers = {
         "arm": "arm",
@@ -125,20 +128,8 @@ def _of_record(path: Path, record: RunRecord, request: EvalRequest, store: Store
     return _Target(record_path=path, record=record, checkpoint=checkpoint)
 
 
-def _source(target: _Target, request: EvalRequest, sources: dict[str, "DataSource"]) -> "DataSource":
-    from actbench.data.source import open_data
-
-    recipe = target.record.recipe
-    held_out = recipe.evaluation.protocol == "held-out"
-    fraction = recipe.evaluation.val_fraction if held_out else None
-    key = json.dumps(
-        [recipe.data.model_dump(mode="json"), recipe.input.model_dump(mode="json"), recipe.limit, fraction]
-    )
-    if key not in sources:
-        sources[key] = open_data(
-            recipe.data, recipe.input, data_dir=request.data_dir, limit=recipe.limit, val_fraction=fraction
-        )
-    source = sources[key]
+def _source(target: _Target, request: EvalRequest, sources: "Sources") -> "DataSource":
+    source = sources.of(target.record.recipe)
     if source.fingerprint != target.record.data.fingerprint:
         raise ActbenchError(
             f"the data here is not what the run was trained and tested on (fingerprint {source.fingerprint[:12]}, "
@@ -174,7 +165,7 @@ def _evaluate(
     correct, total, bits = run(model)
     note = ""
     if request.deploy:
-        deployed = copy.deepcopy(model).eval().deploy()  # type: ignore[operator]
+        deployed = copy.deepcopy(model).eval().deploy()
         trained_bits = bits
         correct, total, bits = run(deployed)
         changed = sum(a != b for a, b in zip(trained_bits, bits, strict=True))
@@ -195,7 +186,7 @@ def _evaluate(
     }
 
 
-def _load(target: _Target, source: "DataSource", request: EvalRequest) -> "tuple[nn.Module, int]":
+def _load(target: _Target, source: "DataSource", request: EvalRequest) -> "tuple[Network, int]":
     from actbench.training.build import build_model, set_deep_lambda
     from actbench.training.checkpoint import load_weights
 

@@ -1,8 +1,7 @@
 """`actbench train`: check everything, then train what is missing, seed by seed, storing as it goes."""
 
-import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,9 +19,7 @@ from actbench.store import Store, set_aside
 if TYPE_CHECKING:
     import torch
 
-    from actbench.data.source import DataSource
-
-DOWNLOADABLE = ("cifar10", "cifar100")
+    from actbench.training.sources import Sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +61,15 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     device = resolve_device(request.device)
     for recipe in recipes:
         _require_data(recipe, request, progress)
-    sources = _open_data(recipes, request, progress)
-    source_of = dict(zip(map(id, recipes), sources, strict=True))
-    fingerprints = {index: source.fingerprint for index, source in enumerate(sources)}
+    for name in dict.fromkeys(recipe.data.name for recipe in recipes):
+        progress.note(f"reading {name}")
+    sources = Sources(request.data_dir)
+    fingerprints = {index: sources.of(recipe).fingerprint for index, recipe in enumerate(recipes)}
     plan = make_plan(recipes, fingerprints, store, arms=request.arms)
     if request.plan_only:
-        return _tell_plan(plan, lambda run: source_of[id(run.recipe)], device)
+        return _tell_plan(plan, sources, device)
     plan = _clear_the_way(plan, recipes, fingerprints, store, request, progress)
-    return _train_all(plan, lambda run: source_of[id(run.recipe)], store, device, progress)
+    return _train_all(plan, sources, store, device, progress)
 
 
 def _load(request: TrainRequest) -> list[Recipe]:
@@ -102,8 +100,9 @@ def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> 
         check_data(recipe.data, data_dir=request.data_dir)
     except DataError:
         name = recipe.data.name
-        may_download = name in DOWNLOADABLE and os.environ.get("ACTBENCH_OFFLINE") != "1"
-        if not may_download or not (
+        if name not in ("cifar10", "cifar100") or os.environ.get("ACTBENCH_OFFLINE") == "1":
+            raise
+        if not (
             request.download
             or progress.agrees(f"{name} is not in {request.data_dir}. Download it there now (170 MB)?")
         ):
@@ -112,35 +111,6 @@ def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> 
 
         progress.note(f"downloading {name} to {request.data_dir}")
         download_cifar(name, request.data_dir)
-
-
-def _open_data(recipes: Sequence[Recipe], request: TrainRequest, progress: Progress) -> list["DataSource"]:
-    from actbench.data.source import open_data
-
-    opened: dict[str, DataSource] = {}
-    sources = []
-    for recipe in recipes:
-        held_out = recipe.evaluation.protocol == "held-out"
-        fraction = recipe.evaluation.val_fraction if held_out else None
-        key = json.dumps(
-            [
-                recipe.data.model_dump(mode="json"),
-                recipe.input.model_dump(mode="json"),
-                recipe.limit,
-                fraction,
-            ]
-        )
-        if key not in opened:
-            progress.note(f"reading {recipe.data.name}")
-            opened[key] = open_data(
-                recipe.data,
-                recipe.input,
-                data_dir=request.data_dir,
-                limit=recipe.limit,
-                val_fraction=fraction,
-            )
-        sources.append(opened[key])
-    return sources
 
 
 def _clear_the_way(
@@ -165,9 +135,7 @@ def _clear_the_way(
     return make_plan(recipes, fingerprints, store, arms=request.arms)
 
 
-def _tell_plan(
-    plan: Plan, source_of: Callable[[PlannedRun], "DataSource"], device: "torch.device"
-) -> Outcome:
+def _tell_plan(plan: Plan, sources: "Sources", device: "torch.device") -> Outcome:
     from actbench.training.estimate import estimate_run
 
     estimates: dict[tuple[str, str], float] = {}
@@ -175,7 +143,7 @@ def _tell_plan(
     for run in plan.runs:
         key = (run.footing, run.arm.name)
         if run.state != "done" and key not in estimates:
-            estimates[key] = estimate_run(run.recipe, run.arm, source=source_of(run), device=device)
+            estimates[key] = estimate_run(run.recipe, run.arm, source=sources.of(run.recipe), device=device)
         rows.append((run, 0.0 if run.state == "done" else estimates[key]))
     total = sum(seconds for _, seconds in rows)
     lines = [
@@ -204,7 +172,7 @@ def _tell_plan(
 
 def _train_all(
     plan: Plan,
-    source_of: Callable[[PlannedRun], "DataSource"],
+    sources: "Sources",
     store: Store,
     device: "torch.device",
     progress: Progress,
@@ -223,7 +191,7 @@ def _train_all(
                 progress.run_started(run, number, len(plan.todo))
                 record = execute(
                     run,
-                    source=source_of(run),
+                    source=sources.of(run.recipe),
                     store=store,
                     device=device,
                     on_epoch=lambda epoch, run=run: progress.epoch_done(run, epoch),  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,17 @@ from actbench.errors import ActbenchError
 
 ActivationFactory = Callable[[int], nn.Module]
 """Makes one activation for that many channels; a model calls it once per site."""
+
+
+@runtime_checkable
+class DeepTraining(Protocol):
+    """A model whose paired convolutions grow together: lambda moves from ReLU (0) to identity (1)."""
+
+    def deep_lambda_at(self, epoch: int) -> float:
+        """The schedule's lambda in an epoch, from 0."""
+
+    def set_deep_lambda(self, value: float) -> None:
+        """Holds lambda at this value until it is set again."""
 
 
 class Network(nn.Module, ABC):

@@ -15,6 +15,7 @@ from actbench.activations.create import create_activation
 from actbench.errors import ActbenchError
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.models.create import create_model
+from actbench.models.network import DeepTraining, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
 
@@ -26,18 +27,18 @@ class Site(nn.Module):
         super().__init__()
         self.num_channels = num_channels
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, _x: Tensor) -> Tensor:
         raise AssertionError("a site was left without an activation")
 
 
-def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> nn.Module:
+def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> Network:
     """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
     model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
     _initialise(model, seed)
-    sites = {name: module for name, module in model.named_modules() if isinstance(module, Site)}
-    chosen = _chosen_sites(arm, list(sites), model)
+    chosen = _chosen_sites(arm, model)
     native = MODELS[recipe.model.name].native
-    for name, site in sites.items():
+    for name, site in activation_sites(model).items():
+        assert isinstance(site, Site)
         activation = arm.activation if name in chosen else arm.fill
         options = arm.options.model_dump() if name in chosen and arm.activation != "native" else {}
         with torch.random.fork_rng(devices=[]):
@@ -51,26 +52,21 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
     return model
 
 
-def activation_sites(
-    model: nn.Module, recipe: Recipe, *, num_classes: int, channels: int
-) -> dict[str, nn.Module]:
-    """Site name -> activation of a model that `build_model` made."""
-    with torch.device("meta"):
-        plain = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
-    names = [name for name, module in plain.named_modules() if isinstance(module, Site)]
-    return {name: model.get_submodule(name) for name in names}
+def activation_sites(model: Network) -> dict[str, nn.Module]:
+    """Site name -> what stands there."""
+    return {name: model.get_submodule(name) for name in model.sites()}
 
 
-def set_deep_lambda(model: nn.Module, arm: Arm, *, epoch: int) -> float | None:
+def set_deep_lambda(model: Network, arm: Arm, *, epoch: int) -> float | None:
     """Sets the epoch's lambda of deep training and returns it; None for a model without deep training."""
-    if not hasattr(model, "set_deep_lambda"):
+    if not isinstance(model, DeepTraining):
         return None
-    value: float = arm.train.deep_lambda if arm.train.deep_lambda is not None else model.deep_lambda_at(epoch)
+    value = arm.train.deep_lambda if arm.train.deep_lambda is not None else model.deep_lambda_at(epoch)
     model.set_deep_lambda(value)
     return value
 
 
-def _initialise(model: nn.Module, seed: int) -> None:
+def _initialise(model: Network, seed: int) -> None:
     generator = torch.Generator()
     for name, module, key, parameter in _own_parameters(model):
         generator.manual_seed(stream_seed(seed, "init", name))
@@ -83,7 +79,8 @@ def _own_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.
             yield (f"{prefix}.{key}" if prefix else key), module, key, parameter
 
 
-def _chosen_sites(arm: Arm, names: list[str], model: nn.Module) -> set[str]:
+def _chosen_sites(arm: Arm, model: Network) -> set[str]:
+    names = model.sites()
     if arm.sites == "all":
         return set(names)
     if arm.sites == "stem":

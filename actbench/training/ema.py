@@ -6,16 +6,18 @@ initial weights after a short run. Integer buffers (batch counts) are copied.
 """
 
 import copy
+from typing import Generic
 
 import torch
 from torch import Tensor, nn
 
 from actbench.recipe.schema import EMASettings
+from actbench.training.precision import Model
 
 
-class EMA:
-    def __init__(self, model: nn.Module, settings: EMASettings, total_steps: int) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+class EMA(Generic[Model]):
+    def __init__(self, model: Model, settings: EMASettings, total_steps: int) -> None:
+        self.model: Model = copy.deepcopy(model).eval().requires_grad_(False)
         if settings.decay is not None:
             self.decay = settings.decay
         else:

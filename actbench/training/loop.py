@@ -7,7 +7,7 @@ rate, take one update; then evaluate on the split that the protocol allows.
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -135,7 +135,7 @@ def update(state: State, batch: Batch, settings: TrainSettings, device: torch.de
         total += loss.item()
         if not math.isfinite(total):
             return total
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
     state.optimizer.step()
@@ -144,16 +144,21 @@ def update(state: State, batch: Batch, settings: TrainSettings, device: torch.de
     return total
 
 
-def _begin_epoch(state: State, epoch: int) -> list[str]:
-    notes = []
+def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
+    notes: list[str] = []
     for name, site in state.sites.items():
-        change: PhaseChange | None = site.begin_epoch(epoch) if hasattr(site, "begin_epoch") else None
+        begin: Callable[[int], PhaseChange | None] = getattr(site, "begin_epoch", _no_phases)
+        change = begin(epoch)
         if change is not None:
             forget(state.optimizer, change.reset)
             if state.ema:
                 state.ema.restart(state.model, change.reset)
             notes.append(f"{name}: {change.note}")
-    return notes
+    return tuple(notes)
+
+
+def _no_phases(_epoch: int) -> None:
+    """For a module that declares nothing."""
 
 
 def _evaluations(state: State, recipe: Recipe, source: DataSource, device: torch.device) -> dict[str, object]:
@@ -176,13 +181,13 @@ def _evaluations(state: State, recipe: Recipe, source: DataSource, device: torch
     return found
 
 
-def _log_activations(sites: dict[str, nn.Module]) -> list[SiteLog]:
-    logs = []
+def _log_activations(sites: dict[str, nn.Module]) -> tuple[SiteLog, ...]:
+    logs: list[SiteLog] = []
     for name, site in sites.items():
-        values = site.log_values() if hasattr(site, "log_values") else {}
-        if values:
+        declare: Callable[[], dict[str, Tensor]] = getattr(site, "log_values", dict)
+        if values := declare():
             logs.append(SiteLog(site=name, values=_loggable(values)))
-    return logs
+    return tuple(logs)
 
 
 def _loggable(values: dict[str, Tensor]) -> dict[str, list[float | None]]:

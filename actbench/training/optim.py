@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from actbench.record import ParameterGroup
 from actbench.recipe.schema import ArmTrain, TrainSettings
+from actbench.record import ParameterGroup
 
 
 class _Kind(NamedTuple):
@@ -51,7 +51,7 @@ def parameter_groups(
             weight_decay=kind.weight_decay,
             activation=kind.activation,
             parameters=sum(p.numel() for _, p in held),
-            tensors=[name for name, _ in held],
+            tensors=tuple(name for name, _ in held),
         )
         for kind, held in members.items()
     ]
@@ -61,8 +61,9 @@ def parameter_groups(
 def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -> dict[int, _Kind]:
     decay = settings.weight_decay * arm.weight_decay_factor
     kinds = {id(p): _Kind(arm.lr_factor, decay if p.ndim > 1 else 0.0, True) for p in site.parameters()}
-    if hasattr(site, "param_groups"):
-        for group in site.param_groups():
+    declare = getattr(site, "param_groups", None)
+    if declare is not None:
+        for group in declare():
             for parameter in group["params"]:
                 kinds[id(parameter)] = _Kind(
                     arm.lr_factor * group.get("lr_factor", 1.0),
@@ -84,7 +85,7 @@ def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> 
     betas = (settings.beta1, settings.beta2)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps)
-    from timm.optim import Lamb  # slow to import, and few recipes want it
+    from timm.optim.lamb import Lamb  # slow to import, and few recipes want it
 
     optimizer: torch.optim.Optimizer = Lamb(
         groups, lr=settings.lr, betas=betas, eps=settings.eps, max_grad_norm=1.0

@@ -1,9 +1,13 @@
 """Devices, autocast and memory layout: the three places where a model meets its hardware."""
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
 from actbench.errors import ActbenchError
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -43,6 +47,7 @@ def autocast(device: torch.device, amp: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp == "bf16")
 
 
-def place(model: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:
+def place(model: Model, device: torch.device, *, channels_last: bool) -> Model:
     """The model on its device, in the layout its inputs will have."""
-    return model.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
+    model.to(device)
+    return model.to(memory_format=torch.channels_last) if channels_last else model

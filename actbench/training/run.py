@@ -1,7 +1,7 @@
 """One run from start (or from its last checkpoint) to its record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import torch
 
 from actbench.data.source import DataSource
 from actbench.errors import DivergedError
+from actbench.models.network import Network
 from actbench.provenance import provenance, source_commit, utc_now
 from actbench.recipe.plan import PlannedRun
 from actbench.record import DataFacts, EpochRecord, RunRecord, Status, TestResult, Weights, Which, pack_bits
@@ -68,10 +69,10 @@ def execute(
             footing=planned.footing,
             run=planned.run,
             data=data_facts(source),
-            history=state.history,
-            results=results,
+            history=tuple(state.history),
+            results=tuple(results),
             backends={name: getattr(site, "backend", "reference") for name, site in state.sites.items()},
-            parameter_groups=state.groups,
+            parameter_groups=tuple(state.groups),
             cost=measure_cost(
                 state,
                 recipe,
@@ -141,7 +142,7 @@ def _correct(entry: EpochRecord, weights: Weights) -> int | None:
     return tally.correct if tally else None
 
 
-def best_epoch(history: list[EpochRecord], weights: Weights) -> int | None:
+def best_epoch(history: Sequence[EpochRecord], weights: Weights) -> int | None:
     """The first epoch with the most correct answers on the split that selects; None if none was evaluated."""
     counts = [(count, -entry.epoch) for entry in history if (count := _correct(entry, weights)) is not None]
     return -max(counts)[1] if counts else None
@@ -181,7 +182,7 @@ def _final_results(
 
 
 def _test(
-    model: torch.nn.Module,
+    model: Network,
     which: Which,
     weights: Weights,
     epoch: int,

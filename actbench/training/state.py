@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from actbench.data.source import DataSource
+from actbench.models.network import Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import EpochRecord, ParameterGroup
 from actbench.training.build import activation_sites, build_model
@@ -16,11 +17,11 @@ from actbench.training.precision import place
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    model: nn.Module
+    model: Network
     sites: dict[str, nn.Module]
     optimizer: torch.optim.Optimizer
     groups: list[ParameterGroup]
-    ema: EMA | None
+    ema: EMA[Network] | None
     history: list[EpochRecord] = field(default_factory=list)
 
     @property
@@ -34,7 +35,7 @@ def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: DataSource, devi
     settings = recipe.train
     model = build_model(recipe, arm, seed=seed, num_classes=source.num_classes, channels=source.channels)
     model = place(model, device, channels_last=settings.channels_last)
-    sites = activation_sites(model, recipe, num_classes=source.num_classes, channels=source.channels)
+    sites = activation_sites(model)
     groups = parameter_groups(model, sites, settings, arm.train)
     total_steps = settings.epochs * source.steps_per_epoch(settings.batch_size)
     return State(

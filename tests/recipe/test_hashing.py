@@ -15,7 +15,9 @@ def _changed(recipe: Recipe, **fields: Any) -> Recipe:
 
 def test_a_field_at_its_default_leaves_no_trace(make_recipe: Callable[..., Recipe]) -> None:
     recipe = make_recipe()
-    spelled_out = make_recipe(train={"epochs": 30, "lr": 0.1, "momentum": 0.9, "gamma": 0.1}, input={"size": 32})
+    spelled_out = make_recipe(
+        train={"epochs": 30, "lr": 0.1, "momentum": 0.9, "gamma": 0.1}, input={"size": 32}
+    )
     assert footing_settings(recipe) == footing_settings(spelled_out)
     assert "momentum" not in footing_settings(recipe)["train"]
     assert "input" not in footing_settings(recipe)
@@ -51,7 +53,12 @@ def test_data_arm_and_seed_count(make_recipe: Callable[..., Recipe]) -> None:
     assert footing != footing_hash(recipe, "g")
     arm = recipe.arm("lslu")
     other = Arm.model_validate({**arm.model_dump(), "options": {"n": 5}})
-    hashes = {run_hash(footing, arm, 0), run_hash(footing, arm, 1), run_hash(footing, other, 0), run_hash("x", arm, 0)}
+    hashes = {
+        run_hash(footing, arm, 0),
+        run_hash(footing, arm, 1),
+        run_hash(footing, other, 0),
+        run_hash("x", arm, 0),
+    }
     assert len(hashes) == 4
     renamed = arm.model_copy(update={"name": "renamed"})
     assert run_hash(footing, arm, 0) == run_hash(footing, renamed, 0)
@@ -70,7 +77,10 @@ def test_the_hash_of_a_known_recipe_stays(make_recipe: Callable[..., Recipe]) ->
     """A new version of this program must find the runs that an older one stored."""
     recipe = make_recipe()
     footing = footing_hash(recipe, "0" * 64)
-    assert (footing[:16], run_hash(footing, recipe.arm("lslu"), 0)[:16]) == ("3239d3d6d56efd3d", "b94bf0fada8daa97")
+    assert (footing[:16], run_hash(footing, recipe.arm("lslu"), 0)[:16]) == (
+        "3239d3d6d56efd3d",
+        "b94bf0fada8daa97",
+    )
 
 
 def test_flatten_dots_the_keys() -> None:

@@ -17,7 +17,9 @@ def test_the_first_seed_of_every_arm_comes_first(make_recipe: Callable[..., Reci
     assert {run.state for run in plan.runs} == {"missing"}
 
 
-def test_recipes_take_turns_and_arms_can_be_chosen(make_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+def test_recipes_take_turns_and_arms_can_be_chosen(
+    make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
     recipes = [make_recipe(name="a", seeds=[0, 1]), make_recipe(name="b", seeds=[0])]
     plan = make_plan(recipes, {0: "f", 1: "g"}, Store(tmp_path), arms=["lslu"])
     assert [(run.recipe.name, run.seed, run.arm.name) for run in plan.runs] == [

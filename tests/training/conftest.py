@@ -26,7 +26,14 @@ def make_recipe() -> MakeRecipe:
         plain: dict[str, Any] = {
             "name": "tiny",
             "profile": "smoke",
-            "data": {"name": "synthetic", "num_classes": 4, "channels": 3, "size": 32, "train": 80, "test": 32},
+            "data": {
+                "name": "synthetic",
+                "num_classes": 4,
+                "channels": 3,
+                "size": 32,
+                "train": 80,
+                "test": 32,
+            },
             "input": {"size": 32, "crop": "pad", "flip": 0.5, "mixup": 0.2},
             "model": {"name": "vanillanet", "width": 0.0625, "dropout": 0.3, "decay_epochs": 1},
             "arms": [
@@ -52,6 +59,8 @@ def open_source() -> Callable[[Recipe], DataSource]:
     def open_(recipe: Recipe) -> DataSource:
         held_out = recipe.evaluation.protocol == "held-out"
         fraction = recipe.evaluation.val_fraction if held_out else None
-        return open_data(recipe.data, recipe.input, data_dir=Path("none"), limit=recipe.limit, val_fraction=fraction)
+        return open_data(
+            recipe.data, recipe.input, data_dir=Path("none"), limit=recipe.limit, val_fraction=fraction
+        )
 
     return open_

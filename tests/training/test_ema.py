@@ -1,5 +1,7 @@
 """The average follows its recurrence, and its horizon follows the length of the run."""
 
+from typing import cast
+
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,9 @@ def test_recurrence_by_hand() -> None:
 
 
 def test_a_horizon_is_a_share_of_all_steps() -> None:
-    assert EMA(nn.Linear(1, 1), EMASettings(horizon=0.1), total_steps=1000).decay == pytest.approx(1 - 1 / 100)
+    assert EMA(nn.Linear(1, 1), EMASettings(horizon=0.1), total_steps=1000).decay == pytest.approx(
+        1 - 1 / 100
+    )
     assert EMA(nn.Linear(1, 1), EMASettings(horizon=0.1), total_steps=5).decay == 0.0
 
 
@@ -30,6 +34,7 @@ def test_buffers_are_averaged_and_counts_copied() -> None:
     model(torch.tensor([[1.0, 3.0], [3.0, 5.0]]))
     ema.update(model)
     assert model.running_mean is not None
+    assert ema.model.running_mean is not None
     assert torch.allclose(ema.model.running_mean, model.running_mean / 2)
     assert ema.model.num_batches_tracked == 1
     assert not any(parameter.requires_grad for parameter in ema.model.parameters())
@@ -41,6 +46,6 @@ def test_restart_copies_the_parameters_of_a_new_phase() -> None:
     before = ema.model.bias.clone()
     nn.init.constant_(model.weight, 7.0)
     nn.init.constant_(model.bias, 7.0)
-    ema.restart(model, (model.weight,))
+    ema.restart(model, (cast(nn.Parameter, model.weight),))
     assert torch.equal(ema.model.weight, model.weight)
     assert torch.equal(ema.model.bias, before)

@@ -85,7 +85,9 @@ def test_batches_do_not_depend_on_what_was_drawn_before(
 
 
 def test_every_arm_sees_the_same_images_and_drops_the_same_units(
-    make_recipe: Callable[..., Recipe], open_source: Callable[[Recipe], DataSource], monkeypatch: pytest.MonkeyPatch
+    make_recipe: Callable[..., Recipe],
+    open_source: Callable[[Recipe], DataSource],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The loop itself is watched: what enters the model and which units its dropout lets through, step by step."""
     from actbench.training import loop
@@ -100,13 +102,14 @@ def test_every_arm_sees_the_same_images_and_drops_the_same_units(
         dropout = next(module for module in state.model.modules() if isinstance(module, nn.Dropout))
         dropout.register_forward_pre_hook(lambda _m, inputs: torch.ones_like(inputs[0]))
         dropout.register_forward_hook(
-            lambda module, _i, output, name=arm.name: masks[name].append(output.clone()) if module.training else None
+            lambda module, _i, output, name=arm.name: (
+                masks[name].append(output.clone()) if module.training else None
+            )
         )
-        original = update
 
         def watched(state: State, batch: Batch, *rest: object, name: str = arm.name) -> float:
             seen[name].append(batch.images.clone())
-            return original(state, batch, *rest)  # type: ignore[arg-type]
+            return update(state, batch, *rest)  # type: ignore[arg-type]
 
         monkeypatch.setattr(loop, "update", watched)
         list(loop.train_epochs(state, recipe, arm, seed=3, source=source, device=CPU))
@@ -115,7 +118,9 @@ def test_every_arm_sees_the_same_images_and_drops_the_same_units(
         assert len(seen[arm.name]) == len(masks[arm.name]) == steps
         assert all(map(torch.equal, seen[arm.name], seen["relu"]))
         assert all(map(torch.equal, masks[arm.name], masks["relu"]))
-    assert len({mask.sum().item() for mask in masks["relu"]}) > 1, "dropout must drop, and differ from step to step"
+    assert len({mask.sum().item() for mask in masks["relu"]}) > 1, (
+        "dropout must drop, and differ from step to step"
+    )
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

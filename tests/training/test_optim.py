@@ -71,8 +71,12 @@ def test_an_activation_may_say_its_own_decay() -> None:
             return [{"params": [self.a], "weight_decay": 0.3, "lr_factor": 2.0}]
 
     model = nn.Sequential(Declares())
-    records = parameter_groups(model, {"0": model[0]}, _settings(weight_decay=0.1), ArmTrain(lr_factor=3.0)).records
-    assert [(group.weight_decay, group.lr_factor, group.tensors) for group in records] == [(0.3, 6.0, ["0.a"])]
+    records = parameter_groups(
+        model, {"0": model[0]}, _settings(weight_decay=0.1), ArmTrain(lr_factor=3.0)
+    ).records
+    assert [(group.weight_decay, group.lr_factor, group.tensors) for group in records] == [
+        (0.3, 6.0, ("0.a",))
+    ]
 
 
 def test_cosine_with_warmup_has_its_closed_form() -> None:
@@ -105,7 +109,7 @@ def test_each_optimiser_goes_downhill(name: str) -> None:
     before = weight.square().sum().item()
     for _ in range(5):
         optimizer.zero_grad()
-        weight.square().sum().backward()
+        torch.autograd.backward(weight.square().sum())
         optimizer.step()
     assert weight.square().sum().item() < before
 
@@ -114,7 +118,7 @@ def test_forget_drops_the_state_of_those_parameters_alone() -> None:
     kept, dropped = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
     groups: list[dict[str, object]] = [{"params": [kept, dropped], "lr_factor": 1.0, "weight_decay": 0.0}]
     optimizer = make_optimizer(groups, _settings(optimizer="adamw"))
-    (kept.sum() + dropped.sum()).backward()
+    torch.autograd.backward(kept.sum() + dropped.sum())
     optimizer.step()
     forget(optimizer, (dropped,))
     assert set(optimizer.state) == {kept}

@@ -103,7 +103,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("moment", DISTURBANCES)
 def test_a_killed_run_ends_as_an_undisturbed_one(moment: str, tmp_path: Path, undisturbed: Path) -> None:
     assert _train(tmp_path, DISTURBANCES[moment]) == -signal.SIGKILL
-    assert not list((tmp_path / "results" / "demo_digits" / "smoke").glob("*.json")), "no half record may stand"
+    assert not list((tmp_path / "results" / "demo_digits" / "smoke").glob("*.json")), (
+        "no half record may stand"
+    )
     assert _train(tmp_path) == 0
     expected, found = _record(undisturbed), _record(tmp_path)
     assert _without_times(found["history"]) == _without_times(expected["history"])

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from actbench.data.source import Batch, DataSource
+from actbench.models.network import Network
 from actbench.recipe.plan import PlannedRun, make_plan
 from actbench.recipe.schema import EarlyStoppingSettings, Recipe
 from actbench.record import EpochRecord, RunRecord, Tally
@@ -15,6 +18,7 @@ from actbench.training import loop
 from actbench.training.checkpoint import load_weights
 from actbench.training.loop import stopped_early
 from actbench.training.run import best_epoch, execute
+from actbench.training.state import State, start_state
 
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
@@ -25,7 +29,9 @@ def _planned(recipe: Recipe, source: DataSource, store: Store, arm: str) -> Plan
     return make_plan([recipe], {0: source.fingerprint}, store, arms=[arm]).runs[0]
 
 
-def _execute(recipe: Recipe, open_source: Open, folder: Path, arm: str = "lslu") -> tuple[RunRecord, Store, PlannedRun]:
+def _execute(
+    recipe: Recipe, open_source: Open, folder: Path, arm: str = "lslu"
+) -> tuple[RunRecord, Store, PlannedRun]:
     source, store = open_source(recipe), Store(folder)
     planned = _planned(recipe, source, store, arm)
     record = execute(planned, source=source, store=store, device=CPU)
@@ -94,14 +100,14 @@ def test_divergence_is_a_result_with_step_and_layer(
     source, store = open_source(recipe), Store(tmp_path)
     real = loop.update
 
-    def poisoned(state: loop.State, batch: Batch, *rest: object) -> float:
+    def poisoned(state: State, batch: Batch, *rest: object) -> float:
         if len(state.history) == 1:
-            next(iter(state.model.stages[1].parameters())).data.fill_(torch.inf)
+            next(state.model.get_submodule("stages.1").parameters()).data.fill_(torch.inf)
         return real(state, batch, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "update", poisoned)
     record = execute(_planned(recipe, source, store, "relu"), source=source, store=store, device=CPU)
-    assert (record.status, len(record.history), record.results) == ("diverged", 1, [])
+    assert (record.status, len(record.history), record.results) == ("diverged", 1, ())
     assert record.reason is not None
     assert "epoch 1, step 8" in record.reason
     assert "'stages.1." in record.reason
@@ -127,25 +133,26 @@ def test_a_failure_of_the_machine_is_stored_and_tried_again(
 
 
 def test_accumulated_parts_make_the_gradient_of_the_whole(make_recipe: MakeRecipe, open_source: Open) -> None:
-    """Without batch statistics in between, two halves of a batch give its gradient; here: in a model without BN."""
-    whole, halves = make_recipe(input={"mixup": 0.0}), make_recipe(train={"accumulation": 2}, input={"mixup": 0.0})
+    """Where no batch statistics stand in between, two halves of a batch give its gradient."""
+
+    class Linear(nn.Linear):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images.flatten(1).double())
+
+    whole, halves = make_recipe(), make_recipe(train={"accumulation": 2})
     source = open_source(whole)
+    batch = next(source.train_batches(seed=0, epoch=0, batch_size=8, device=CPU, channels_last=False))
     weights = []
     for recipe in (whole, halves):
-        state = loop.State(
-            model=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 4)).double(),
-            sites={},
-            optimizer=torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1),
-            groups=[],
-            ema=None,
-        )
-        torch.nn.init.constant_(state.model[1].weight, 0.01)  # type: ignore[index, arg-type]
-        torch.nn.init.zeros_(state.model[1].bias)  # type: ignore[index, arg-type]
-        state.optimizer = torch.optim.SGD(state.model.parameters(), lr=0.1)
-        batch = next(source.train_batches(seed=0, epoch=0, batch_size=8, device=CPU, channels_last=False))
-        loop.update(state, Batch(batch.images.double(), batch.targets), recipe.train, CPU)
-        weights.append(state.model[1].weight.detach().clone())  # type: ignore[index, union-attr, operator]
-    # The loss is float32, so gradients agree to its rounding times the largest input, about 3.
+        state = start_state(recipe, recipe.arms[0], seed=0, source=source, device=CPU)
+        model = Linear(3 * 32 * 32, 4, dtype=torch.float64)
+        nn.init.constant_(model.weight, 0.01)
+        nn.init.zeros_(model.bias)
+        state.model = cast(Network, model)
+        state.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loop.update(state, batch, recipe.train, CPU)
+        weights.append(model.weight.detach().clone())
+    # The loss is computed in float32, so gradients agree to its rounding times the largest input, about 3.
     assert torch.allclose(weights[0], weights[1], atol=1e-6)
     assert not torch.allclose(weights[0], torch.full_like(weights[0], 0.01), atol=1e-4)
 
@@ -169,7 +176,9 @@ def _epoch(epoch: int, loss: float | None, correct: int = 0) -> EpochRecord:
         ([], False),
     ],
 )
-def test_early_stopping_counts_evaluations_without_improvement(losses: list[float | None], stops: bool) -> None:
+def test_early_stopping_counts_evaluations_without_improvement(
+    losses: list[float | None], stops: bool
+) -> None:
     history = [_epoch(index, loss) for index, loss in enumerate(losses)]
     settings = EarlyStoppingSettings(patience=2, min_delta=0.05)
     assert stopped_early(history, settings) is stops
@@ -208,14 +217,20 @@ def test_best_weights_are_those_of_the_best_epoch(
 def test_every_way_of_training_runs(
     make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, amp: str, optimizer: str
 ) -> None:
-    train = {"epochs": 1, "amp": amp, "optimizer": optimizer, "channels_last": True, "clip_norm": 1.0, "loss": "bce"}
+    train = {
+        "epochs": 1,
+        "amp": amp,
+        "optimizer": optimizer,
+        "channels_last": True,
+        "clip_norm": 1.0,
+        "loss": "bce",
+    }
     record, _, _ = _execute(make_recipe(train=train, input={"cutmix": 1.0}), open_source, tmp_path, "series")
     assert record.status == "completed"
 
 
 def test_measuring_cost_disturbs_nothing(make_recipe: MakeRecipe, open_source: Open) -> None:
     from actbench.training.cost import measure_cost
-    from actbench.training.state import start_state
 
     recipe = make_recipe()
     state = start_state(recipe, recipe.arm("series"), seed=0, source=open_source(recipe), device=CPU)
