@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from actbench.data.source import DataSource
     from actbench.models.network import Network
-    from actbench.training.sources import Sources
+    from actbench.training.sources import DataSources
 
 Split = Literal["val", "test"]
 At = Literal["last", "best-val", "best-test"]
@@ -54,10 +54,10 @@ def evaluate_stored(request: EvalRequest) -> Outcome:
     store = Store(request.results_dir)
     targets = [target for reference in request.references for target in _targets(reference, request, store)]
     from actbench.training.precision import resolve_device
-    from actbench.training.sources import Sources
+    from actbench.training.sources import DataSources
 
     device = resolve_device(request.device)
-    sources = Sources(request.data_dir)
+    sources = DataSources(request.data_dir)
     rows = [_evaluate(target, _source(target, request, sources), request, device) for target in targets]
     headers = {
         "arm": "arm",
@@ -128,7 +128,7 @@ def _of_record(path: Path, record: RunRecord, request: EvalRequest, store: Store
     return _Target(record_path=path, record=record, checkpoint=checkpoint)
 
 
-def _source(target: _Target, request: EvalRequest, sources: "Sources") -> "DataSource":
+def _source(target: _Target, request: EvalRequest, sources: "DataSources") -> "DataSource":
     source = sources.of(target.record.recipe)
     if source.fingerprint != target.record.data.fingerprint:
         raise ActbenchError(

@@ -19,7 +19,7 @@ from actbench.store import Store, set_aside
 if TYPE_CHECKING:
     import torch
 
-    from actbench.training.sources import Sources
+    from actbench.training.sources import DataSources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +54,16 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     recipes = _load(request)
     store = Store(request.results_dir)
     store.check_writable()
-    from actbench.training.precision import (
-        resolve_device,
-    )  # torch is loaded once the recipes are known to be good
+    # Loaded only now that the recipes are known to be good: torch takes seconds.
+    from actbench.training.precision import resolve_device
+    from actbench.training.sources import DataSources
 
     device = resolve_device(request.device)
     for recipe in recipes:
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
         progress.note(f"reading {name}")
-    sources = Sources(request.data_dir)
+    sources = DataSources(request.data_dir)
     fingerprints = {index: sources.of(recipe).fingerprint for index, recipe in enumerate(recipes)}
     plan = make_plan(recipes, fingerprints, store, arms=request.arms)
     if request.plan_only:
@@ -135,7 +135,7 @@ def _clear_the_way(
     return make_plan(recipes, fingerprints, store, arms=request.arms)
 
 
-def _tell_plan(plan: Plan, sources: "Sources", device: "torch.device") -> Outcome:
+def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device") -> Outcome:
     from actbench.training.estimate import estimate_run
 
     estimates: dict[tuple[str, str], float] = {}
@@ -172,7 +172,7 @@ def _tell_plan(plan: Plan, sources: "Sources", device: "torch.device") -> Outcom
 
 def _train_all(
     plan: Plan,
-    sources: "Sources",
+    sources: "DataSources",
     store: Store,
     device: "torch.device",
     progress: Progress,

@@ -6,7 +6,7 @@ from actbench.data.source import DataSource, open_data
 from actbench.recipe.schema import Recipe
 
 
-class Sources:
+class DataSources:
     """Data sets below one folder, by what a recipe asks of them."""
 
     def __init__(self, data_dir: Path) -> None:
