@@ -19,12 +19,12 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': "''",
     "±": r"$\pm$",
     # At the start of a table's line [ would be taken for an optional argument.
     "[": "{[}",
     "]": "{]}",
 }
+_QUOTED = re.compile(r'"([^"]*)"')
 _MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
 
 
@@ -33,7 +33,7 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
-    header = ["arm", *(_stacked(column.lines) for column in table.columns)]
+    header = ["arm", *(_stacked(column.lines, "b") for column in table.columns)]
     rows = [
         [
             _escaped(row.arm) + (rf"\textsuperscript{{{row.mark}}}" if row.mark else ""),
@@ -56,7 +56,7 @@ def _one(table: Table) -> str:
         r"    \toprule",
         f"    {' & '.join(header)} \\\\",
         r"    \midrule",
-        *(f"    {' & '.join(row)} \\\\" for row in rows),
+        *_spaced([f"    {' & '.join(row)} \\\\" for row in rows]),
         r"    \bottomrule",
         r"  \end{tabular}",
         "",
@@ -69,16 +69,22 @@ def _one(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stacked(lines: Sequence[str]) -> str:
+def _spaced(rows: Sequence[str]) -> list[str]:
+    """A little room between rows, which may be several lines high."""
+    return [line for row in rows for line in (r"    \addlinespace", row)][1:]
+
+
+def _stacked(lines: Sequence[str], align: str = "t") -> str:
+    """The lines above each other; `t` has the first of them in line with the row, `b` the last."""
     if len(lines) == 1:
         return _escaped(lines[0])
     stack = r" \\ ".join(_escaped(line) for line in lines)
-    return rf"\shortstack[r]{{{stack}}}"
+    return rf"\begin{{tabular}}[{align}]{{@{{}}r@{{}}}}{stack}\end{{tabular}}"
 
 
 def _escaped(text: str) -> str:
     """The text with LaTeX's characters made plain, a lone hyphen a dash and a number's hyphen a minus."""
     if text == "-":
         return "--"
-    parts = _MINUS.split(text)
+    parts = _MINUS.split(_QUOTED.sub(r"``\1''", text))
     return "$-$".join("".join(_ESCAPES.get(character, character) for character in part) for part in parts)

@@ -131,6 +131,7 @@ def _detectable(group: Group) -> list[str]:
 
 def _comparisons(group: Group) -> list[str]:
     notes = [f"No arm {name} in this recipe." for name in group.absent_baselines]
+    notes.append("params: all parameters, in brackets those of the activations.")
     if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
         notes.append("Step times are left out where none was measured or the hardware differs.")
     for clock in sorted({row.step_clock for row in group.rows if row.step_clock}):
