@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from actbench.commands.export_table import export_table
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -50,3 +52,11 @@ def test_relative_links_and_files_that_the_readme_names_exist() -> None:
     assert len(named) > 8
     own = {"actbench/activations/my_act.py", "tests/activations/test_my_act.py"}
     assert [name for name in named if name not in own and not (ROOT / name).exists()] == []
+
+
+def test_the_table_is_what_the_records_say() -> None:
+    """`make tables` writes it; a change of records or rendering that leaves it behind is caught here."""
+    outcome = export_table(
+        ["lslu_vanillanet_c100"], check=ROOT / "README.md", profile="lite", results_dir=ROOT / "results"
+    )
+    assert outcome.exit_code == 0

@@ -55,11 +55,13 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     store = Store(request.results_dir)
     store.check_writable()
     # Loaded only now that the recipes are known to be good: torch takes seconds.
+    from actbench.training.build import check_sites
     from actbench.training.precision import resolve_device
     from actbench.training.sources import DataSources
 
     device = resolve_device(request.device)
     for recipe in recipes:
+        check_sites(recipe)
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
         progress.note(f"reading {name}")

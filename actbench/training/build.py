@@ -52,6 +52,14 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
     return model
 
 
+def check_sites(recipe: Recipe) -> None:
+    """Raises ActbenchError if an arm's `sites` match no site of the model; builds nothing but its shape."""
+    with torch.device("meta"):
+        model = create_model(recipe.model, num_classes=2, in_channels=3, act=Site)
+    for arm in recipe.arms:
+        _chosen_sites(arm, model)
+
+
 def activation_sites(model: Network) -> dict[str, nn.Module]:
     """Site name -> what stands there."""
     return {name: model.get_submodule(name) for name in model.sites()}
