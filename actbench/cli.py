@@ -41,6 +41,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0, 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 At = Annotated[str, typer.Option("--at", help="last, best-val or best-test")]
 Weights = Annotated[str, typer.Option("--weights", help="raw, or ema for their moving average")]
+Arms = Annotated[list[str] | None, typer.Option("--arm", help="only this arm; may be repeated")]
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
@@ -52,9 +53,7 @@ def train(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
     profile: Profile = None,
     seeds: Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")] = None,
-    arm: Annotated[
-        list[str] | None, typer.Option("--arm", help="train this arm only; may be repeated")
-    ] = None,
+    arm: Arms = None,
     device: Device = "auto",
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
@@ -133,6 +132,7 @@ def eval_(
 def compare(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
     profile: Profile = None,
+    arm: Arms = None,
     baseline: Baselines = None,
     at: At = "last",
     weights: Weights = "raw",
@@ -149,6 +149,7 @@ def compare(
             references,
             profile=_profile(profile),
             overrides=overrides,
+            arms=arm or (),
             baselines=baseline or (),
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
@@ -171,6 +172,7 @@ def export_table(
     ] = None,
     check: Annotated[Path | None, typer.Option("--check", help="exit 4 if this file is stale")] = None,
     profile: Profile = None,
+    arm: Arms = None,
     baseline: Baselines = None,
     at: At = "last",
     weights: Weights = "raw",
@@ -188,6 +190,7 @@ def export_table(
             check=check,
             profile=_profile(profile),
             overrides=overrides,
+            arms=arm or (),
             baselines=baseline or (),
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actbench.compare import Selection
-from actbench.errors import NotComparableError, RecordError
+from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.footing import (
     Origin,
     commands,
@@ -21,6 +21,7 @@ from actbench.footing import (
     shown_difference,
 )
 from actbench.recipe.load import load_recipe
+from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Profile, Recipe
 from actbench.record import RunRecord
 from actbench.store import Store
@@ -33,6 +34,8 @@ class Sources(NamedTuple):
     profile: Profile | None
     overrides: Sequence[str]
     results_dir: Path
+    arms: Sequence[str] = ()
+    """The arms wanted; all if empty."""
 
 
 @dataclass(slots=True)
@@ -57,9 +60,29 @@ def select(sources: Sources) -> Selected:
         else:
             _select_recipe(reference, sources, selected)
     selected.selections += select_by_recipe(loose, sources.results_dir)
+    if sources.arms:
+        selected.selections = [_of_arms(selection, sources.arms) for selection in selected.selections]
     for selection in selected.selections:
         _note_missing(selection, selected)
     return selected
+
+
+def _of_arms(selection: Selection, wanted: Sequence[str]) -> Selection:
+    known = [arm.name for arm in selection.plan.arms]
+    for name in wanted:
+        if name not in known:
+            raise ActbenchError(
+                f"{_title(selection.plan)} has no arm {name!r}",
+                where="command line",
+                key="--arm",
+                hints=name_hints(name, known),
+            )
+    arms = tuple(arm for arm in selection.plan.arms if arm.name in wanted)
+    return Selection(
+        plan=selection.plan.model_copy(update={"arms": arms}),
+        runs=tuple(run for run in selection.runs if run.arm.name in wanted),
+        origin=selection.origin,
+    )
 
 
 def _read_records(path: Path, results_dir: Path, seen: set[Path], selected: Selected) -> list[RunRecord]:

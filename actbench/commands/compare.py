@@ -20,6 +20,7 @@ def compare(
     *,
     profile: Profile | None = None,
     overrides: Sequence[str] = (),
+    arms: Sequence[str] = (),
     baselines: Sequence[str] = (),
     which: Which = "last",
     weights: Weights = "raw",
@@ -32,7 +33,7 @@ def compare(
     where the selection is not complete.
     """
     tables, warnings, exit_code = tables_of(
-        Sources(references, profile, overrides, results_dir),
+        Sources(references, profile, overrides, results_dir, arms),
         baselines=baselines,
         which=which,
         weights=weights,

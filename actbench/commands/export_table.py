@@ -24,6 +24,7 @@ def export_table(
     check: Path | None = None,
     profile: Profile | None = None,
     overrides: Sequence[str] = (),
+    arms: Sequence[str] = (),
     baselines: Sequence[str] = (),
     which: Which = "last",
     weights: Weights = "raw",
@@ -35,7 +36,7 @@ def export_table(
     what `compare` gives it for.
     """
     tables, warnings, exit_code = tables_of(
-        Sources(references, profile, overrides, results_dir),
+        Sources(references, profile, overrides, results_dir, arms),
         baselines=baselines,
         which=which,
         weights=weights,

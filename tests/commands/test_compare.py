@@ -217,6 +217,21 @@ def test_files_alone_lack_the_other_runs_of_their_plan(bench: Bench) -> None:
     )
 
 
+def test_chosen_arms_make_a_table_of_their_own(bench: Bench) -> None:
+    bench.store_all()
+    (file,) = Path("results").rglob("lslu-seed0-*.json")
+    file.unlink()
+    outcome = compare(["mine.yaml"], arms=["swish", "relu"], check=True)  # what lslu lacks is not asked for
+    assert (outcome.exit_code, outcome.warnings) == (0, ())
+    assert "lslu" not in outcome.text
+    assert compare(["results/mine"], arms=["relu", "swish"]).text == outcome.text
+    lacking = compare(["mine.yaml"], arms=["lslu"])
+    assert "--arm lslu --seeds 0" in lacking.warnings[0]
+    with pytest.raises(ActbenchError, match="mine has no arm 'lsul'") as caught:
+        compare(["mine.yaml"], arms=["lsul"])
+    assert "did you mean 'lslu'?" in str(caught.value)
+
+
 def test_wrong_references_are_errors(bench: Bench) -> None:
     bench.store_all()
     (bench.folder / "empty").mkdir()
