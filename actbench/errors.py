@@ -55,6 +55,10 @@ class RecordError(ActbenchError):
     """A stored record that cannot be read as one."""
 
 
+class DamagedRecordError(RecordError):
+    """A file that stands where a record should and is none: cut off, or of other content."""
+
+
 class NotComparableError(ActbenchError):
     """Runs that may not stand in one table, or a selection that is not complete."""
 
@@ -64,7 +68,10 @@ class NotComparableError(ActbenchError):
 class DivergedError(Exception):
     """The loss is no longer finite. Not a user's error: a result, which the run's record keeps."""
 
-    def __init__(self, *, epoch: int, step: int, layer: str | None) -> None:
+    def __init__(self, *, epoch: int, step: int | None, layer: str | None) -> None:
         self.epoch, self.step, self.layer = epoch, step, layer
+        if step is None:
+            super().__init__(f"weights not finite after the last update, epoch {epoch}; first in {layer!r}")
+            return
         place = f"first non-finite output in layer {layer!r}" if layer else "every layer's output was finite"
         super().__init__(f"loss not finite at epoch {epoch}, step {step}; {place}")

@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import actbench
-from actbench.record import Provenance
+from actbench.record import Provenance, Take
 
 if TYPE_CHECKING:
     import torch
@@ -20,35 +21,47 @@ if TYPE_CHECKING:
 _PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn")
 
 
-def provenance(device: "torch.device", *, started: datetime, wall_time_s: float, resumed: int) -> Provenance:
-    """Facts about this process, for the record of a run that began at `started` (UTC)."""
+def this_take(device: "torch.device") -> Take:
+    """What this process is, as it takes up a run now."""
     import torch
 
-    commit, dirty = source_commit()
-    return Provenance(
-        actbench=actbench.__version__,
+    commit, dirty = _source_commit()
+    return Take(
         commit=commit,
         dirty=dirty,
-        python=platform.python_version(),
-        torch=torch.__version__,
-        packages={name: found for name in _PACKAGES if (found := _version(name))},
         device=str(device),
         hardware=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         threads=torch.get_num_threads(),
-        allocator=os.environ.get("GLIBC_TUNABLES") or os.environ.get("LD_PRELOAD") or "system default",
-        command=shlex.join(["actbench", *sys.argv[1:]]),
-        started=started.isoformat(timespec="seconds"),
-        wall_time_s=round(wall_time_s, 3),
-        resumed=resumed,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def provenance(takes: Sequence[Take], *, wall_time_s: float) -> Provenance:
+    """Facts about a run's making, for its record; the last of `takes` is this process's."""
+    import torch
+
+    last = takes[-1]
+    return Provenance(
+        actbench=actbench.__version__,
+        commit=last.commit,
+        dirty=last.dirty,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        device=last.device,
+        hardware=last.hardware,
+        threads=last.threads,
+        allocator=os.environ.get("GLIBC_TUNABLES") or os.environ.get("LD_PRELOAD") or "system default",
+        command=shlex.join(["actbench", *sys.argv[1:]]),
+        started=takes[0].started,
+        wall_time_s=round(wall_time_s, 3),
+        resumed=len(takes) - 1,
+        takes=tuple(takes),
+    )
 
 
 @cache
-def source_commit() -> tuple[str | None, bool | None]:
+def _source_commit() -> tuple[str | None, bool | None]:
     """Commit of the source tree this package runs from and whether it was changed; (None, None) outside one.
 
     Asked once, when the process starts its first run: what is loaded then is what computes.
@@ -58,8 +71,8 @@ def source_commit() -> tuple[str | None, bool | None]:
         return None, None
     try:
         head = _git(source, "rev-parse", "HEAD")
-        # Results are what runs write: they make no code dirty.
-        dirty = bool(_git(source, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"))
+        # A new module or recipe counts even while git does not know it; what runs write does not.
+        dirty = bool(_git(source, "status", "--porcelain", "--", "actbench", "recipes", "pyproject.toml"))
     except (OSError, subprocess.SubprocessError):
         return None, None
     return head, dirty

@@ -130,7 +130,22 @@ class DataFacts(Frozen):
     synthetic: bool
 
 
+class Take(Frozen):
+    """One process's share of a run: a run killed and started again has several."""
+
+    commit: str | None
+    dirty: bool | None
+    """Whether the source tree differed from the commit, untracked modules and recipes included."""
+    device: str
+    hardware: str
+    threads: int
+    started: str
+    """UTC, ISO 8601."""
+
+
 class Provenance(Frozen):
+    """Where the run was made; commit, device, hardware and threads are those of the process that finished it."""
+
     actbench: str
     commit: str | None
     dirty: bool | None
@@ -143,10 +158,13 @@ class Provenance(Frozen):
     allocator: str
     command: str
     started: str
-    """UTC, ISO 8601."""
+    """When the run was first begun: UTC, ISO 8601."""
     wall_time_s: float
+    """Summed over all processes that worked on it."""
     resumed: int = 0
     """How many times the run was taken up again from a checkpoint."""
+    takes: tuple[Take, ...] = ()
+    """The processes that worked on it, in order."""
 
 
 class RunRecord(Frozen):

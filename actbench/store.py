@@ -4,6 +4,7 @@ A record is written to a temporary file beside its place, flushed to disk, then 
 the old one or the new one and never half of one. Imports no torch.
 """
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from actbench.errors import ActbenchError, Problem, RecordError
+from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
 from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
 
 CHECKPOINTS = "checkpoints"
@@ -29,16 +30,17 @@ class Store:
     def __init__(self, results_dir: Path) -> None:
         self.results_dir = results_dir
 
-    def check_writable(self) -> None:
-        """Proves that records can be written, before anything is spent. Raises ActbenchError."""
+    def check_writable(self, *, recipe: str, profile: str) -> None:
+        """Proves that the recipe's records can be written, before anything is spent. Raises ActbenchError."""
+        folder = self.results_dir / recipe / profile
         try:
-            self.results_dir.mkdir(parents=True, exist_ok=True)
-            probe = self.results_dir / f".write-test-{os.getpid()}"
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".write-test-{os.getpid()}"
             probe.write_text("")
             probe.unlink()
         except OSError as error:
             raise ActbenchError(
-                f"cannot write results to {self.results_dir}: {error.strerror or error}",
+                f"cannot write results to {folder}: {error.strerror or error}",
                 hints=["name another folder with --results-dir or ACTBENCH_RESULTS_DIR"],
             ) from error
 
@@ -69,7 +71,7 @@ class Store:
                 )
             return RunRecord.model_validate_json(content)
         except ValidationError as error:
-            raise RecordError(
+            raise DamagedRecordError(
                 _damage(error), where=str(path), hints=["the run can be made again by `actbench train`"]
             ) from error
 
@@ -97,16 +99,35 @@ def set_aside(path: Path, why: str) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; leftovers of a killed writer are removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.tmp-*"):
-        leftover.unlink(missing_ok=True)
+    """Writes a file whole or not at all; leftovers of killed writers are removed. Raises ActbenchError."""
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f".{path.name}.tmp-*"):
+            if not _is_alive(leftover.name.rsplit("-", 1)[1]):
+                leftover.unlink(missing_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ActbenchError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether another process of that number runs, which may still be writing."""
+    if not pid.isdecimal() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _damage(error: ValidationError) -> str:

@@ -1,6 +1,9 @@
 """Records go in whole and come out equal; what is damaged is named and never lost."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,13 +70,28 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         raise OSError("no space left")
 
     monkeypatch.setattr("os.fsync", no_space)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(ActbenchError, match="no space left") as caught:
         write_atomically(path, b"new")
+    assert caught.value.problems[0].where == str(path)
     assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"], "a full disk is not filled further"
     monkeypatch.undo()
     write_atomically(path, b"newer")
     assert path.read_bytes() == b"newer"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_leftovers_of_the_dead_go_and_files_of_the_living_stay(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    dead = tmp_path / f".file.tmp-{int(finished.stdout)}"
+    living = tmp_path / f".file.tmp-{os.getppid()}"
+    dead.write_text("")
+    living.write_text("")
+    write_atomically(tmp_path / "file", b"new")
+    assert not dead.exists()
+    assert living.exists()
 
 
 def test_setting_aside_loses_nothing(tmp_path: Path) -> None:
@@ -86,8 +104,12 @@ def test_setting_aside_loses_nothing(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_found_before_anything_is_spent(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file where the folder should be")
     with pytest.raises(ActbenchError, match="cannot write results") as caught:
-        Store(tmp_path / "results").check_writable()
+        Store(tmp_path / "results").check_writable(recipe="mine", profile="lite")
     assert "--results-dir" in str(caught.value)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine").write_text("a file where the recipe's folder should be")
+    with pytest.raises(ActbenchError, match="cannot write results"):
+        Store(tmp_path / "other").check_writable(recipe="mine", profile="lite")
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 1000])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,9 +11,9 @@ from tabulate import tabulate
 
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
-from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Profile
-from actbench.record import RunRecord, Weights
+from actbench.record import RunRecord, Weights, Which
+from actbench.selection import Sources, select
 from actbench.store import CHECKPOINTS, Store
 
 if TYPE_CHECKING:
@@ -21,20 +22,22 @@ if TYPE_CHECKING:
 
     from actbench.data.source import DataSource
     from actbench.models.network import Network
-    from actbench.training.sources import DataSources
 
 Split = Literal["val", "test"]
-At = Literal["last", "best-val", "best-test"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalRequest:
     references: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
     profile: Profile | None = None
+    limit: int | None = None
+    arms: tuple[str, ...] = ()
     deploy: bool = False
     split: Split = "test"
-    at: At = "last"
-    weights: Weights = "raw"
+    which: Which = "last"
+    weights: Weights | None = None
+    """None: raw, or what a checkpoint named as a file holds."""
     device: str = "auto"
     data_dir: Path = Path("data")
     results_dir: Path = Path("results")
@@ -42,164 +45,197 @@ class EvalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """One checkpoint and the record of the run it belongs to."""
+    """One checkpoint, the kind of weights wanted of it, and the record of the run it belongs to."""
 
     record_path: Path
     record: RunRecord
     checkpoint: Path
+    weights: Weights
 
 
 def evaluate_stored(request: EvalRequest) -> Outcome:
-    """Evaluates every checkpoint that the references name. Raises ActbenchError where one is missing."""
-    store = Store(request.results_dir)
-    targets = [target for reference in request.references for target in _targets(reference, request, store)]
+    """Evaluates every checkpoint that the references name; those that cannot be are warned about.
+
+    Raises ActbenchError where not a single one could be evaluated.
+    """
+    warnings: list[str] = []
+    targets = _targets(request, warnings)
     from actbench.training.precision import resolve_device
     from actbench.training.sources import DataSources
 
     device = resolve_device(request.device)
     sources = DataSources(request.data_dir)
-    rows = [_evaluate(target, _source(target, request, sources), request, device) for target in targets]
-    headers = {
-        "arm": "arm",
-        "seed": "seed",
-        "form": "form",
-        "weights": "weights",
-        "epoch": "epoch",
-        "accuracy": "top-1 %",
-        "correct": "correct",
-        "note": "",
-    }
-    table = [
-        [
-            row["arm"],
-            row["seed"],
-            row["form"],
-            row["weights"],
-            row["epoch"],
-            f"{100 * float(str(row['accuracy'])):.2f}",
-            f"{row['correct']}/{row['total']}",
-            row["note"],
-        ]
-        for row in rows
-    ]
-    text = tabulate(table, headers=list(headers.values()), tablefmt="plain", disable_numparse=True)
-    return Outcome(text=text, document={"evaluations": rows})
+    rows: list[dict[str, object]] = []
+    errors: list[ActbenchError] = []
+    for target in targets:
+        try:
+            source = sources.of(target.record.recipe)
+            _check_data(target, source, request)
+            rows.append(_evaluate(target, source, request, device))
+        except ActbenchError as error:
+            errors.append(error)
+    if not rows:
+        raise errors[0]
+    warnings += [f"{target}" for target in errors]
+    return Outcome(
+        text=_table(rows), document={"evaluations": rows, "warnings": warnings}, warnings=tuple(warnings)
+    )
 
 
-def _targets(reference: str, request: EvalRequest, store: Store) -> list[_Target]:
-    path = Path(reference)
-    if path.suffix == ".pt":
-        record_path = path.parent.parent.parent / f"{path.parent.name}.json"
-        if path.parent.parent.name != CHECKPOINTS or not path.exists():
-            raise ActbenchError(
-                f"no checkpoint of a stored run: {reference}",
-                hints=[
-                    f"checkpoints lie at results/RECIPE/PROFILE/{CHECKPOINTS}/RUN/last.pt beside their record"
-                ],
+def _targets(request: EvalRequest, warnings: list[str]) -> list[_Target]:
+    files = [reference for reference in request.references if reference.endswith(".pt")]
+    targets = [_of_file(Path(file), request) for file in files]
+    others = [reference for reference in request.references if reference not in files]
+    if others:
+        selected = select(
+            Sources(
+                references=others,
+                profile=request.profile,
+                overrides=request.overrides,
+                results_dir=request.results_dir,
+                arms=request.arms,
+                limit=request.limit,
             )
-        return [_Target(record_path=record_path, record=store.read(record_path), checkpoint=path)]
-    if path.suffix == ".json":
-        return [_of_record(path, store.read(path), request, store)]
-    loaded = load_recipe(reference, profile=request.profile)
-    runs, _damaged = store.scan(loaded.recipes[0].name, loaded.profile)
-    finished = [run for run in runs if run.record.status == "completed"]
-    if not finished:
-        raise ActbenchError(
-            f"no finished run of {loaded.recipes[0].name} (profile {loaded.profile}) in {store.results_dir}",
-            hints=[f"actbench train {reference} --profile {loaded.profile}"],
         )
-    return [_of_record(run.path, run.record, request, store) for run in finished]
+        warnings += selected.warnings
+        runs = [stored for selection in selected.selections for stored in selection.stored]
+        finished = [run for run in runs if run.record.status == "completed"]
+        if not finished:
+            raise ActbenchError(f"no finished run among the records of {', '.join(others)}")
+        targets += [_of_record(run.path, run.record, request) for run in finished]
+    return targets
 
 
-def _of_record(path: Path, record: RunRecord, request: EvalRequest, store: Store) -> _Target:
-    from actbench.training.checkpoint import best_path
-
-    folder = store.checkpoint_dir(path)
-    if request.at == "last":
-        checkpoint = folder / "last.pt"
-    else:
-        checkpoint = best_path(folder, request.at.replace("-", "_"), request.weights)
-    if not checkpoint.exists():
+def _of_file(path: Path, request: EvalRequest) -> _Target:
+    record_path = path.parent.parent.parent / f"{path.parent.name}.json"
+    if path.parent.parent.name != CHECKPOINTS or not path.exists():
         raise ActbenchError(
-            f"the weights of this run are not here: {checkpoint}",
-            where=str(path),
-            hints=["checkpoints stay on the machine that trained; train the run again to have them"],
+            f"no checkpoint of a stored run: {path}",
+            hints=[
+                f"checkpoints lie at results/RECIPE/PROFILE/{CHECKPOINTS}/RUN/last.pt beside their record"
+            ],
         )
-    return _Target(record_path=path, record=record, checkpoint=checkpoint)
+    held: Weights | None = None if path.stem == "last" else "ema" if path.stem.endswith("_ema") else "raw"
+    if held and request.weights and held != request.weights:
+        raise ActbenchError(f"this file holds {held} weights, not {request.weights}", where=str(path))
+    record = Store(request.results_dir).read(record_path)
+    return _Target(
+        record_path=record_path, record=record, checkpoint=path, weights=held or request.weights or "raw"
+    )
 
 
-def _source(target: _Target, request: EvalRequest, sources: "DataSources") -> "DataSource":
-    source = sources.of(target.record.recipe)
+def _of_record(path: Path, record: RunRecord, request: EvalRequest) -> _Target:
+    weights = request.weights or "raw"
+    folder = Store(request.results_dir).checkpoint_dir(path)
+    name = (
+        "last" if request.which == "last" else f"{request.which}_ema" if weights == "ema" else request.which
+    )
+    return _Target(record_path=path, record=record, checkpoint=folder / f"{name}.pt", weights=weights)
+
+
+def _check_data(target: _Target, source: "DataSource", request: EvalRequest) -> None:
+    where = str(target.record_path)
     if source.fingerprint != target.record.data.fingerprint:
         raise ActbenchError(
             f"the data here is not what the run was trained and tested on (fingerprint {source.fingerprint[:12]}, "
             f"record {target.record.data.fingerprint[:12]})",
-            where=str(target.record_path),
+            where=where,
             hints=["name the folder that holds the same data with --data-dir"],
         )
     if request.split == "val" and not source.num_val:
-        raise ActbenchError("protocol best-test has no validation split", where=str(target.record_path))
-    return source
+        raise ActbenchError("protocol best-test has no validation split", where=where)
 
 
 def _evaluate(
     target: _Target, source: "DataSource", request: EvalRequest, device: "torch.device"
 ) -> dict[str, object]:
-    from actbench.training.evaluate import evaluate
+    from actbench.training.evaluate import Evaluation, evaluate
     from actbench.training.precision import place
 
     recipe = target.record.recipe
-    model, epoch = _load(target, source, request)
+    model, epoch = _load(target, source)
     model = place(model, device, channels_last=recipe.train.channels_last)
 
-    def run(form: "nn.Module") -> "tuple[int, int, list[bool]]":
+    def run(form: "nn.Module") -> Evaluation:
         batches = source.eval_batches(
             request.split,
             batch_size=recipe.evaluation.batch_size,
             device=device,
             channels_last=recipe.train.channels_last,
         )
-        found = evaluate(form, batches, device=device, amp=recipe.train.amp)
-        return found.tally.correct, found.tally.total, found.correct
+        return evaluate(form, batches, device=device, amp=recipe.train.amp)
 
-    correct, total, bits = run(model)
-    note = ""
+    found, note = run(model), ""
     if request.deploy:
-        deployed = copy.deepcopy(model).eval().deploy()
-        trained_bits = bits
-        correct, total, bits = run(deployed)
-        changed = sum(a != b for a, b in zip(trained_bits, bits, strict=True))
-        note = f"{changed} of {total} answers differ from the training form"
+        trained = found
+        found = run(copy.deepcopy(model).eval().deploy())
+        changed = sum(a != b for a, b in zip(trained.correct, found.correct, strict=True))
+        note = f"{changed} of {found.tally.total} answers differ from the training form"
     return {
         "record": str(target.record_path),
         "checkpoint": str(target.checkpoint),
+        "variant": recipe.variant,
         "arm": target.record.arm.name,
         "seed": target.record.seed,
         "split": request.split,
         "form": "deploy" if request.deploy else "training",
-        "weights": request.weights,
+        "weights": target.weights,
         "epoch": epoch,
-        "correct": correct,
-        "total": total,
-        "accuracy": correct / total,
+        "correct": found.tally.correct,
+        "total": found.tally.total,
+        "accuracy": found.tally.accuracy,
         "note": note,
     }
 
 
-def _load(target: _Target, source: "DataSource", request: EvalRequest) -> "tuple[Network, int]":
+def _load(target: _Target, source: "DataSource") -> "tuple[Network, int]":
+    """The model with the target's weights, and the epoch after which they stood."""
     from actbench.training.build import build_model, set_deep_lambda
     from actbench.training.checkpoint import load_weights
 
-    record = target.record
+    record, where = target.record, str(target.record_path)
+    if not target.checkpoint.exists():
+        raise ActbenchError(
+            f"{target.checkpoint.name} of this run is not here",
+            where=where,
+            hints=[
+                "checkpoints stay on the machine that trained; best-val and best-test exist under their protocol, "
+                "and ema weights where the recipe keeps them"
+            ],
+        )
     saved = load_weights(target.checkpoint)
-    is_last = "history" in saved
-    if is_last and request.weights == "ema" and saved["ema"] is None:
-        raise ActbenchError("the run kept no moving average of its weights", where=str(target.record_path))
-    weights = saved["ema"] if is_last and request.weights == "ema" else saved["model"]
-    epoch = len(json.loads(saved["history"])) - 1 if is_last else int(saved["epoch"])
     model = build_model(
         record.recipe, record.arm, seed=record.seed, num_classes=source.num_classes, channels=source.channels
     )
-    model.load_state_dict(weights)
+    try:
+        is_last = "history" in saved
+        weights = saved["ema"] if is_last and target.weights == "ema" else saved["model"]
+        if weights is None:
+            raise ActbenchError("the run kept no moving average of its weights", where=where)
+        model.load_state_dict(weights)
+        epoch = len(json.loads(saved["history"])) - 1 if is_last else int(saved["epoch"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ActbenchError(
+            f"not a checkpoint of this run: {error}".splitlines()[0], where=str(target.checkpoint)
+        ) from error
     set_deep_lambda(model, record.arm, epoch=epoch)
     return model, epoch
+
+
+def _table(rows: Sequence[dict[str, object]]) -> str:
+    headers = ["arm", "seed", "form", "weights", "epoch", "top-1 %", "correct", "file", ""]
+    table = [
+        [
+            f"{row['variant']}/{row['arm']}" if row["variant"] else row["arm"],
+            row["seed"],
+            row["form"],
+            row["weights"],
+            row["epoch"],
+            f"{100 * float(str(row['accuracy'])):.2f}",
+            f"{row['correct']}/{row['total']}",
+            Path(str(row["record"])).name,
+            row["note"],
+        ]
+        for row in rows
+    ]
+    return tabulate(table, headers=headers, tablefmt="plain", disable_numparse=True)

@@ -1,6 +1,7 @@
 """`actbench train`: check everything, then train what is missing, seed by seed, storing as it goes."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, DataError, Problem, RecipeError
 from actbench.recipe.load import load_recipe
-from actbench.recipe.plan import Plan, PlannedRun, is_finished, make_plan
+from actbench.recipe.plan import FINISHED, Plan, PlannedRun, is_finished, make_plan
 from actbench.recipe.schema import Profile, Recipe
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store, set_aside
@@ -53,11 +54,12 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     """Trains every run of the recipes that is not stored yet. Raises ActbenchError before anything is spent."""
     recipes = _load(request)
     store = Store(request.results_dir)
-    store.check_writable()
+    for recipe in recipes:
+        store.check_writable(recipe=recipe.name, profile=recipe.profile)
     # Loaded only now that the recipes are known to be good: torch takes seconds.
     from actbench.training.build import check_sites
     from actbench.training.precision import resolve_device
-    from actbench.training.sources import DataSources
+    from actbench.training.sources import DataSources, check_batches
 
     device = resolve_device(request.device)
     for recipe in recipes:
@@ -66,16 +68,18 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
         progress.note(f"reading {name}")
     sources = DataSources(request.data_dir)
+    for recipe in recipes:
+        check_batches(recipe, sources.of(recipe))
     fingerprints = {index: sources.of(recipe).fingerprint for index, recipe in enumerate(recipes)}
     plan = make_plan(recipes, fingerprints, store, arms=request.arms)
     if request.plan_only:
         return _tell_plan(plan, sources, device)
     plan = _clear_the_way(plan, recipes, fingerprints, store, request, progress)
-    return _train_all(plan, sources, store, device, progress)
+    return _train_all(plan, sources, store, device, progress, request)
 
 
 def _load(request: TrainRequest) -> list[Recipe]:
-    recipes: list[Recipe] = []
+    recipes: dict[Path, tuple[Recipe, ...]] = {}
     problems: list[Problem] = []
     for reference in request.references:
         try:
@@ -87,12 +91,12 @@ def _load(request: TrainRequest) -> list[Recipe]:
                 seeds=request.seeds,
                 arms=request.arms,
             )
-            recipes.extend(loaded.recipes)
+            recipes[loaded.path.resolve()] = loaded.recipes  # one named twice is trained once
         except ActbenchError as error:
             problems.extend(error.problems)
     if problems:
         raise RecipeError(list(dict.fromkeys(problems)))
-    return recipes
+    return [recipe for variants in recipes.values() for recipe in variants]
 
 
 def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
@@ -129,12 +133,20 @@ def _clear_the_way(
         progress.warn(f"{problem}\n  set aside as {kept}; the run is trained again")
     if request.force:
         for run in plan.runs:
-            if run.path.exists():
-                set_aside(run.path, "superseded")
-            folder = store.checkpoint_dir(run.path)
-            if folder.exists():
-                set_aside(folder, "superseded")
+            _set_run_aside(run, store, progress)
     return make_plan(recipes, fingerprints, store, arms=request.arms)
+
+
+def _set_run_aside(run: PlannedRun, store: Store, progress: Progress) -> None:
+    folder = store.checkpoint_dir(run.path)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            for file in (run.path, *sorted(folder.glob("*.pt"))):
+                if file.exists():
+                    set_aside(file, "superseded")
+    except Timeout:
+        progress.warn(f"{run.label}: another process is training it; left as it is")
 
 
 def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device") -> Outcome:
@@ -178,42 +190,48 @@ def _train_all(
     store: Store,
     device: "torch.device",
     progress: Progress,
+    request: TrainRequest,
 ) -> Outcome:
     from actbench.training.run import execute
 
     records: dict[Path, RunRecord] = {}
-    warnings: list[str] = []
-    for number, run in enumerate(plan.todo, start=1):
+
+    def take(run: PlannedRun, number: int, *, patience_s: float) -> None:
         folder = store.checkpoint_dir(run.path)
         folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock", timeout=patience_s):
+            if is_finished(store, run):  # by another process, since the plan was made
+                return
+            progress.run_started(run, number, len(plan.todo))
+            records[run.path] = execute(
+                run,
+                source=sources.of(run.recipe),
+                store=store,
+                device=device,
+                on_epoch=lambda epoch: progress.epoch_done(run, epoch),
+            )
+            progress.run_finished(run, records[run.path])
+
+    elsewhere: list[tuple[PlannedRun, int]] = []
+    for number, run in enumerate(plan.todo, start=1):
         try:
-            with FileLock(folder / "lock", timeout=0):
-                if is_finished(store, run):  # by another process, since the plan was made
-                    continue
-                progress.run_started(run, number, len(plan.todo))
-                record = execute(
-                    run,
-                    source=sources.of(run.recipe),
-                    store=store,
-                    device=device,
-                    on_epoch=lambda epoch, run=run: progress.epoch_done(run, epoch),  # type: ignore[misc]
-                )
+            take(run, number, patience_s=0)
         except Timeout:
-            warnings.append(f"{run.label}: another process is training it; left to that one")
-            continue
-        records[run.path] = record
-        progress.run_finished(run, record)
-        if record.status != "completed":
-            warnings.append(f"{run.label}: {record.status}: {record.reason}")
-    return _summary(plan, records, store, warnings)
+            elsewhere.append((run, number))
+    for run, number in elsewhere:
+        progress.note(f"waiting for the process that trains {run.label}")
+        take(run, number, patience_s=-1)  # its owner finishes it, or leaves it to us
+    return _summary(plan, records, store, request)
 
 
-def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, warnings: list[str]) -> Outcome:
-    lines, document, finished = [], [], 0
+def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: TrainRequest) -> Outcome:
+    lines, document, finished, warnings = [], [], 0, []
     for run in plan.runs:
         record = records.get(run.path) or (store.read(run.path) if run.path.exists() else None)
         status = record.status if record else "missing"
-        finished += status in ("completed", "diverged")
+        finished += status in FINISHED
+        if record and run.path in records and status != "completed":
+            warnings.append(f"{run.label}: {status}: {record.reason}")
         result = record.result() if record else None
         accuracy = f"{100 * result.tally.accuracy:6.2f} %" if result else "       -"
         lines.append(f"{run.label:<48} {status:<12} {accuracy}  {run.path}")
@@ -228,14 +246,23 @@ def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, warnings:
                 "path": str(run.path),
             }
         )
-    names = " ".join(dict.fromkeys(run.recipe.name for run in plan.runs))
-    profile = plan.runs[0].recipe.profile
-    chosen = "" if profile == "lite" else f" --profile {profile}"
-    lines.append(f"{finished} of {len(plan.runs)} runs finished; next: actbench compare {names}{chosen}")
+    lines.append(f"{finished} of {len(plan.runs)} runs finished; next: {_compare_command(request)}")
     exit_code = 0 if finished == len(plan.runs) else 3 if finished else 1
     return Outcome(
         text="\n".join(lines), document={"runs": document}, warnings=tuple(warnings), exit_code=exit_code
     )
+
+
+def _compare_command(request: TrainRequest) -> str:
+    """The command that compares what this one trained."""
+    words = ["actbench", "compare", *request.references, *request.overrides]
+    if request.profile and request.profile != "lite":
+        words += ["--profile", request.profile]
+    if request.limit is not None:
+        words += ["--limit", str(request.limit)]
+    if request.results_dir != Path("results"):
+        words += ["--results-dir", str(request.results_dir)]
+    return shlex.join(words)
 
 
 def _duration(seconds: float) -> str:

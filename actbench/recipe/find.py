@@ -4,6 +4,7 @@ from pathlib import Path
 
 from actbench.errors import ActbenchError
 from actbench.recipe.nearest import name_hints
+from actbench.recipe.overrides import BODY_KEYS
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 SUFFIXES = (".yaml", ".yml")
@@ -46,6 +47,12 @@ def find_recipe(reference: str | Path) -> Path:
 
 
 def _missing_hints(path: Path, text: str, packaged: dict[str, Path]) -> tuple[str, ...]:
+    key, _, rest = text.partition(".")
+    if key in BODY_KEYS and rest and path.suffix not in SUFFIXES:
+        return (f"a setting is typed as {text}=VALUE",)
+    files = [f"{text}{suffix}" for suffix in SUFFIXES if Path(f"{text}{suffix}").is_file()]
+    if files:
+        return (f"did you mean the file {files[0]}?",)
     stem = path.stem if path.suffix in SUFFIXES else path.name
     if stem in packaged and stem != text:
         return (f"it comes with actbench: type the name alone, as in `actbench train {stem}`",)

@@ -1,7 +1,8 @@
 """The two hashes of a run: `footing` covers all that arms share, `run` adds this arm and this seed.
 
-A field that equals its default is left out, and so is an empty block: a new field with a default, another arm or
-another seed in the recipe invalidates nothing that is stored.
+A field that equals its default is left out: a new field with a default, another arm or another seed in the recipe
+invalidates nothing that is stored. An optional block that is there with nothing but defaults stays, as an empty one:
+early stopping with its default patience is not the same as none.
 """
 
 import hashlib
@@ -17,13 +18,14 @@ _WITHOUT_EFFECT = {"data": {"workers"}}
 
 def footing_settings(recipe: Recipe) -> dict[str, Any]:
     """What every arm of the recipe shares, as plain data; the data's content comes in by its fingerprint."""
-    settings = recipe.model_dump(mode="json", include=_SHARED, exclude=_WITHOUT_EFFECT, exclude_defaults=True)
-    return _without_empty(settings)
+    return recipe.model_dump(mode="json", include=_SHARED, exclude=_WITHOUT_EFFECT, exclude_defaults=True)
 
 
 def arm_settings(arm: Arm) -> dict[str, Any]:
     """What tells this arm from another, as plain data; its name is a label and left out."""
-    return _without_empty(arm.model_dump(mode="json", exclude={"name"}, exclude_defaults=True))
+    settings = arm.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+    # Options at their defaults are those of an activation without options; nothing optional hides in an arm.
+    return {key: value for key, value in settings.items() if value != {}}
 
 
 def footing_hash(recipe: Recipe, fingerprint: str) -> str:
@@ -41,16 +43,11 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for key, value in settings.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             flat.update(flatten(value, f"{path}."))
         else:
             flat[path] = value
     return flat
-
-
-def _without_empty(settings: dict[str, Any]) -> dict[str, Any]:
-    pruned = {k: _without_empty(v) if isinstance(v, dict) else v for k, v in settings.items()}
-    return {k: v for k, v in pruned.items() if v != {}}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from actbench.recipe.nearest import name_hints
 from actbench.recipe.nodes import Located, Mapping, Scalar, Sequence
 from actbench.recipe.origins import origins_of
 from actbench.recipe.overrides import COMMAND_LINE, Override, override_layer
+from actbench.recipe.references import check_references
 from actbench.recipe.schema import PROFILES, Profile, Recipe
 
 
@@ -30,10 +31,6 @@ class LoadedRecipe:
     """One for each variant in the file's order; without variants a single one."""
     origins: tuple[dict[str, str], ...]
     """For each of `recipes`: key path (`arms.lslu.options.n`) -> where its value comes from."""
-
-    @property
-    def profiles(self) -> tuple[Profile, ...]:
-        return PROFILES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,27 +57,37 @@ def load_recipe(
         message = f"unknown profile {chosen!r}"
         raise ActbenchError(message, where=COMMAND_LINE, hints=name_hints(chosen, PROFILES))
     asked = _Asked(overrides=tuple(overrides), limit=limit, seeds=seeds)
-    loaded = _load(find_recipe(reference), {chosen: asked}, is_chosen=profile is not None)[chosen]
-    known = tuple(dict.fromkeys(arm.name for recipe in loaded.recipes for arm in recipe.arms))
-    unknown = [name for name in arms if name not in known]
-    if unknown:
-        raise RecipeError(
-            [
-                Problem(
-                    message=f"unknown arm {name!r}",
-                    where=COMMAND_LINE,
-                    key="--arm",
-                    hints=name_hints(name, known),
-                )
-                for name in unknown
-            ]
+    loaded = _load(find_recipe(reference), {chosen: asked}, is_chosen=profile is not None)
+    known = _arms_of(loaded[chosen])
+    problems = [
+        Problem(
+            message=f"unknown arm {name!r}",
+            where=COMMAND_LINE,
+            key="--arm",
+            hints=arm_hints(name, known, loaded),
         )
-    return loaded
+        for name in arms
+        if name not in known
+    ]
+    if problems:
+        raise RecipeError(problems)
+    return loaded[chosen]
+
+
+def arm_hints(name: str, known: Iterable[str], loaded: dict[Profile, LoadedRecipe]) -> tuple[str, ...]:
+    """Hints for an arm that is not among the known ones; it may be there under another profile."""
+    others = [profile for profile, recipe in loaded.items() if name in _arms_of(recipe)]
+    elsewhere = [f"profile {profile} has it: --profile {profile}" for profile in others]
+    return (*name_hints(name, known), *elsewhere)
 
 
 def load_profiles(reference: str | Path) -> dict[Profile, LoadedRecipe]:
     """The recipe under each of its profiles, as the file says it."""
     return _load(find_recipe(reference), {}, is_chosen=True)
+
+
+def _arms_of(loaded: LoadedRecipe) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arm.name for recipe in loaded.recipes for arm in recipe.arms))
 
 
 def _load(path: Path, asked: dict[Profile, _Asked], *, is_chosen: bool) -> dict[Profile, LoadedRecipe]:
@@ -145,6 +152,7 @@ def _resolve(
         tree = merge(tree, _asked_layer(asked, arm_names(body), problems))
         recipe = convert(tree, Recipe, problems)
         if recipe is not None:
+            check_references(recipe, tree, problems)
             resolved.append((recipe, tree))
     return None if problems else resolved
 
@@ -160,6 +168,8 @@ def _with_variant(body: Mapping, variant: VariantAt, problems: list[Problem]) ->
 def _asked_layer(asked: _Asked, arms: tuple[str, ...], problems: list[Problem]) -> Mapping:
     anywhere = Located(COMMAND_LINE, None, "")
     layer = override_layer([Override(text, anywhere) for text in asked.overrides], arms, problems)
+    if asked.seeds is not None and "seeds" in layer.entries:
+        problems.append(layer.entries["seeds"].problem("seeds are given twice", "leave out this or --seeds"))
     given = {"limit": asked.limit, "seeds": asked.seeds}
     fixed = {
         key: Scalar(COMMAND_LINE, None, f"--{key}", str(value), True)

@@ -72,6 +72,9 @@ def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Prob
     value = _value(written, place, problems)
     if value is None:
         return None
+    if steps == ["arms"] and isinstance(value, Sequence) and not value.items:
+        problems.append(place.problem("an empty list takes no arm away", "choose arms with --arm NAME"))
+        return None
     if steps[0] == "arms" and len(steps) > 1:
         return _arm_layer(path.removeprefix("arms."), value, arms, place, problems)
     return _nested(steps, value, place)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from actbench.errors import Problem, RecordError
+from actbench.errors import ActbenchError, DamagedRecordError, Problem
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import Status
@@ -60,9 +60,20 @@ def make_plan(
             for arm in recipe.arms:
                 if not arms or arm.name in arms:
                     planned, problems = _planned(recipe, arm, recipe.seeds[turn], footing, store)
+                    _refuse_twins(planned, runs)
                     runs.append(planned)
                     damaged.extend(problems)
     return Plan(runs=tuple(runs), damaged=tuple(damaged))
+
+
+def _refuse_twins(planned: PlannedRun, runs: Sequence[PlannedRun]) -> None:
+    """Two variants, or two arms, of the same settings would share one record."""
+    twin = next((run for run in runs if run.run == planned.run), None)
+    if twin is not None:
+        raise ActbenchError(
+            f"{twin.label} and {planned.label} have the same settings: they are one run",
+            hints=["remove one of the two, or make them differ"],
+        )
 
 
 def is_finished(store: Store, run: PlannedRun) -> bool:
@@ -80,7 +91,7 @@ def _planned(
     try:
         if path.exists() and store.read(path).status in FINISHED:
             state = "done"
-    except RecordError as error:
+    except DamagedRecordError as error:
         problems = error.problems
     if state == "missing" and (store.checkpoint_dir(path) / "last.pt").exists():
         state = "resumable"

@@ -29,9 +29,12 @@ def reworded(
     error: ValidationError, node: Mapping, model: type[Frozen], unread: Set[str]
 ) -> Iterator[Problem]:
     """The problems behind the error, without those of fields whose problem is already told."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    lists = {detail["loc"][:-1] for detail in details if detail["loc"]}
+    for detail in details:
         path = detail["loc"]
-        if path and path[0] in unread:
+        # A list's wrong entries are told themselves; pydantic then counts them as absent as well.
+        if (path and path[0] in unread) or (detail["type"] == "too_short" and path in lists):
             continue
         message = _message(detail)
         if not path:

@@ -4,59 +4,68 @@ Files are written beside their place and renamed over it; a killed writer leaves
 is loaded with `weights_only=True`.
 """
 
+import contextlib
 import io
-import pickle
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import TypeAdapter
-from torch import nn
+from torch import Tensor, nn
 
 from actbench.errors import ActbenchError
-from actbench.record import EpochRecord, Weights
+from actbench.record import EpochRecord, Take, Weights
 from actbench.store import write_atomically
 from actbench.training.state import State
 
 _HISTORY = TypeAdapter(list[EpochRecord])
+_TAKES = TypeAdapter(list[Take])
 
 
-def save_last(
-    folder: Path, state: State, *, run: str, wall_time_s: float, resumed: int, finished: bool
-) -> None:
+class Progress(NamedTuple):
+    """A run's bookkeeping beside its weights."""
+
+    run: str
+    wall_time_s: float
+    takes: list[Take]
+
+
+def save_last(folder: Path, state: State, progress: Progress, *, finished: bool) -> None:
     """Stores the state after an epoch. A finished run keeps no optimiser state: there is nothing to go on with."""
     _save(
         folder / "last.pt",
         {
-            "run": run,
+            "run": progress.run,
+            "wall_time_s": progress.wall_time_s,
+            "takes": _TAKES.dump_json(progress.takes).decode(),
             "history": _HISTORY.dump_json(state.history).decode(),
             "model": state.model.state_dict(),
             "ema": state.ema.model.state_dict() if state.ema else None,
             "optimizer": None if finished else state.optimizer.state_dict(),
-            "wall_time_s": wall_time_s,
-            "resumed": resumed,
         },
     )
 
 
-def restore_last(folder: Path, state: State, *, run: str) -> dict[str, Any] | None:
-    """Loads `last.pt` of that run into `state`; returns its bookkeeping, or None where there is none to use."""
+def restore_last(folder: Path, state: State, *, run: str) -> Progress | None:
+    """Loads `last.pt` into `state`; None where there is none. Raises ActbenchError if it is not this run's."""
     path = folder / "last.pt"
     if not path.exists():
         return None
+    saved = load_weights(path)
     try:
-        saved = load_weights(path)
-    except ActbenchError:
-        return None  # unreadable: the run starts anew, and the first save replaces the file
-    if saved.get("run") != run:
-        return None
-    state.model.load_state_dict(saved["model"])
-    if state.ema:
-        state.ema.model.load_state_dict(saved["ema"])
-    if saved["optimizer"] is not None:
-        state.optimizer.load_state_dict(saved["optimizer"])
-    state.history[:] = _HISTORY.validate_json(saved["history"])
-    return saved
+        if saved["run"] != run:
+            raise ActbenchError("belongs to another run", where=str(path))
+        history = _HISTORY.validate_json(saved["history"])
+        state.model.load_state_dict(saved["model"])
+        if state.ema:
+            state.ema.model.load_state_dict(saved["ema"])
+        if saved["optimizer"] is not None:
+            state.optimizer.load_state_dict(saved["optimizer"])
+        state.history[:] = history
+        return Progress(run, float(saved["wall_time_s"]), _TAKES.validate_json(saved["takes"]))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ActbenchError(f"not a checkpoint of this version: {error}", where=str(path)) from error
 
 
 def best_path(folder: Path, which: str, weights: Weights) -> Path:
@@ -69,15 +78,24 @@ def save_best(path: Path, model: nn.Module, *, run: str, epoch: int) -> None:
     _save(path, {"run": run, "epoch": epoch, "model": model.state_dict()})
 
 
+def load_best(path: Path, *, run: str, epochs: Sequence[int]) -> dict[str, Tensor]:
+    """The weights in `path`. Raises ActbenchError unless they are of that run and one of those epochs."""
+    saved = load_weights(path)
+    if saved.get("run") != run or saved.get("epoch") not in epochs:
+        raise ActbenchError(f"does not hold the weights of epoch {epochs[0]} of this run", where=str(path))
+    model: dict[str, Tensor] = saved["model"]
+    return model
+
+
 def load_weights(path: Path) -> dict[str, Any]:
     """A checkpoint's content on the CPU. Raises ActbenchError naming the file if it is not one."""
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what torch raises on damaged bytes has no common base
         raise ActbenchError(
-            "not a checkpoint that actbench can load",
+            f"not a checkpoint that can be loaded: {error}".splitlines()[0],
             where=str(path),
-            hints=["train the run again to make it"],
+            hints=["`actbench train` with --force makes the run and its checkpoints again"],
         ) from error
     if not isinstance(content, dict) or "model" not in content:
         raise ActbenchError("not a checkpoint of actbench: it holds no model", where=str(path))
@@ -87,9 +105,10 @@ def load_weights(path: Path) -> dict[str, Any]:
 def _save(path: Path, content: dict[str, object]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    folder = path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder.parent / ".gitignore"
-    if not ignore.exists():
-        write_atomically(ignore, b"*\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), (path.parent.parent / ".gitignore").open("x") as ignore:
+            ignore.write("*\n")
+    except OSError as error:
+        raise ActbenchError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
     write_atomically(path, buffer.getvalue())

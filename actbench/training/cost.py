@@ -1,8 +1,8 @@
 """What an arm costs: parameters, multiply-accumulates, declared pointwise work, and bytes kept for backward."""
 
 import copy
-import resource
 import statistics
+import sys
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +86,11 @@ def _kept_bytes(
     return sum(kept.values()) // len(images)
 
 
-def _peak_memory(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if not sys.platform.startswith("linux"):
+        return None  # elsewhere the system counts in other units, or not at all
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -23,7 +23,7 @@ from actbench.training.build import set_deep_lambda
 from actbench.training.evaluate import evaluate
 from actbench.training.losses import training_loss
 from actbench.training.optim import forget, learning_rate, set_learning_rate
-from actbench.training.precision import autocast
+from actbench.training.precision import autocast, wait_for
 from actbench.training.state import State
 
 LOGGED_WHOLE = 16
@@ -103,6 +103,7 @@ def _train_one_epoch(
     for step in range(epoch * steps, (epoch + 1) * steps):
         begun = time.perf_counter()
         batch = next(batches)
+        wait_for(device)
         ready, ready_cpu = time.perf_counter(), time.process_time()
         # Dropout and the like draw from here: the same for every arm, and after a resumption too.
         torch.manual_seed(stream_seed(seed, "step", step))
@@ -112,6 +113,7 @@ def _train_one_epoch(
         if not math.isfinite(loss):
             raise DivergedError(epoch=epoch, step=step, layer=_first_broken_layer(state.model, batch.images))
         losses.append(loss)
+        wait_for(device)
         data_time += ready - begun
         step_times.append(time.perf_counter() - ready)
         cpu_times.append(time.process_time() - ready_cpu)

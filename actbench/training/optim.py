@@ -65,9 +65,10 @@ def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -
     if declare is not None:
         for group in declare():
             for parameter in group["params"]:
+                own = group.get("weight_decay")
                 kinds[id(parameter)] = _Kind(
                     arm.lr_factor * group.get("lr_factor", 1.0),
-                    group["weight_decay"] * arm.weight_decay_factor if "weight_decay" in group else decay,
+                    kinds[id(parameter)].weight_decay if own is None else own * arm.weight_decay_factor,
                     True,
                 )
     return kinds

@@ -32,9 +32,10 @@ def resolve_device(name: str) -> torch.device:
             key="--device",
             hints=["use --device cpu, or auto"],
         )
-    if device.type not in ("cpu", "cuda", "mps"):
+    has_mps = torch.backends.mps.is_available()
+    if device.type not in ("cpu", "cuda") and not (device.type == "mps" and has_mps):
         raise ActbenchError(
-            f"device {name!r} is not supported",
+            f"device {name!r} is not on this machine, or not supported",
             where="command line",
             key="--device",
             hints=["known: auto, cpu, cuda, cuda:0, ..."],
@@ -45,6 +46,12 @@ def resolve_device(name: str) -> torch.device:
 def autocast(device: torch.device, amp: str) -> torch.autocast:
     """bf16 autocast where the recipe asks for it; otherwise a context that changes nothing."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp == "bf16")
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given, so that a clock read next tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def place(model: Model, device: torch.device, *, channels_last: bool) -> Model:

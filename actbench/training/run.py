@@ -1,36 +1,61 @@
 """One run from start (or from its last checkpoint) to its record."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from actbench.data.source import DataSource
-from actbench.errors import DivergedError
+from actbench.errors import ActbenchError, DivergedError
 from actbench.models.network import Network
-from actbench.provenance import provenance, source_commit, utc_now
+from actbench.provenance import provenance, this_take
 from actbench.recipe.plan import PlannedRun
-from actbench.record import DataFacts, EpochRecord, RunRecord, Status, TestResult, Weights, Which, pack_bits
-from actbench.store import Store
+from actbench.record import (
+    Cost,
+    DataFacts,
+    EpochRecord,
+    RunRecord,
+    Status,
+    Take,
+    TestResult,
+    Weights,
+    Which,
+    pack_bits,
+)
+from actbench.store import Store, set_aside
 from actbench.training.build import set_deep_lambda
-from actbench.training.checkpoint import best_path, load_weights, restore_last, save_best, save_last
+from actbench.training.checkpoint import Progress, best_path, load_best, restore_last, save_best, save_last
 from actbench.training.cost import measure_cost
 from actbench.training.evaluate import evaluate
 from actbench.training.loop import train_epochs
 from actbench.training.state import State, start_state
 
 
-class _Clock(NamedTuple):
-    """When this process took the run up, and what earlier processes had spent on it."""
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One process's work on one run."""
 
-    started: float
-    spent_before: float
-    resumed: int
+    planned: PlannedRun
+    source: DataSource
+    store: Store
+    device: torch.device
+    takes: list[Take] = field(default_factory=list)
+    """The processes that worked on the run, this one last."""
+    spent_before: float = 0.0
+    begun: float = field(default_factory=time.perf_counter)
+    state: State | None = None
 
-    def wall_time(self) -> float:
-        return self.spent_before + time.perf_counter() - self.started
+    @property
+    def folder(self) -> Path:
+        return self.store.checkpoint_dir(self.planned.path)
+
+    @property
+    def progress(self) -> Progress:
+        wall_time = self.spent_before + time.perf_counter() - self.begun
+        return Progress(run=self.planned.run, wall_time_s=wall_time, takes=self.takes)
 
 
 def execute(
@@ -43,83 +68,26 @@ def execute(
 ) -> RunRecord:
     """Trains, evaluates and stores one run; a diverged, failed or interrupted one is stored as such.
 
-    KeyboardInterrupt is raised again once the record stands.
+    Raises KeyboardInterrupt again once the record stands, and ActbenchError where nothing can be written.
     """
-    began = utc_now()
-    source_commit()  # asked before training: by its end the source tree may have moved on
-    recipe, arm = planned.recipe, planned.arm
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    folder = store.checkpoint_dir(planned.path)
-    state = start_state(recipe, arm, seed=planned.seed, source=source, device=device)
-    saved = restore_last(folder, state, run=planned.run)
-    clock = (
-        _Clock(time.perf_counter(), saved["wall_time_s"], saved["resumed"] + 1)
-        if saved
-        else _Clock(time.perf_counter(), 0.0, 0)
-    )
-
-    def store_as(status: Status, reason: str | None, results: list[TestResult]) -> RunRecord:
-        record = RunRecord(
-            status=status,
-            reason=reason,
-            recipe=recipe,
-            arm=arm,
-            seed=planned.seed,
-            footing=planned.footing,
-            run=planned.run,
-            data=data_facts(source),
-            history=tuple(state.history),
-            results=tuple(results),
-            backends={name: getattr(site, "backend", "reference") for name, site in state.sites.items()},
-            parameter_groups=tuple(state.groups),
-            cost=measure_cost(
-                state,
-                recipe,
-                channels=source.channels,
-                num_classes=source.num_classes,
-                batch_images=min(recipe.train.batch_size, source.num_train),
-                device=device,
-            ),
-            provenance=provenance(
-                device, started=began, wall_time_s=clock.wall_time(), resumed=clock.resumed
-            ),
-        )
-        store.write(planned.path, record)
-        return record
-
+    attempt = _Attempt(planned=planned, source=source, store=store, device=device)
+    # Asked before training: by its end the source tree may have moved on.
+    attempt.takes.append(this_take(device))
     try:
-        for epoch in train_epochs(state, recipe, arm, seed=planned.seed, source=source, device=device):
-            _keep_best(folder, state, planned)
-            save_last(
-                folder,
-                state,
-                run=planned.run,
-                wall_time_s=clock.wall_time(),
-                resumed=clock.resumed,
-                finished=False,
-            )
-            on_epoch(epoch)
-        results = _final_results(folder, state, planned, source, device)
-        save_last(
-            folder,
-            state,
-            run=planned.run,
-            wall_time_s=clock.wall_time(),
-            resumed=clock.resumed,
-            finished=True,
-        )
-        return store_as("completed", None, results)
+        results = _train(attempt, on_epoch)
+        record = _record(attempt, "completed", None, results)
     except DivergedError as error:
-        return store_as("diverged", str(error), [])
+        record = _record(attempt, "diverged", str(error))
     except KeyboardInterrupt:
-        store_as("interrupted", f"interrupted after epoch {state.epoch} of {recipe.train.epochs}", [])
+        epochs = attempt.state.epoch if attempt.state else 0
+        reason = f"interrupted after epoch {epochs} of {planned.recipe.train.epochs}"
+        store.write(planned.path, _record(attempt, "interrupted", reason))
         raise
-    except (
-        RuntimeError,
-        MemoryError,
-    ) as error:  # out of memory, an operator a device lacks: the other runs go on
-        return store_as("failed", f"{type(error).__name__}: {error}", [])
+    except (RuntimeError, ValueError, MemoryError, ActbenchError) as error:
+        # Out of memory, an operator that the device lacks, a picture that cannot be read: the other runs go on.
+        record = _record(attempt, "failed", f"{type(error).__name__}: {error}")
+    store.write(planned.path, record)
+    return record
 
 
 def data_facts(source: DataSource) -> DataFacts:
@@ -133,8 +101,105 @@ def data_facts(source: DataSource) -> DataFacts:
     )
 
 
-def _selected(recipe_protocol: str) -> Which:
-    return "best_test" if recipe_protocol == "best-test" else "best_val"
+def best_epoch(history: Sequence[EpochRecord], weights: Weights) -> int | None:
+    """The first epoch with the most correct answers on the split that selects; None if none was evaluated."""
+    counts = [(count, -entry.epoch) for entry in history if (count := _correct(entry, weights)) is not None]
+    return -max(counts)[1] if counts else None
+
+
+def _train(attempt: _Attempt, on_epoch: Callable[[EpochRecord], None]) -> list[TestResult]:
+    planned, device = attempt.planned, attempt.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    state = _state(attempt)
+    for epoch in train_epochs(
+        state, planned.recipe, planned.arm, seed=planned.seed, source=attempt.source, device=device
+    ):
+        _keep_best(attempt, state)
+        save_last(attempt.folder, state, attempt.progress, finished=False)
+        on_epoch(epoch)
+    _require_finite(state)
+    results = _final_results(attempt, state)
+    save_last(attempt.folder, state, attempt.progress, finished=True)
+    return results
+
+
+def _state(attempt: _Attempt) -> State:
+    """The state to go on from; checkpoints that are no use are set aside, and the run starts anew."""
+    planned = attempt.planned
+
+    def fresh() -> State:
+        return start_state(
+            planned.recipe, planned.arm, seed=planned.seed, source=attempt.source, device=attempt.device
+        )
+
+    attempt.state = state = fresh()
+    try:
+        saved = restore_last(attempt.folder, state, run=planned.run)
+        if saved:
+            for weights in _kinds(state):
+                _load_best(attempt, state, weights)
+    except ActbenchError:
+        for file in sorted(attempt.folder.glob("*.pt")):
+            set_aside(file, "unusable")
+        attempt.state = fresh()
+        return attempt.state
+    if saved:
+        attempt.spent_before = saved.wall_time_s
+        attempt.takes[:0] = saved.takes
+    return state
+
+
+def _record(
+    attempt: _Attempt, status: Status, reason: str | None, results: Sequence[TestResult] = ()
+) -> RunRecord:
+    planned, state = attempt.planned, attempt.state
+    return RunRecord(
+        status=status,
+        reason=reason,
+        recipe=planned.recipe,
+        arm=planned.arm,
+        seed=planned.seed,
+        footing=planned.footing,
+        run=planned.run,
+        data=data_facts(attempt.source),
+        history=tuple(state.history) if state else (),
+        results=tuple(results),
+        backends=_backends(state) if state else {},
+        parameter_groups=tuple(state.groups) if state else (),
+        cost=_cost(attempt, state) if state and status == "completed" else None,
+        provenance=provenance(attempt.takes, wall_time_s=attempt.progress.wall_time_s),
+    )
+
+
+def _backends(state: State) -> dict[str, str]:
+    return {name: getattr(site, "backend", "reference") for name, site in state.sites.items()}
+
+
+def _cost(attempt: _Attempt, state: State) -> Cost:
+    recipe, source = attempt.planned.recipe, attempt.source
+    # The final evaluations may have left the lambda of an earlier epoch, and what is kept depends on it.
+    set_deep_lambda(state.model, attempt.planned.arm, epoch=state.epoch - 1)
+    return measure_cost(
+        state,
+        recipe,
+        channels=source.channels,
+        num_classes=source.num_classes,
+        batch_images=min(recipe.train.batch_size, source.num_train),
+        device=attempt.device,
+    )
+
+
+def _kinds(state: State) -> tuple[Weights, ...]:
+    return ("raw", "ema") if state.ema else ("raw",)
+
+
+def _weights(state: State, kind: Weights) -> Network:
+    return state.ema.model if kind == "ema" and state.ema else state.model
+
+
+def _selected(attempt: _Attempt) -> Which:
+    return "best_test" if attempt.planned.recipe.evaluation.protocol == "best-test" else "best_val"
 
 
 def _correct(entry: EpochRecord, weights: Weights) -> int | None:
@@ -142,63 +207,67 @@ def _correct(entry: EpochRecord, weights: Weights) -> int | None:
     return tally.correct if tally else None
 
 
-def best_epoch(history: Sequence[EpochRecord], weights: Weights) -> int | None:
-    """The first epoch with the most correct answers on the split that selects; None if none was evaluated."""
-    counts = [(count, -entry.epoch) for entry in history if (count := _correct(entry, weights)) is not None]
-    return -max(counts)[1] if counts else None
+def _keep_best(attempt: _Attempt, state: State) -> None:
+    """Stores the weights if this epoch is the best so far; before `last.pt`, which is what a run goes on from."""
+    epoch = state.history[-1].epoch
+    for kind in _kinds(state):
+        if best_epoch(state.history, kind) == epoch:
+            path = best_path(attempt.folder, _selected(attempt), kind)
+            save_best(path, _weights(state, kind), run=attempt.planned.run, epoch=epoch)
 
 
-def _keep_best(folder: Path, state: State, planned: PlannedRun) -> None:
-    """Stores the weights if this epoch is the best so far; done before `last.pt`, so that the two never disagree."""
-    which = _selected(planned.recipe.evaluation.protocol)
-    models = {"raw": state.model, **({"ema": state.ema.model} if state.ema else {})}
-    for weights, model in models.items():
-        kind: Weights = "ema" if weights == "ema" else "raw"
-        if best_epoch(state.history, kind) == state.history[-1].epoch:
-            save_best(best_path(folder, which, kind), model, run=planned.run, epoch=state.history[-1].epoch)
+def _load_best(attempt: _Attempt, state: State, kind: Weights) -> dict[str, torch.Tensor] | None:
+    """The best weights so far. Raises ActbenchError unless the file holds those of the very epoch.
+
+    A process killed between the two files leaves best weights one epoch ahead of `last.pt`; the epoch is then
+    trained again, and writes them again, before they are looked at.
+    """
+    best = best_epoch(state.history, kind)
+    if best is None:
+        return None
+    path = best_path(attempt.folder, _selected(attempt), kind)
+    return load_best(path, run=attempt.planned.run, epochs=(best, state.epoch))
 
 
-def _final_results(
-    folder: Path, state: State, planned: PlannedRun, source: DataSource, device: torch.device
-) -> list[TestResult]:
+def _require_finite(state: State) -> None:
+    """The last update has no loss after it that could show what it broke."""
+    broken = next(
+        (name for name, value in state.model.state_dict().items() if not bool(value.isfinite().all())), None
+    )
+    last = state.history[-1]
+    if broken or not math.isfinite(last.train_loss):
+        raise DivergedError(epoch=last.epoch, step=None, layer=broken)
+
+
+def _final_results(attempt: _Attempt, state: State) -> list[TestResult]:
     """The test set at the last and at the selected weights, raw and averaged: the only time it is looked at."""
-    recipe = planned.recipe
-    which = _selected(recipe.evaluation.protocol)
-    last = state.history[-1].epoch
-    kinds: list[Weights] = ["raw", "ema"] if state.ema else ["raw"]
+    which, last = _selected(attempt), state.history[-1].epoch
     results = []
-    for kind in kinds:
-        model = state.ema.model if kind == "ema" and state.ema else state.model
-        results.append(_test(model, "last", kind, last, planned, source, device))
+    for kind in _kinds(state):
+        model = _weights(state, kind)
+        results.append(_test(attempt, model, "last", kind, last))
         best = best_epoch(state.history, kind)
         if best == last:
             results.append(results[-1].model_copy(update={"which": which}))
         elif best is not None:
             kept = {name: value.clone() for name, value in model.state_dict().items()}
-            model.load_state_dict(load_weights(best_path(folder, which, kind))["model"])
-            results.append(_test(model, which, kind, best, planned, source, device))
+            path = best_path(attempt.folder, which, kind)
+            model.load_state_dict(load_best(path, run=attempt.planned.run, epochs=(best,)))
+            results.append(_test(attempt, model, which, kind, best))
             model.load_state_dict(kept)
     return results
 
 
-def _test(
-    model: Network,
-    which: Which,
-    weights: Weights,
-    epoch: int,
-    planned: PlannedRun,
-    source: DataSource,
-    device: torch.device,
-) -> TestResult:
-    recipe = planned.recipe
-    set_deep_lambda(model, planned.arm, epoch=epoch)
-    batches = source.eval_batches(
+def _test(attempt: _Attempt, model: Network, which: Which, weights: Weights, epoch: int) -> TestResult:
+    recipe = attempt.planned.recipe
+    set_deep_lambda(model, attempt.planned.arm, epoch=epoch)
+    batches = attempt.source.eval_batches(
         "test",
         batch_size=recipe.evaluation.batch_size,
-        device=device,
+        device=attempt.device,
         channels_last=recipe.train.channels_last,
     )
-    found = evaluate(model, batches, device=device, amp=recipe.train.amp)
+    found = evaluate(model, batches, device=attempt.device, amp=recipe.train.amp)
     return TestResult(
         which=which, weights=weights, epoch=epoch, tally=found.tally, correct_bits=pack_bits(found.correct)
     )

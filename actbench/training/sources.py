@@ -1,9 +1,25 @@
 """The data of recipes, opened once for all recipes that share it."""
 
+import math
 from pathlib import Path
 
 from actbench.data.source import DataSource, open_data
+from actbench.errors import ActbenchError
 from actbench.recipe.schema import Recipe
+
+
+def check_batches(recipe: Recipe, source: DataSource) -> None:
+    """Raises ActbenchError if a batch, or a part of one, would be a single image: batch norm has no variance then."""
+    images = min(recipe.train.batch_size, source.num_train)
+    part = math.ceil(images / recipe.train.accumulation)
+    if (images % part or part) < 2:
+        raise ActbenchError(
+            f"{recipe.name}: a training step would see a single image ({source.num_train} training images, batch_size "
+            f"{recipe.train.batch_size}, accumulation {recipe.train.accumulation})",
+            hints=[
+                "batch normalisation needs two or more: raise --limit or train.batch_size, lower train.accumulation"
+            ],
+        )
 
 
 class DataSources:

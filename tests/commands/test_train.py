@@ -92,27 +92,44 @@ def test_runs_go_seed_by_seed_and_only_once(tmp_path: Path) -> None:
     assert more.started == ["1/1 relu 2"]
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path) -> None:
-    store, request = Store(tmp_path), _demo(tmp_path, arms=("relu",), seeds="0,1")
-    held: list[FileLock] = []
-
-    def lock_the_other(run: PlannedRun) -> None:
-        if not held:
-            (other,) = {run.path.with_name("relu-seed1-" + path.name.rsplit("-", 1)[1]) for path in expected}
-            folder = store.checkpoint_dir(other)
-            folder.mkdir(parents=True, exist_ok=True)
-            held.append(FileLock(folder / "lock"))
-            held[0].acquire()
-
-    train(_demo(tmp_path / "elsewhere", arms=("relu",), seeds="1"), Listener())
-    expected = list((tmp_path / "elsewhere").rglob("relu-seed1-*.json"))
+def test_a_run_that_another_process_trains_is_waited_for(tmp_path: Path) -> None:
+    """The other process holds the lock of seed 0 until seed 1 is done here, and then leaves without a record."""
+    request = _demo(tmp_path, arms=("relu",), seeds="0,1")
+    (planned, _) = train(_demo(tmp_path, arms=("relu",), seeds="0,1", plan_only=True), Listener()).document[
+        "runs"
+    ]  # type: ignore[index]
+    folder = Store(tmp_path).checkpoint_dir(Path(planned["path"]))
+    folder.mkdir(parents=True)
+    other = FileLock(folder / "lock", thread_local=False)
+    other.acquire()
     listener = Listener()
-    listener.during = lock_the_other
-    outcome = train(request, listener)
-    held[0].release()
-    assert outcome.exit_code == 3
-    assert "another process" in outcome.warnings[0]
-    assert train(request, Listener()).exit_code == 0
+    listener.during = lambda _run: other.release()
+    assert train(request, listener).exit_code == 0
+    assert listener.started == ["2/2 relu 1", "1/2 relu 0"]
+    assert any("waiting for the process" in text for text in listener.told)
+
+
+def test_forcing_leaves_a_run_that_is_being_trained(tmp_path: Path) -> None:
+    request = _demo(tmp_path, arms=("relu",), seeds="0")
+    train(request, Listener())
+    (record,) = tmp_path.rglob("*.json")
+    folder = Store(tmp_path).checkpoint_dir(record)
+    listener = Listener()
+    with FileLock(folder / "lock"):
+        train(_demo(tmp_path, arms=("relu",), seeds="0", force=True), listener)
+    assert any("another process is training it" in text for text in listener.told)
+    assert record.exists()
+    train(_demo(tmp_path, arms=("relu",), seeds="0", force=True), Listener())
+    assert sorted(path.name for path in folder.glob("*.superseded-1")) == [
+        "best_val.pt.superseded-1",
+        "last.pt.superseded-1",
+    ]
+
+
+def test_single_images_are_refused_before_training(tmp_path: Path) -> None:
+    for words in ({"limit": 2}, {"overrides": ("train.batch_size=4", "train.accumulation=4")}):
+        with pytest.raises(ActbenchError, match="a single image"):
+            train(_demo(tmp_path, arms=("relu",), **words), Listener())
 
 
 def test_a_diverged_run_is_warned_about_and_counts_as_finished(tmp_path: Path) -> None:

@@ -65,6 +65,21 @@ def test_data_arm_and_seed_count(make_recipe: Callable[..., Recipe]) -> None:
     assert arm_settings(arm) == {"activation": "lslu"}
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"input": {"rand_augment": {"num_ops": 2, "magnitude": 7, "magnitude_std": 0.5}}},
+        {"train": {"epochs": 30, "lr": 0.1, "early_stopping": {"patience": 10}}},
+    ],
+)
+def test_an_optional_block_at_its_defaults_is_not_its_absence(
+    make_recipe: Callable[..., Recipe], block: dict[str, Any]
+) -> None:
+    recipe = make_recipe()
+    assert footing_hash(recipe, "f") != footing_hash(_changed(recipe, **block), "f")
+    assert flatten(footing_settings(recipe)) != flatten(footing_settings(_changed(recipe, **block)))
+
+
 def test_how_many_processes_read_images_changes_no_hash(make_recipe: Callable[..., Recipe]) -> None:
     plain, hurried = (
         make_recipe(data={"name": "imagenet", "workers": workers}, input={"crop": "random-resized"})
@@ -85,3 +100,4 @@ def test_the_hash_of_a_known_recipe_stays(make_recipe: Callable[..., Recipe]) ->
 
 def test_flatten_dots_the_keys() -> None:
     assert flatten({"a": {"b": {"c": 1}, "d": [2]}, "e": None}) == {"a.b.c": 1, "a.d": [2], "e": None}
+    assert flatten({"a": {"b": {}}}) == {"a.b": {}}

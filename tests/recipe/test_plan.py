@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from actbench.errors import ActbenchError
 from actbench.recipe.plan import is_finished, make_plan
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
@@ -27,6 +30,25 @@ def test_recipes_take_turns_and_arms_can_be_chosen(
         ("b", 0, "lslu"),
         ("a", 1, "lslu"),
     ]
+
+
+def test_variants_of_the_same_settings_are_refused(
+    make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    twins = [make_recipe(variant=name) for name in ("one", "two")]
+    with pytest.raises(ActbenchError, match=r"one/relu seed 0 and .*two/relu seed 0 have the same settings"):
+        make_plan(twins, {0: "f", 1: "f"}, Store(tmp_path))
+
+
+def test_a_record_of_a_newer_version_is_left_alone(
+    make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord], tmp_path: Path
+) -> None:
+    recipe, store = make_recipe(seeds=[0]), Store(tmp_path)
+    (run, *_) = make_plan([recipe], {0: "f"}, store).runs
+    store.write(run.path, make_run(recipe, "relu", 0))
+    run.path.write_text(run.path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(ActbenchError, match="newer than this program"):
+        make_plan([recipe], {0: "f"}, store)
 
 
 def test_done_resumable_missing_and_damaged(

@@ -114,22 +114,115 @@ def test_divergence_is_a_result_with_step_and_layer(
     assert make_plan([recipe], {0: source.fingerprint}, store, arms=["relu"]).todo == ()
 
 
+@pytest.mark.parametrize("where", ["build", "forward", "evaluation"])
 def test_a_failure_of_the_machine_is_stored_and_tried_again(
-    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     recipe = make_recipe()
     source, store = open_source(recipe), Store(tmp_path)
 
-    def out_of_memory(*_: object) -> float:
+    def out_of_memory(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(loop, "update", out_of_memory)
+    place = {"build": "actbench.training.run.start_state", "evaluation": "actbench.training.run.evaluate"}
+    monkeypatch.setattr(place.get(where, "actbench.models.vanillanet.VanillaNet.forward"), out_of_memory)
     planned = _planned(recipe, source, store, "relu")
     record = execute(planned, source=source, store=store, device=CPU)
     assert (record.status, record.reason) == ("failed", "RuntimeError: out of memory")
     monkeypatch.undo()
     assert make_plan([recipe], {0: source.fingerprint}, store, arms=["relu"]).todo
     assert execute(planned, source=source, store=store, device=CPU).status == "completed"
+
+
+def test_weights_broken_by_the_last_update_are_a_divergence(
+    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(train={"epochs": 1})
+    source, store = open_source(recipe), Store(tmp_path)
+    real, calls = loop.update, []
+
+    def breaking(state: State, *rest: object) -> float:
+        loss = real(state, *rest)  # type: ignore[arg-type]
+        calls.append(loss)
+        if len(calls) == source.steps_per_epoch(recipe.train.batch_size):
+            next(state.model.get_submodule("stages.2").parameters()).data.fill_(torch.nan)
+        return loss
+
+    monkeypatch.setattr(loop, "update", breaking)
+    record = execute(_planned(recipe, source, store, "relu"), source=source, store=store, device=CPU)
+    assert (record.status, record.results) == ("diverged", ())
+    assert record.reason is not None
+    assert "stages.2" in record.reason
+
+
+def _stop_after(epochs: int) -> Callable[[EpochRecord], None]:
+    def stop(epoch: EpochRecord) -> None:
+        if epoch.epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncate last.pt", "empty last.pt", "other content", "no best", "another run"]
+)
+def test_checkpoints_that_are_no_use_are_set_aside_and_the_run_starts_anew(
+    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, damage: str
+) -> None:
+    recipe = make_recipe()
+    source, store = open_source(recipe), Store(tmp_path)
+    planned = _planned(recipe, source, store, "relu")
+    with pytest.raises(KeyboardInterrupt):
+        execute(planned, source=source, store=store, device=CPU, on_epoch=_stop_after(1))
+    assert store.read(planned.path).status == "interrupted"
+    folder = store.checkpoint_dir(planned.path)
+    last, best = folder / "last.pt", folder / "best_val.pt"
+    if damage == "no best":
+        best.unlink()
+    elif damage == "another run":
+        torch.save({**torch.load(last, weights_only=True), "run": "0"}, last)
+    elif damage == "other content":
+        torch.save({"model": {}, "run": planned.run}, last)
+    else:
+        last.write_bytes(last.read_bytes()[: 100 if damage.startswith("truncate") else 0])
+    record = execute(planned, source=source, store=store, device=CPU)
+    assert (record.status, record.provenance.resumed) == ("completed", 0)
+    assert (folder / "last.pt.unusable-1").exists()
+    fresh, _, _ = _execute(recipe, open_source, tmp_path / "fresh", "relu")
+    assert record.results == fresh.results
+
+
+def test_every_process_that_worked_on_a_run_is_remembered(
+    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path
+) -> None:
+    recipe = make_recipe()
+    source, store = open_source(recipe), Store(tmp_path)
+    planned = _planned(recipe, source, store, "relu")
+    with pytest.raises(KeyboardInterrupt):
+        execute(planned, source=source, store=store, device=CPU, on_epoch=_stop_after(1))
+    torch.set_num_threads(2)
+    provenance = execute(planned, source=source, store=store, device=CPU).provenance
+    assert [take.threads for take in provenance.takes] == [1, 2]
+    assert (provenance.resumed, provenance.threads) == (1, 2)
+    assert provenance.started == provenance.takes[0].started
+
+
+def test_an_interruption_after_the_end_leaves_the_record(
+    make_recipe: MakeRecipe, open_source: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe()
+    source, store = open_source(recipe), Store(tmp_path)
+    planned = _planned(recipe, source, store, "relu")
+    real = Store.write
+
+    def interrupted(self: Store, path: Path, record: RunRecord) -> None:
+        real(self, path, record)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(planned, source=source, store=store, device=CPU)
+    assert store.read(planned.path).status == "completed"
 
 
 def test_accumulated_parts_make_the_gradient_of_the_whole(make_recipe: MakeRecipe, open_source: Open) -> None:
