@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+FORMATS = ("markdown", "latex", "csv", "json", "terminal")
 _RECIPES = "recipe names or paths, and overrides such as train.lr=0.1"
 _SELECTION = "recipe names or paths, record files, and overrides such as train.lr=0.1"
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="paper, lite or smoke  [default: lite]")]
@@ -42,24 +43,44 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 At = Annotated[str, typer.Option("--at", help="last, best-val or best-test")]
 Weights = Annotated[str, typer.Option("--weights", help="raw, or ema for their moving average")]
 Arms = Annotated[list[str] | None, typer.Option("--arm", help="only this arm; may be repeated")]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", help="at most this many training and test images, stratified")
+]
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
 ]
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from actbench import __version__
+
+        print(f"actbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def actbench(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Takes the options that stand before a command."""
+
+
 @app.command()
 def train(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
     profile: Profile = None,
-    seeds: Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")] = None,
+    seeds: Seeds = None,
     arm: Arms = None,
     device: Device = "auto",
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="at most this many training and test images, stratified")
-    ] = None,
+    limit: Limit = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
     ] = False,
@@ -74,7 +95,10 @@ def train(
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
     ] = True,
 ) -> None:
-    """Train every arm of the recipes over their seeds; what is stored already is not trained again."""
+    """Train recipes; what is stored is not trained again.
+
+    Every arm over its seeds, the first seed of every arm first.
+    """
     from actbench.commands.train import TrainRequest
     from actbench.commands.train import train as command
 
@@ -98,29 +122,36 @@ def train(
 
 @app.command("eval")
 def eval_(
-    references: Annotated[
-        list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help="what to evaluate")
-    ],
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help=_SELECTION)],
     profile: Profile = None,
+    arm: Arms = None,
+    limit: Limit = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="evaluate the merged inference form")] = False,
     split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
     at: At = "last",
-    weights: Weights = "raw",
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="raw, or ema for their average  [default: raw, or the checkpoint's]"),
+    ] = None,
     device: Device = "auto",
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Evaluate stored weights again, in training or in deploy form."""
+    """Evaluate stored weights again, in training or deploy form."""
     from actbench.commands.eval import EvalRequest, evaluate_stored
 
+    references, overrides = _split(arguments)
     request = EvalRequest(
-        references=tuple(references),
+        references=references,
+        overrides=overrides,
         profile=_profile(profile),
+        limit=limit,
+        arms=tuple(arm or ()),
         deploy=deploy,
         split=_choice("--split", split, ("val", "test")),
-        at=_choice("--at", at, ("last", "best-val", "best-test")),
-        weights=_choice("--weights", weights, ("raw", "ema")),
+        which=_which(at),
+        weights=None if weights is None else _choice("--weights", weights, ("raw", "ema")),
         device=device,
         data_dir=data_dir,
         results_dir=results_dir,
@@ -133,6 +164,8 @@ def compare(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
     profile: Profile = None,
     arm: Arms = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
     baseline: Baselines = None,
     at: At = "last",
     weights: Weights = "raw",
@@ -140,7 +173,10 @@ def compare(
     check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare stored runs: accuracy with its interval, gaps to the baselines, cost, the paper's own value."""
+    """Compare stored runs: the gain, how sure, at what cost.
+
+    Accuracy with its interval, gaps to the baselines, cost, and the paper's own values.
+    """
     from actbench.commands.compare import compare as command
 
     references, overrides = _split(arguments)
@@ -150,6 +186,8 @@ def compare(
             profile=_profile(profile),
             overrides=overrides,
             arms=arm or (),
+            seeds=seeds,
+            limit=limit,
             baselines=baseline or (),
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
@@ -164,8 +202,13 @@ def compare(
 def export_table(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
     table_format: Annotated[
-        str, typer.Option("--format", "-f", help="markdown, latex, csv, json or terminal")
-    ] = "markdown",
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="markdown, latex, csv, json or terminal  [default: by the file's suffix, else markdown]",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="file to write; in a markdown file, between its markers"),
@@ -173,24 +216,28 @@ def export_table(
     check: Annotated[Path | None, typer.Option("--check", help="exit 4 if this file is stale")] = None,
     profile: Profile = None,
     arm: Arms = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
     baseline: Baselines = None,
     at: At = "last",
     weights: Weights = "raw",
     results_dir: ResultsDir = Path("results"),
 ) -> None:
-    """Write the table of `compare` as markdown, LaTeX, CSV or JSON."""
+    """Write compare's table as markdown, LaTeX, CSV or JSON."""
     from actbench.commands.export_table import export_table as command
 
     references, overrides = _split(arguments)
     _run(
         lambda: command(
             references,
-            format=_choice("--format", table_format, ("markdown", "latex", "csv", "json", "terminal")),
+            format=None if table_format is None else _choice("--format", table_format, FORMATS),
             output=output,
             check=check,
             profile=_profile(profile),
             overrides=overrides,
             arms=arm or (),
+            seeds=seeds,
+            limit=limit,
             baselines=baseline or (),
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
@@ -208,7 +255,10 @@ def ls(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """List recipes, arms (activations), models, data sets, papers, claims or stored runs."""
+    """List recipes, arms, models, data, papers, claims or runs.
+
+    Arms are activations with their options; runs are those stored.
+    """
     from actbench.commands.ls import ls as command
 
     _run(lambda: command(kind, results_dir=results_dir), as_json)
@@ -224,7 +274,7 @@ def show(
     schema: Annotated[bool, typer.Option("--schema", help="the JSON Schema of recipe files")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a recipe: its text, or its values under a profile, or the format of all recipes."""
+    """Show a recipe's text, its values, or the format of all."""
     from actbench.commands.show import show as command
 
     references, overrides = _split(arguments) if arguments else ((), ())
@@ -263,7 +313,7 @@ def validate(
     profile: Profile = None,
     as_json: Json = False,
 ) -> None:
-    """Check recipes in all their profiles without training; every mistake is told with its line."""
+    """Check recipes in all profiles; tell every mistake's line."""
     from actbench.commands.validate import validate as command
 
     references, overrides = _split(arguments)
@@ -351,11 +401,20 @@ def _run(command: "Callable[[], Outcome]", as_json: bool) -> None:
         raise typer.Exit(130) from None
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    text = outcome.text
     if as_json:
-        print(json.dumps(_plain(outcome.document), indent=1, allow_nan=False))
-    elif outcome.text:
-        print(outcome.text)
+        text = json.dumps(_plain(outcome.document), indent=1, ensure_ascii=False, allow_nan=False)
+    _print(text)
     raise typer.Exit(outcome.exit_code)
+
+
+def _print(text: str) -> None:
+    """Writes the text with one newline behind it, and at once: a reader that has gone is noticed only then."""
+    try:
+        print(text, end="" if text.endswith("\n") or not text else "\n", flush=True)
+    except BrokenPipeError:
+        # The reader (head, less) has read enough: no error of ours, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(value: object) -> object:
@@ -381,7 +440,3 @@ def main() -> None:
     except ActbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: not our error, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

@@ -7,6 +7,7 @@ Imports no torch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from actbench.papers.reported import Claim, Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import Cost, DataFacts, RunRecord, Weights, Which
+from actbench.store import StoredRun
 
 Clock = Literal["cpu", "wall"]
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
@@ -28,8 +30,18 @@ class Selection:
     """What goes into one table: the plan (which arms and seeds belong to it) and the runs there are."""
 
     plan: Recipe
-    runs: tuple[RunRecord, ...]
+    stored: tuple[StoredRun, ...]
+    """The runs with their files; at least one."""
     origin: Origin
+
+    @property
+    def runs(self) -> tuple[RunRecord, ...]:
+        return tuple(run.record for run in self.stored)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of `runs`, in the same order."""
+        return tuple(run.path for run in self.stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +52,7 @@ class Gap:
     difference: stats.Estimate | None
     """None where either side has no completed run, and for the baseline against itself."""
     detectable: float | None
-    """The smallest true difference that these seeds could have shown; only for pairs."""
+    """The smallest true difference that these seeds could have shown; only for pairs that differ in it."""
     reported: tuple[Reported, ...]
     """The paper's gain against this very baseline."""
 
@@ -86,10 +98,6 @@ class Group:
 class Comparison:
     groups: tuple[Group, ...]
 
-    @property
-    def is_complete(self) -> bool:
-        return not any(row.missing_seeds for group in self.groups for row in group.rows)
-
 
 def compare(
     selections: Sequence[Selection],
@@ -113,7 +121,7 @@ def _group(
     selection: Selection, papers: Mapping[str, Paper], asked: tuple[str, ...], which: Which, weights: Weights
 ) -> Group:
     plan = selection.plan
-    check_footing(selection.runs, selection.origin)
+    check_footing(selection.stored, selection.origin)
     paper = papers[plan.paper] if plan.paper else None
     if paper and plan.table:
         paper.table(plan.table)  # a misspelt id would only look like a paper without values

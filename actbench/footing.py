@@ -2,149 +2,158 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from actbench.errors import NotComparableError
-from actbench.recipe.hashing import arm_settings, flatten, footing_settings
+from actbench.recipe.differences import (
+    arm_settings_to_type,
+    differing_arm_settings,
+    differing_settings,
+    settings_to_type,
+    shown_difference,
+)
+from actbench.recipe.hashing import arm_settings
 from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import RunRecord
+from actbench.store import StoredRun
 
-MAX_KEYS = 3
-"""How many differing keys a message names."""
 DEFAULT_RESULTS = Path("results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a person would type to train the runs of a selection."""
+    """What a person typed, or would type, to train the runs of a selection."""
 
     reference: str
     profile: Profile
     overrides: tuple[str, ...] = ()
+    limit: int | None = None
+    seeds: str | None = None
+    arms: tuple[str, ...] = ()
     results_dir: Path = DEFAULT_RESULTS
     current: Recipe | None = None
-    """The recipe as `reference` reads now; None where only records were named."""
+    """What all this makes of the recipe now; None where no such recipe can be read."""
 
-    def command(
-        self, *, arms: Iterable[str] = (), seeds: Iterable[int] = (), overrides: Sequence[str] = ()
+    def command(self) -> str:
+        """The `actbench train` command for all that was asked for; what is stored it does not train again."""
+        return self._command(self.arms, self.seeds, self.limit, self.overrides)
+
+    def commands(
+        self, target: Recipe, arms: Mapping[str, Arm], runs: Collection[tuple[str, int]]
+    ) -> list[str]:
+        """The commands that train exactly these (arm, seed) runs on the footing of `target`.
+
+        One for each set of seeds that arms share. None where words cannot make these runs of the recipe as
+        it stands: it cannot be read, has no such arm, or has variants that the words would change as well.
+        """
+        words = self._words(target, arms, sorted({arm for arm, _ in runs}))
+        if words is None:
+            return []
+        kept = [text for text in self.overrides if text.partition("=")[0].strip() != "seeds"]
+        seeds_of: dict[str, set[int]] = {}
+        for arm, seed in runs:
+            seeds_of.setdefault(arm, set()).add(seed)
+        arms_of: dict[tuple[int, ...], list[str]] = {}
+        for arm, seeds in sorted(seeds_of.items()):
+            arms_of.setdefault(tuple(sorted(seeds)), []).append(arm)
+        return [
+            self._command(names, ",".join(map(str, seeds)), target.limit, [*kept, *words])
+            for seeds, names in arms_of.items()
+        ]
+
+    def _words(self, target: Recipe, arms: Mapping[str, Arm], names: Sequence[str]) -> list[str] | None:
+        if self.current is None:
+            return None
+        words = settings_to_type(target, self.current)
+        for name in names:
+            more = arm_settings_to_type(arms[name], self.current)
+            if more is None:
+                return None
+            words += more
+        return None if words and target.variant else words
+
+    def _command(
+        self, arms: Iterable[str], seeds: str | None, limit: int | None, overrides: Sequence[str]
     ) -> str:
-        """The `actbench train` command for these arms and seeds; for all of them where none are named."""
         words = ["actbench", "train", self.reference, "--profile", self.profile]
         for arm in arms:
             words += ["--arm", arm]
-        numbers = ",".join(str(seed) for seed in seeds)
-        words += ["--seeds", numbers] if numbers else []
+        words += ["--seeds", seeds] if seeds else []
+        words += ["--limit", str(limit)] if limit else []
         words += ["--results-dir", str(self.results_dir)] if self.results_dir != DEFAULT_RESULTS else []
-        return shlex.join([*words, *self.overrides, *overrides])
+        return shlex.join([*words, *overrides])
 
 
-def commands(origin: Origin, runs: Iterable[tuple[str, int]], overrides: Sequence[str] = ()) -> list[str]:
-    """The commands that train exactly these (arm, seed) runs: one for each set of seeds that arms share."""
-    seeds_of: dict[str, set[int]] = {}
-    for arm, seed in runs:
-        seeds_of.setdefault(arm, set()).add(seed)
-    arms_of: dict[tuple[int, ...], list[str]] = {}
-    for arm, seeds in sorted(seeds_of.items()):
-        arms_of.setdefault(tuple(sorted(seeds)), []).append(arm)
-    return [origin.command(arms=arms, seeds=seeds, overrides=overrides) for seeds, arms in arms_of.items()]
-
-
-def differing_settings(first: Recipe, second: Recipe) -> list[str]:
-    """The dotted keys in which what arms share differs, as far as hashes see it."""
-    return _differing(flatten(footing_settings(first)), flatten(footing_settings(second)))
-
-
-def differing_arm_settings(first: Arm, second: Arm) -> list[str]:
-    """The dotted keys in which two arms differ, names apart."""
-    return _differing(flatten(arm_settings(first)), flatten(arm_settings(second)))
-
-
-def shown_difference(keys: Sequence[str], first: Recipe | Arm, second: Recipe | Arm) -> str:
-    """`train.lr 0.1 / 0.2, ...`: the first few keys with both values."""
-    one, two = _everything(first), _everything(second)
-    parts = [f"{key} {_text(_value(one, key)[1])} / {_text(_value(two, key)[1])}" for key in keys[:MAX_KEYS]]
-    if len(keys) > MAX_KEYS:
-        parts.append(f"and {len(keys) - MAX_KEYS} more")
-    return ", ".join(parts)
-
-
-def settings_to_type(target: Recipe, reference: Recipe) -> list[str]:
-    """The words that turn `reference` into a recipe on the footing of `target`."""
-    flat = _everything(target)
-    words: list[str] = []
-    for key in differing_settings(target, reference):
-        path, value = _value(flat, key)
-        words += ["--limit", _text(value)] if path == "limit" else [f"{path}={_text(value)}"]
-    return words
-
-
-def check_footing(runs: Sequence[RunRecord], origin: Origin) -> None:
+def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
     """Raises NotComparableError unless runs share their footing and each arm and run is one thing."""
-    by_footing = _sorted_into(runs, lambda run: run.footing)
+    by_footing = _sorted_into(stored, lambda run: run.footing)
     if len(by_footing) > 1:
-        kept, *others = by_footing
         raise _unequal(
             f"runs of {origin.reference} were not trained on equal footing",
-            kept,
-            others,
+            by_footing,
             origin,
             difference=_footing_difference,
         )
-    for name in sorted({run.arm.name for run in runs}):
-        same_name = [run for run in runs if run.arm.name == name]
+    for name in sorted({run.record.arm.name for run in stored}):
+        same_name = [run for run in stored if run.record.arm.name == name]
         by_arm = _sorted_into(same_name, lambda run: json.dumps(arm_settings(run.arm), sort_keys=True))
         if len(by_arm) > 1:
-            kept, *others = by_arm
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
-                kept,
-                others,
+                by_arm,
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
-        seeds = [run.seed for run in same_name]
+        seeds = [run.record.seed for run in same_name]
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if twice:
+            files = [str(run.path) for run in same_name if run.record.seed == twice[0]]
             raise NotComparableError(
                 f"two records hold the run {origin.reference} {name} seed {twice[0]}",
-                hints=["name the record files to compare, one for each run"],
+                hints=[
+                    f"name the record files to compare, one for each run; of these one: {shlex.join(files)}"
+                ],
             )
 
 
-def _sorted_into(runs: Sequence[RunRecord], key: Callable[[RunRecord], str]) -> list[list[RunRecord]]:
+def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunRecord], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
-    sets: dict[str, list[RunRecord]] = {}
-    for run in sorted(runs, key=lambda run: (run.arm.name, run.seed, run.run)):
-        sets.setdefault(key(run), []).append(run)
+    sets: dict[str, list[StoredRun]] = {}
+    for run in sorted(stored, key=lambda run: (run.record.arm.name, run.record.seed, run.record.run)):
+        sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),
-        key=lambda s: (len(s), max(run.provenance.started for run in s), key(s[0])),
+        key=lambda s: (len(s), max(run.record.provenance.started for run in s), key(s[0].record)),
         reverse=True,
     )
 
 
 def _unequal(
     message: str,
-    kept: list[RunRecord],
-    others: list[list[RunRecord]],
+    sets: list[list[StoredRun]],
     origin: Origin,
     *,
     difference: Callable[[RunRecord, RunRecord], str],
 ) -> NotComparableError:
     """The refusal: which keys differ, the smallest set of runs to redo, and the command."""
-    have = {(run.arm.name, run.seed) for run in kept}
-    redo = {(run.arm.name, run.seed) for runs in others for run in runs} - have
-    differences = [f"{_members(kept)} against {_members(o)}: {difference(kept[0], o[0])}" for o in others[:2]]
+    kept, *others = sets
+    first = kept[0].record
+    have = _members(kept)
+    redo = {member for runs in others for member in _members(runs)} - have
+    differences = [
+        f"{_shown(have)} against {_shown(_members(runs))}: {difference(first, runs[0].record)}"
+        for runs in others[:2]
+    ]
     if not redo:
-        return NotComparableError(
-            message,
-            hints=[*differences, f"the first {len(kept)} are a whole set: name their record files alone"],
-        )
-    fixes = settings_to_type(kept[0].recipe, origin.current or others[0][0].recipe)
-    what = f"the smallest set to train again: {_runs(redo)}"
-    return NotComparableError(message, hints=[*differences, what, *commands(origin, redo, fixes)])
+        files = shlex.join(str(run.path) for run in kept)
+        whole = f"the first {len(kept)} are a whole set: name their record files alone"
+        return NotComparableError(message, hints=[*differences, whole, files])
+    arms = {run.record.arm.name: run.record.arm for runs in (*reversed(others), kept) for run in runs}
+    what = f"the smallest set to train again: {_shown(redo)}"
+    commands = origin.commands(first.recipe, arms, redo)
+    return NotComparableError(message, hints=[*differences, what, *commands])
 
 
 def _footing_difference(first: RunRecord, second: RunRecord) -> str:
@@ -159,31 +168,11 @@ def _footing_difference(first: RunRecord, second: RunRecord) -> str:
     )
 
 
-def _differing(first: dict[str, object], second: dict[str, object]) -> list[str]:
-    missing = object()
-    return sorted(k for k in first.keys() | second.keys() if first.get(k, missing) != second.get(k, missing))
+def _members(stored: Iterable[StoredRun]) -> set[tuple[str, int]]:
+    return {(run.record.arm.name, run.record.seed) for run in stored}
 
 
-def _everything(settings: Recipe | Arm) -> dict[str, object]:
-    return flatten(settings.model_dump(mode="json"))
-
-
-def _value(flat: dict[str, object], key: str) -> tuple[str, object]:
-    """The key's value; for a key inside a block that is null, the block and null."""
-    while key not in flat and "." in key:
-        key = key.rpartition(".")[0]
-    return key, flat.get(key)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _members(runs: Sequence[RunRecord]) -> str:
-    return _runs({(run.arm.name, run.seed) for run in runs})
-
-
-def _runs(runs: Iterable[tuple[str, int]]) -> str:
+def _shown(runs: Iterable[tuple[str, int]]) -> str:
     seeds: dict[str, list[str]] = {}
     for arm, seed in sorted(runs):
         seeds.setdefault(arm, []).append(str(seed))

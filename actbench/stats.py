@@ -9,6 +9,7 @@ used.
 from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
+from sys import float_info
 from typing import NamedTuple
 
 
@@ -33,6 +34,11 @@ class Estimate(NamedTuple):
     degrees_of_freedom: float | None
     paired: bool | None = None
     """For a difference: whether seeds were paired."""
+
+    @property
+    def is_level(self) -> bool:
+        """Whether several values were equal: an interval of no width, which says nothing of further values."""
+        return self.interval is not None and self.interval.low == self.interval.high
 
 
 def mean(values: Sequence[float]) -> float:
@@ -63,6 +69,9 @@ def mean_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate
 def paired_difference(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Mean of first - second over pairs of equal seeds, with the paired t interval."""
     differences = [a - b for a, b in zip(first, second, strict=True)]
+    rounding = 4 * float_info.epsilon * max(map(abs, (*first, *second)))
+    if max(differences) - min(differences) <= rounding:  # equal but for the last bits of 0.51 - 0.5
+        differences = [mean(differences)] * len(differences)
     return mean_estimate(differences, confidence)._replace(paired=True)
 
 
@@ -86,12 +95,11 @@ def welch_difference(first: Sequence[float], second: Sequence[float], confidence
 def detectable_difference(spread: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """The smallest true difference that a two-sided paired t-test over n pairs finds with that power.
 
-    `spread` is the standard deviation of the pairs' differences; the result has its unit. None for n < 2.
+    `spread` is the standard deviation of the pairs' differences; the result has its unit. None for n < 2, and
+    for equal differences: whatever spread further pairs have, these do not show it.
     """
-    if n < 2:
+    if n < 2 or spread == 0:
         return None
-    if spread == 0:
-        return 0.0
     low, high = 0.0, 1.0
     while _paired_power(high, n, alpha) < power:
         low, high = high, 2 * high

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,11 @@ WRONG = [
     (["train", "demo_digits", "--seeds", "3..1"], 2, "3..1"),
     (["train", "demo_digits", "--seeds", "a"], 2, "seeds"),
     (["train", "demo_digits", "--seeds", "-1"], 2, "seeds"),
+    (["train", "demo_digits", "--seeds", "0", "seeds=1"], 2, "seeds are given twice"),
+    (["train", "demo_digits", "train.lr", "0.1"], 2, "train.lr=VALUE"),
+    (["train", "demo_digits", "arms=[]"], 2, "choose arms with --arm"),
+    (["train", "demo_digits", "paper=lsul"], 2, "did you mean 'lslu'?"),
+    (["validate", "demo_digits", "baselines=[rely]"], 2, "did you mean 'relu'?"),
     (["train", "demo_digits", "--arm", "lsul"], 2, "did you mean 'lslu'?"),
     (["train", "demo_digits", "train.lr=-1"], 2, "train.lr"),
     (["train", "demo_digits", "train.lr=nan"], 2, "train.lr"),
@@ -35,7 +41,7 @@ WRONG = [
     (["train", "demo_digits", "--device", "cuda:99"], 2, "not on this machine"),
     (["train", "lslu_vanillanet_c100"], 2, "cifar-100-python"),
     (["train", "lslu_silkworm"], 2, "silkworm"),
-    (["eval", "demo_digits"], 2, "no finished run"),
+    (["eval", "demo_digits"], 4, "actbench train demo_digits"),
     (["eval", "none.pt"], 2, "no checkpoint"),
     (["eval", "none.json"], 2, "none.json"),
     (["eval", "demo_digits", "--split", "train"], 2, "known: val, test"),
@@ -45,10 +51,12 @@ WRONG = [
     (["compare", "demo_digits", "--weights", "avg"], 2, "known: raw, ema"),
     (["export-table", "demo_digits", "--format", "word"], 2, "known: markdown, latex"),
     (["export-table", "demo_digits"], 4, "actbench train demo_digits"),
+    (["export-table", "demo_digits", "-o", "a.md", "--check", "a.md"], 2, "give one"),
     (["ls", "recipe"], 2, "recipes"),
     (["show"], 2, "no recipe named"),
     (["show", "nonesuch"], 2, "known: demo_digits"),
     (["cp", "demo_digits"], 2, "--name"),
+    (["cp", "demo_digits", "foo"], 2, "--name foo"),
     (["cp", "nonesuch", "--name", "x"], 2, "nonesuch"),
     (["validate", "nonesuch"], 2, "nonesuch"),
 ]
@@ -126,10 +134,11 @@ def test_the_same_command_again_trains_nothing_and_force_keeps_the_old(
     assert len(list(path.parent.glob("*.superseded-1"))) == 1
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    import sys
-
-    shell = f"{sys.executable} -m actbench show --schema | head -1; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("command", ["show --schema", "ls arms", "ls arms --json"])
+@pytest.mark.parametrize("reader", ["true", "head -1"])
+def test_a_closed_pipe_is_no_error(command: str, reader: str, tmp_path: Path) -> None:
+    # `sleep` lets the reader go first.
+    shell = f"(sleep 0.2; {sys.executable} -m actbench {command}) | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", shell], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
     )

@@ -14,6 +14,7 @@ from actbench.footing import Origin
 from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.store import StoredRun
 
 MakeRecipe = Callable[..., Recipe]
 MakeRun = Callable[..., RunRecord]
@@ -27,8 +28,9 @@ COUNTS = {
 
 
 def selection(plan: Recipe, runs: list[RunRecord], current: Recipe | None = None) -> Selection:
-    origin = Origin(reference=plan.name, profile=plan.profile, current=current)
-    return Selection(plan=plan, runs=tuple(runs), origin=origin)
+    origin = Origin(reference=plan.name, profile=plan.profile, current=current or plan)
+    stored = tuple(StoredRun(Path(f"{number}.json"), run) for number, run in enumerate(runs))
+    return Selection(plan=plan, stored=stored, origin=origin)
 
 
 def all_runs(recipe: Recipe, make_run: MakeRun, **options: Any) -> list[RunRecord]:
@@ -92,7 +94,9 @@ def test_one_seed_has_no_interval(make_recipe: MakeRecipe, make_run: MakeRun) ->
     assert lslu.gaps[0].detectable is None
 
 
-def test_equal_results_have_an_interval_of_width_zero(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+def test_equal_results_are_level_and_show_no_detectable_difference(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
     recipe = make_recipe()
     group = compared(recipe, [make_run(recipe, arm, seed, 5000) for arm in COUNTS for seed in range(3)])
     lslu = row_of(group, "lslu")
@@ -100,7 +104,8 @@ def test_equal_results_have_an_interval_of_width_zero(make_recipe: MakeRecipe, m
     assert lslu.accuracy.interval == (0.5, 0.5)
     assert lslu.gaps[0].difference is not None
     assert lslu.gaps[0].difference.interval == (0.0, 0.0)
-    assert lslu.gaps[0].detectable == 0.0
+    assert lslu.gaps[0].difference.is_level
+    assert lslu.gaps[0].detectable is None
 
 
 def test_diverged_runs_are_counted_and_seeds_then_do_not_pair(
@@ -133,10 +138,7 @@ def test_runs_that_failed_or_are_absent_are_missing(make_recipe: MakeRecipe, mak
     recipe = make_recipe()
     runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "series" or run.seed == 0]
     runs.append(make_run(recipe, "series", 2, status="failed"))
-    comparison = compare([selection(recipe, runs)], papers={})
-    assert row_of(one_group(comparison), "series").missing_seeds == (1, 2)
-    assert not comparison.is_complete
-    assert compare([selection(recipe, all_runs(recipe, make_run))], papers={}).is_complete
+    assert row_of(compared(recipe, runs), "series").missing_seeds == (1, 2)
 
 
 def test_cpu_time_goes_before_wall_time_where_every_run_has_it(
@@ -241,7 +243,7 @@ def test_unequal_footing_is_refused_with_keys_and_the_smallest_set_to_redo(
     runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "lslu"]
     runs += [make_run(other, "lslu", seed, 5000) for seed in (0, 1)]
     with pytest.raises(NotComparableError) as caught:
-        compared(recipe, runs)
+        compare([selection(recipe, runs, current=other)], papers={})
     assert caught.value.exit_code == 4
     assert str(caught.value) == (
         "runs of lslu_c100 were not trained on equal footing\n"
@@ -262,9 +264,62 @@ def test_the_command_to_redo_starts_from_the_recipe_as_it_stands(
     with pytest.raises(NotComparableError) as caught:
         compare([selection(other, runs, current=now)], papers={})
     assert str(caught.value).splitlines()[-1] == (
-        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 "
-        "--limit 64 train.ema=null train.nesterov=true"
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 --limit 64 "
+        "train.ema=null train.nesterov=true"
     )
+
+
+def redo(kept: Recipe, current: Recipe | None, make_run: MakeRun, arm: str = "lslu") -> list[str]:
+    """The commands told where two runs of relu stand on one footing and one of `arm` on another."""
+    other = kept.model_copy(update={"train": kept.train.model_copy(update={"lr": 0.7})})
+    stored = [make_run(kept, "relu", 0), make_run(kept, "relu", 1), make_run(other, arm, 0)]
+    origin = Origin(
+        reference="mine", profile="lite", current=current, limit=9, seeds="0,1", overrides=("seeds=0", "title=x"),
+        results_dir=Path("else where"),
+    )  # fmt: skip
+    files = tuple(StoredRun(Path("run.json"), run) for run in stored)
+    with pytest.raises(NotComparableError) as caught:
+        compare([Selection(plan=kept, stored=files, origin=origin)], papers={})
+    lines = str(caught.value).splitlines()
+    return [
+        line.strip() for line in lines[lines.index("  the smallest set to train again: lslu seed 0") + 1 :]
+    ]
+
+
+def test_the_command_to_redo_says_all_that_differs_and_where_it_goes(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    kept = make_recipe()
+    start = "actbench train mine --profile lite --arm lslu --seeds 0"
+    end = "--results-dir 'else where' title=x"
+    assert redo(kept, kept, make_run) == [f"{start} {end}"]
+    resnet = make_recipe(
+        data={"name": "synthetic", "size": 16},
+        model={"name": "resnet", "width": 8},
+        input={"size": 16},
+        limit=64,
+    )
+    assert redo(resnet, kept, make_run) == [
+        f"{start} --limit 64 {end} data.name=synthetic data.size=16 input.size=16 model.name=resnet model.width=8"
+    ]
+    stopping = make_recipe(train={"epochs": 30, "lr": 0.1, "early_stopping": {}})
+    assert redo(stopping, kept, make_run) == [
+        f"""{start} {end} 'train.early_stopping={{"patience": 10, "min_delta": 0.0}}'"""
+    ]
+    assert redo(kept, stopping, make_run) == [f"{start} {end} train.early_stopping=null"]
+    arms = [{"name": name, "activation": name} for name in ("relu", "swish")]
+    other = {"name": "lslu", "activation": "series", "options": {"n": 5}, "sites": "stem"}
+    assert redo(kept, make_recipe(arms=[*arms, other]), make_run) == [
+        f"{start} {end} arms.lslu.activation=lslu arms.lslu.sites=all"
+    ]
+
+
+def test_no_command_is_told_that_would_not_make_the_runs(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    kept = make_recipe()
+    assert redo(kept, None, make_run) == []
+    assert redo(kept, make_recipe(arms=[{"name": "relu", "activation": "relu"}]), make_run) == []
+    changed = make_recipe(variant="low", train={"epochs": 3, "lr": 0.1})
+    assert redo(make_recipe(variant="low"), changed, make_run) == []
 
 
 def test_other_data_under_the_same_settings_is_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
@@ -292,17 +347,20 @@ def test_two_arms_of_one_name_are_refused(make_recipe: MakeRecipe, make_run: Mak
 def test_a_whole_set_beside_another_needs_no_training(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
     recipe, other = make_recipe(), make_recipe(train={"epochs": 20, "lr": 0.1})
     runs = [*all_runs(recipe, make_run), make_run(other, "relu", 0)]
-    with pytest.raises(
-        NotComparableError, match="the first 12 are a whole set: name their record files alone"
-    ):
+    with pytest.raises(NotComparableError) as caught:
         compared(recipe, runs)
+    assert str(caught.value).splitlines()[-2:] == [
+        "  the first 12 are a whole set: name their record files alone",
+        "  9.json 10.json 11.json 0.json 1.json 2.json 6.json 7.json 8.json 3.json 4.json 5.json",
+    ]
 
 
 def test_the_same_run_twice_is_refused(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
     recipe = make_recipe()
     runs = [*all_runs(recipe, make_run), make_run(recipe, "relu", 1, 4000)]
-    with pytest.raises(NotComparableError, match="two records hold the run lslu_c100 relu seed 1"):
+    with pytest.raises(NotComparableError, match="two records hold the run lslu_c100 relu seed 1") as caught:
         compared(recipe, runs)
+    assert "of these one: 1.json 12.json" in str(caught.value)
 
 
 def test_reading_loads_no_torch_and_no_heavy_statistics() -> None:

@@ -81,7 +81,20 @@ def test_zero_variance_has_an_interval_of_width_zero() -> None:
     assert stats.mean_estimate([0.5] * 3).interval == (0.5, 0.5)
     assert stats.paired_difference([0.5, 0.75], [0.25, 0.5]).interval == (0.25, 0.25)
     assert stats.welch_difference([0.5] * 3, [0.25] * 4).interval == (0.25, 0.25)
-    assert stats.detectable_difference(0.0, 5) == 0.0
+    assert stats.mean_estimate([0.5] * 3).is_level
+    assert not stats.mean_estimate([0.5, 0.6]).is_level
+    assert not stats.mean_estimate([0.5]).is_level
+
+
+def test_equal_differences_are_level_in_spite_of_rounding() -> None:
+    first, second = [0.51, 0.52, 0.05], [0.5, 0.51, 0.04]
+    assert len({a - b for a, b in zip(first, second, strict=True)}) > 1
+    assert stats.paired_difference(first, second).is_level
+    assert not stats.paired_difference([0.51, 0.5201, 0.05], second).is_level
+
+
+def test_no_spread_states_no_detectable_difference() -> None:
+    assert stats.detectable_difference(0.0, 5) is None
 
 
 def test_one_side_without_variance_leaves_the_other_sides_freedom() -> None:

@@ -12,7 +12,6 @@ class PhaseChange(NamedTuple):
 
     reset: tuple[nn.Parameter, ...]
     """Parameters whose optimiser state and moving average start anew."""
-    graph_changed: bool
     note: str
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from actbench.commands.outcome import Outcome
 from actbench.compare import compare as compare_runs
@@ -25,6 +26,8 @@ def compare(
     which: Which = "last",
     weights: Weights = "raw",
     results_dir: Path = Path("results"),
+    limit: int | None = None,
+    seeds: str | None = None,
     check: bool = False,
 ) -> Outcome:
     """Compares what the references name: recipes, record files or folders of them.
@@ -32,22 +35,35 @@ def compare(
     Raises NotComparableError where runs may not stand in one table, where there are none, and, under `check`,
     where the selection is not complete.
     """
-    tables, warnings, exit_code = tables_of(
-        Sources(references, profile, overrides, results_dir, arms),
+    made = tables_of(
+        Sources(references, profile, overrides, results_dir, arms, limit, seeds),
         baselines=baselines,
         which=which,
         weights=weights,
         check=check,
     )
+    document = {**json.document(made.tables), "complete": made.complete, "warnings": list(made.warnings)}
     return Outcome(
-        text=terminal.render(tables), document=json.document(tables), warnings=warnings, exit_code=exit_code
+        text=terminal.render(made.tables),
+        document=document,
+        warnings=made.warnings,
+        exit_code=made.exit_code,
     )
+
+
+class Tables(NamedTuple):
+    tables: list[Table]
+    warnings: tuple[str, ...]
+    complete: bool
+    """Whether every planned run is there."""
+    exit_code: int
+    """4 where a damaged record left the selection incomplete."""
 
 
 def tables_of(
     sources: Sources, *, baselines: Sequence[str], which: Which, weights: Weights, check: bool
-) -> tuple[list[Table], tuple[str, ...], int]:
-    """The tables, the warnings, and the exit code: 4 where a damaged record left the selection incomplete."""
+) -> Tables:
+    """The tables of what the sources name, and what must be said about them."""
     selected = select(sources)
     keys = sorted({selection.plan.paper for selection in selected.selections if selection.plan.paper})
     comparison = compare_runs(
@@ -59,5 +75,9 @@ def tables_of(
     )
     if check and selected.incomplete:
         raise NotComparableError("the selection is not complete", hints=selected.warnings)
-    exit_code = NotComparableError.exit_code if selected.damaged and selected.incomplete else 0
-    return build_tables(comparison), tuple(selected.warnings), exit_code
+    return Tables(
+        tables=build_tables(comparison),
+        warnings=tuple(selected.warnings),
+        complete=not selected.incomplete,
+        exit_code=NotComparableError.exit_code if selected.damaged and selected.incomplete else 0,
+    )

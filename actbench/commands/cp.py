@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +13,7 @@ from actbench.errors import ActbenchError
 from actbench.recipe.convert import shown
 from actbench.recipe.document import find_base
 from actbench.recipe.edit import replace_scalar, scalar_text
-from actbench.recipe.find import SUFFIXES, find_recipe
+from actbench.recipe.find import SUFFIXES, find_recipe, local_recipes
 from actbench.recipe.load import load_profiles
 from actbench.recipe.schema import Name
 
@@ -26,14 +28,15 @@ def cp(
     if target.exists() and not force:
         raise ActbenchError(f"{shown(target)} exists already", hints=["overwrite it with --force"])
     text = replace_scalar(source.read_text(encoding="utf-8-sig"), "name", target.stem)
-    text = _with_base(text, source, target)
+    text = _with_commands(_with_base(text, source, target), source.stem, target.stem)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ActbenchError(f"cannot write {shown(target)}: {error.strerror}") from error
+    reference = target.stem if local_recipes().get(target.stem) == target else str(target)
     return Outcome(
-        text=f"copied {source.stem} to {shown(target)}",
+        text=f"copied {source.stem} to {shown(target)}; next: actbench validate {shlex.quote(reference)}",
         document={"source": str(source), "path": str(target), "name": target.stem},
     )
 
@@ -49,7 +52,8 @@ def _target(source: Path, destination: str | None, name: str | None) -> Path:
             )
         path = path / f"{stem}.yaml"
     elif path.suffix not in SUFFIXES:
-        raise _usage(f"a recipe's file ends in .yaml, which {destination!r} does not")
+        hint = f"actbench cp {source.stem} --name {shlex.quote(path.name)}"
+        raise _usage(f"a recipe's file ends in .yaml, which {destination!r} does not", hint)
     else:
         stem = path.stem
         if name not in (None, stem):
@@ -79,3 +83,12 @@ def _with_base(text: str, source: Path, target: Path) -> str:
         pass
     # A path of letters and slashes alone needs no quotes; json's are YAML's as well.
     return replace_scalar(text, "base", json.dumps(os.path.relpath(meant, target.parent.resolve())))
+
+
+def _with_commands(text: str, old: str, new: str) -> str:
+    """The text with the new name in the commands that comments tell."""
+    name = re.compile(rf"(?<![\w./-]){re.escape(old)}(?![\w/-]|\.\w)")
+    return "\n".join(
+        name.sub(new, line) if line.lstrip().startswith("#") and "actbench " in line else line
+        for line in text.split("\n")
+    )

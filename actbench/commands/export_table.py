@@ -7,6 +7,7 @@ from pathlib import Path
 from actbench.commands.compare import tables_of
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, NotComparableError
+from actbench.footing import DEFAULT_RESULTS
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.selection import Sources
@@ -15,11 +16,19 @@ from actbench.tables import json, markdown
 from actbench.tables.formats import RENDERERS, Format
 from actbench.tables.table import Table
 
+_SUFFIXES: dict[str, Format] = {
+    ".md": "markdown",
+    ".tex": "latex",
+    ".csv": "csv",
+    ".json": "json",
+    ".txt": "terminal",
+}
+
 
 def export_table(
     references: Sequence[str],
     *,
-    format: Format = "markdown",
+    format: Format | None = None,
     output: Path | None = None,
     check: Path | None = None,
     profile: Profile | None = None,
@@ -29,34 +38,57 @@ def export_table(
     which: Which = "last",
     weights: Weights = "raw",
     results_dir: Path = Path("results"),
+    limit: int | None = None,
+    seeds: str | None = None,
 ) -> Outcome:
     """Renders the tables as text, or writes them to `output`, or compares them with the file `check`.
 
-    A markdown file keeps everything outside the markers of these recipes. Exit code 4: `check` is stale, or
-    what `compare` gives it for.
+    Without a format the file's suffix tells it; markdown where that tells nothing. A markdown file keeps
+    everything outside the markers of these recipes. Exit code 4: `check` is stale, or what `compare` gives
+    it for.
     """
-    tables, warnings, exit_code = tables_of(
-        Sources(references, profile, overrides, results_dir, arms),
-        baselines=baselines,
-        which=which,
-        weights=weights,
-        check=check is not None,
-    )
-    document = json.document(tables)
+    if output is not None and check is not None:
+        raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
+    file = output or check
+    format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
+    sources = Sources(references, profile, overrides, results_dir, arms, limit, seeds)
+    made = tables_of(sources, baselines=baselines, which=which, weights=weights, check=check is not None)
     if check is not None:
-        if _read(check) == _content(tables, format, check):
-            return Outcome(
-                text=f"{check} is up to date\n", document=document, warnings=warnings, exit_code=exit_code
+        if _read(check) != _content(made.tables, format, check):
+            shown = {
+                "--baseline": baselines,
+                "--at": [] if which == "last" else [which.replace("_", "-")],
+                "--weights": [] if weights == "raw" else [weights],
+            }
+            raise NotComparableError(
+                "stale: the stored runs give another table",
+                where=str(check),
+                hints=[_command(sources, shown, format, check)],
             )
-        words = ["actbench", "export-table", *references, *overrides, "--format", format, "-o", str(check)]
-        command = shlex.join([*words, *(["--profile", profile] if profile else [])])
-        raise NotComparableError(
-            "stale: the stored runs give another table", where=str(check), hints=[command]
-        )
-    if output is not None:
-        _write(output, _content(tables, format, output))
-        return Outcome(text=f"wrote {output}\n", document=document, warnings=warnings, exit_code=exit_code)
-    return Outcome(text=RENDERERS[format](tables), document=document, warnings=warnings, exit_code=exit_code)
+        text = f"{check} is up to date\n"
+    elif output is not None:
+        _write(output, _content(made.tables, format, output))
+        text = f"wrote {output}\n"
+    else:
+        text = RENDERERS[format](made.tables)
+    document = json.document(made.tables)
+    return Outcome(text=text, document=document, warnings=made.warnings, exit_code=made.exit_code)
+
+
+def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, path: Path) -> str:
+    """The command that writes the file anew, every option as it was given."""
+    options: dict[str, Sequence[str]] = {
+        "--format": [format],
+        "-o": [str(path)],
+        "--profile": [sources.profile] if sources.profile else [],
+        "--arm": sources.arms,
+        **shown,
+        "--limit": [str(sources.limit)] if sources.limit else [],
+        "--seeds": [sources.seeds] if sources.seeds else [],
+        "--results-dir": [str(sources.results_dir)] if sources.results_dir != DEFAULT_RESULTS else [],
+    }
+    words = [word for option, values in options.items() for value in values for word in (option, value)]
+    return shlex.join(["actbench", "export-table", *sources.references, *sources.overrides, *words])
 
 
 def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
@@ -64,7 +96,10 @@ def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
     page = _read(path) if format == "markdown" else None
     if page is None:
         return RENDERERS[format](tables).encode()
-    text = page.decode()
+    try:
+        text = page.decode()
+    except UnicodeDecodeError as error:
+        raise ActbenchError("not UTF-8 text", where=str(path)) from error
     for name, block in markdown.blocks(tables).items():
         replaced = markdown.replace_block(text, name, block)
         if replaced is None:

@@ -1,7 +1,8 @@
 """`actbench ls`: what there is, as aligned tables."""
 
+import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
@@ -22,6 +23,9 @@ from actbench.recipe.nearest import name_hints
 class _Listing:
     columns: tuple[str, ...]
     rows: Sequence[Sequence[object]]
+    widths: dict[str, int] = field(default_factory=dict)
+    """Columns whose text is wrapped, so that a line has at most 120 characters; those of width 0 are told by
+    --json alone."""
     empty: str = ""
     """What is said where there are no rows."""
     problems: tuple[Problem, ...] = ()
@@ -34,8 +38,9 @@ def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
         raise ActbenchError(message, where="command line", hints=name_hints(kind, _LISTINGS))
     listing = _LISTINGS[kind](results_dir)
     document = [dict(zip(listing.columns, row, strict=True)) for row in listing.rows]
-    shown = [["-" if cell is None else _cell(cell) for cell in row] for row in listing.rows]
-    table = tabulate(shown, headers=listing.columns, tablefmt="plain", disable_numparse=True)
+    columns = [column for column in listing.columns if listing.widths.get(column) != 0]
+    shown = [[_cell(row[column], listing.widths.get(column)) for column in columns] for row in document]
+    table = tabulate(shown, headers=columns, tablefmt="plain", disable_numparse=True)
     return Outcome(
         text=table if listing.rows else listing.empty,
         document=document,
@@ -43,8 +48,11 @@ def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
     )
 
 
-def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _cell(value: object, width: int | None) -> str:
+    if value is None:
+        return "-"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if width is None else textwrap.fill(text, width, break_on_hyphens=False)
 
 
 def _recipes(_: Path) -> _Listing:
@@ -65,28 +73,31 @@ def _arms(_: Path) -> _Listing:
     rows = [
         [entry.name, _options(entry.options), entry.summary, entry.source] for entry in ACTIVATIONS.values()
     ]
-    return _Listing(columns=("activation", "options", "summary", "source"), rows=rows)
+    widths = {"options": 40, "summary": 60, "source": 0}
+    return _Listing(columns=("activation", "options", "summary", "source"), rows=rows, widths=widths)
 
 
 def _models(_: Path) -> _Listing:
     rows = [[entry.name, _options(entry.options), entry.summary, entry.source] for entry in MODELS.values()]
-    return _Listing(columns=("model", "options", "summary", "source"), rows=rows)
+    widths = {"options": 40, "summary": 60, "source": 0}
+    return _Listing(columns=("model", "options", "summary", "source"), rows=rows, widths=widths)
 
 
 def _data(_: Path) -> _Listing:
     rows = [
         [entry.name, _options(entry.options), entry.summary, entry.layout] for entry in DATA_SETS.values()
     ]
-    return _Listing(columns=("data", "options", "summary", "layout"), rows=rows)
+    widths = {"options": 24, "summary": 30, "layout": 48}
+    return _Listing(columns=("data", "options", "summary", "layout"), rows=rows, widths=widths)
 
 
 def _options(options: type[Options]) -> list[str]:
     """Every option with its default, as a recipe writes it."""
     written: list[str] = []
-    for name, field in options.model_fields.items():
+    for name, declared in options.model_fields.items():
         if name == "name":
             continue
-        default = field.default
+        default = declared.default
         if default is PydanticUndefined:
             written.append(f"{name} (required)")
         else:

@@ -1,9 +1,10 @@
 """Which of a paper's values stand beside which arm. Imports no torch.
 
-A value belongs to an arm with the row's activation at its default options and no declared difference in
-training, in a network of the row's name. Rows of the table that the recipe names come first, on whatever data
-set; then those of the paper's other tables on the recipe's data set. A value that is known to exist and could
-not be read (null) stands beside every option of the activation but its frozen controls.
+A value belongs to an arm with the row's activation at its default options and at all sites, and no declared
+difference in training, in a network of the row's name. Rows of the table that the recipe names come first, on
+whatever data set; then those of the paper's other tables on the recipe's data set. A value that is known to
+exist and could not be read (null) stands beside the activation with any number n of terms, its other options at
+their defaults.
 """
 
 from dataclasses import dataclass
@@ -79,9 +80,10 @@ def reported_values(
 
 
 def is_plain(arm: Arm) -> bool:
-    """Whether the arm is its activation at default options, trained like all the others."""
+    """Whether the arm is its activation at default options and at all sites, trained like all the others."""
     entry = ACTIVATIONS.get(arm.activation)
-    return arm.train == ArmTrain() and arm.options == (entry.options() if entry else NoOptions())
+    default = entry.options() if entry else NoOptions()
+    return arm.options == default and arm.sites == "all" and arm.train == ArmTrain()
 
 
 def _beside(
@@ -108,7 +110,10 @@ def _beside(
 def _fits(arm: Arm, row: ReportedRow) -> bool:
     if row.value is not None:
         return is_plain(arm)
-    return arm.train == ArmTrain() and not getattr(arm.options, "freeze", False)
+    entry = ACTIVATIONS.get(arm.activation)
+    default = entry.options() if entry else NoOptions()
+    same_options = arm.options.model_dump(exclude={"n"}) == default.model_dump(exclude={"n"})
+    return same_options and arm.sites == "all" and arm.train == ArmTrain()
 
 
 def _published_name(model: ModelOptions) -> str:

@@ -5,6 +5,7 @@ null. Values stand in the unit that the paper prints.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -125,11 +126,17 @@ def load_paper(key: str) -> Paper:
     """The paper of that key. Raises ActbenchError for an unknown key (with the nearest) or a wrong file."""
     if key not in paper_keys():
         raise ActbenchError(f"unknown paper {key!r}", hints=name_hints(key, paper_keys()))
-    path = FOLDER / f"{key}.yaml"
+    return _read(FOLDER / f"{key}.yaml")
+
+
+@cache
+def _read(path: Path) -> Paper:
     paper = read_typed(path, Paper)
-    if paper.paper.key != key:
+    if paper.paper.key != path.stem:
         raise ActbenchError(
-            f"the file's name says {key!r}, its key {paper.paper.key!r}", where=str(path), key="paper.key"
+            f"the file's name says {path.stem!r}, its key {paper.paper.key!r}",
+            where=str(path),
+            key="paper.key",
         )
     return paper
 

@@ -9,6 +9,7 @@ from actbench.tables.notes import table_notes
 from actbench.tables.table import Cell, Column, Number, Row, Table
 
 NONE = "-"
+LEVEL = ("equal in", "all seeds")
 
 
 def build_tables(comparison: Comparison) -> list[Table]:
@@ -75,7 +76,9 @@ def _accuracy(row: ArmRow) -> Cell:
     lines: list[str] = []
     if row.accuracy:
         lines.append(_percent(row.accuracy.value))
-        if row.accuracy.interval:
+        if row.accuracy.is_level:
+            lines += LEVEL
+        elif row.accuracy.interval:
             lines[0] += f" ± {_percent(row.accuracy.interval.half_width)}"
         lines.append(f"(n={row.completed})")
     if row.diverged:
@@ -92,11 +95,10 @@ def _accuracy(row: ArmRow) -> Cell:
 
 
 def _gap(gap: Gap, row: ArmRow) -> Cell:
-    reported = _known(gap.reported)
     numbers = {
         **_numbers(gap.difference, "difference"),
         "detectable": gap.detectable,
-        "reported": reported.value if reported else None,
+        "reported": gap.reported[0].value if gap.reported else None,
     }
     if gap.baseline == row.arm.name:
         return Cell((NONE,), numbers)
@@ -105,7 +107,9 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
         lines.append(NONE)
     else:
         lines.append(_signed(gap.difference.value))
-        if gap.difference.interval:
+        if gap.difference.is_level:
+            lines += LEVEL
+        elif gap.difference.interval:
             low, high = gap.difference.interval
             lines.append(f"[{_signed(low)}, {_signed(high)}]")
     lines += [f"({_origin(r)}: {_gain(r)})" for r in gap.reported]
@@ -113,18 +117,12 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
 
 
 def _reported(values: tuple[Reported, ...]) -> Cell:
-    known = _known(values)
-    number: dict[str, Number] = {"value": known.value if known else None}
-    if not values:
-        return Cell((NONE,), number)
-    if known is None:
-        return Cell(("not", "found"), number)
+    known = [r.value for r in values if r.value is not None]
+    number: dict[str, Number] = {"value": known[0] if known else None}
+    if not known:
+        return Cell(("not", "found") if values else (NONE,), number)
     where = {f"on {r.other_data}" for r in values if r.other_data}
-    return Cell((" / ".join(f"{r.value:.2f}" for r in values if r.value is not None), *sorted(where)), number)
-
-
-def _known(values: tuple[Reported, ...]) -> Reported | None:
-    return next((r for r in values if r.value is not None), None)
+    return Cell((" / ".join(f"{value:.2f}" for value in known), *sorted(where)), number)
 
 
 def _origin(reported: Reported) -> str:

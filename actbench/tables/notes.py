@@ -88,9 +88,12 @@ def _intervals(group: Group) -> list[str]:
     notes: list[str] = []
     gaps = [(f"{row.arm.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
     unpaired = [name for name, difference in gaps if difference and not difference.paired]
-    if counts - {1}:
+    estimates = [*(row.accuracy for row in group.rows), *(difference for _, difference in gaps)]
+    if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
         how = ", seeds paired" if any(difference and difference.paired for _, difference in gaps) else ""
         notes.append(f"± and [ ]: 95 % Student-t intervals over n seeds; differences in points{how}.")
+    if any(estimate and estimate.is_level for estimate in estimates):
+        notes.append("Equal in all seeds: no spread to make an interval of; further seeds may still differ.")
     if unpaired:
         notes.append(f"Seeds do not match, so Welch's interval without pairs: {', '.join(unpaired)}.")
     if 1 in counts:
@@ -130,7 +133,7 @@ def _detectable(group: Group) -> list[str]:
 
 
 def _comparisons(group: Group) -> list[str]:
-    notes = [f"No arm {name} in this recipe." for name in group.absent_baselines]
+    notes = [f"No comparison with {name}, which is not among these arms." for name in group.absent_baselines]
     notes.append("params: all parameters, in brackets those of the activations.")
     if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
         notes.append("Step times are left out where none was measured or the hardware differs.")
@@ -163,7 +166,7 @@ def _reported(group: Group) -> list[str]:
 def _values(row: ArmRow) -> list[str]:
     """How sure the values beside an arm are, and gains whose baseline is no arm here."""
     notes = [
-        f"{row.arm.name} in the paper, {_what(r)}: {r.row.certainty or r.table.certainty}."
+        f"{row.arm.name} in the paper, {_what(r)}; certainty: {r.row.certainty or r.table.certainty}."
         for r in (*row.reported, *(r for gap in row.gaps for r in gap.reported))
         if r.value is not None and (r.row.certainty or r.table.certainty)
     ]

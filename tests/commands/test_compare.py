@@ -10,6 +10,7 @@ from actbench.errors import ActbenchError, NotComparableError
 from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Profile, Recipe
 from actbench.record import RunRecord
+from actbench.selection import Sources, select
 from actbench.store import Store
 
 MakeRun = Callable[..., RunRecord]
@@ -103,7 +104,7 @@ def test_without_any_record_the_command_that_makes_them_is_told(bench: Bench) ->
     assert caught.value.exit_code == 4
     where = bench.folder / "elsewhere"
     assert str(caught.value) == (
-        f"no records of mine (profile lite) in {where}\n"
+        f"no records of mine with train.lr=0.2 (profile lite) in {where}\n"
         f"  actbench train mine.yaml --profile lite --results-dir {where} train.lr=0.2"
     )
 
@@ -191,7 +192,7 @@ def test_the_only_profile_with_records_is_taken_and_named(bench: Bench) -> None:
     assert outcome.text.startswith("Synthetic data: shows the tool, not the activation.")
     bench.store_all(profile="paper")
     with pytest.raises(
-        NotComparableError, match=r"under paper and smoke\n  actbench compare mine\.yaml --profile paper"
+        NotComparableError, match=r"under paper and smoke\n  choose one: --profile paper or --profile smoke"
     ):
         compare(["mine.yaml"])
     assert "profile paper" in compare(["mine.yaml"], profile="paper").text
@@ -212,8 +213,25 @@ def test_files_alone_lack_the_other_runs_of_their_plan(bench: Bench) -> None:
     bench.store_all()
     (file,) = Path("results").rglob("relu-seed0-*.json")
     outcome = compare([str(file)])
-    assert outcome.warnings[0].startswith(
-        "incomplete: mine lacks 5 of 6 runs; finish with: actbench train mine"
+    # No recipe of that name can be typed here, so no command is told.
+    assert outcome.warnings == ("incomplete: mine lacks 5 of 6 runs",)
+    assert isinstance(outcome.document, dict)
+    assert outcome.document["complete"] is False
+    assert outcome.document["warnings"] == list(outcome.warnings)
+    (bench.folder / "recipes").mkdir()
+    (bench.folder / "mine.yaml").rename("recipes/mine.yaml")
+    assert compare([str(file)]).warnings == (
+        "incomplete: mine lacks 5 of 6 runs; finish with: actbench train mine --profile lite",
+    )
+
+
+def test_loose_records_of_other_settings_are_finished_on_their_own_footing(bench: Bench) -> None:
+    bench.store_all("train.lr=0.2", "arms.lslu.options.n=5", without=("lslu", 1))
+    (bench.folder / "recipes").mkdir()
+    (bench.folder / "mine.yaml").rename("recipes/mine.yaml")
+    assert compare(["results"]).warnings == (
+        "incomplete: mine lacks 1 of 6 runs; finish with: actbench train mine --profile lite --arm lslu "
+        "--seeds 1 train.lr=0.2 arms.lslu.options.n=5",
     )
 
 
@@ -230,6 +248,80 @@ def test_chosen_arms_make_a_table_of_their_own(bench: Bench) -> None:
     with pytest.raises(ActbenchError, match="mine has no arm 'lsul'") as caught:
         compare(["mine.yaml"], arms=["lsul"])
     assert "did you mean 'lslu'?" in str(caught.value)
+
+
+def test_an_arm_without_records_is_refused_with_the_command_that_makes_them(bench: Bench) -> None:
+    recipe = bench.recipe()
+    bench.store(bench.make_run(recipe, "relu", 0))
+    with pytest.raises(NotComparableError) as caught:
+        compare(["mine.yaml"], arms=["lslu"])
+    assert str(caught.value) == (
+        "no records of arm lslu of mine (profile lite)\n  actbench train mine.yaml --profile lite --arm lslu"
+    )
+    with pytest.raises(NotComparableError, match="no records of arms swish, lslu of mine"):
+        compare(["results"], arms=["swish", "lslu"])
+
+
+def test_an_arm_of_another_profile_is_found_there(bench: Bench) -> None:
+    bench.store_all()
+    bench.edit("paper: {}", "paper: {arms: [{name: gelu, activation: gelu}]}")
+    with pytest.raises(ActbenchError, match="mine has no arm 'gelu'") as caught:
+        compare(["mine.yaml"], arms=["gelu"])
+    assert "profile paper has it: --profile paper" in str(caught.value)
+
+
+@pytest.mark.parametrize(("overrides", "limit"), [(["train.lr=0.5"], None), ([], 64)])
+def test_settings_that_no_record_has_show_no_other_results(
+    overrides: list[str], limit: int | None, bench: Bench
+) -> None:
+    bench.store_all()
+    with pytest.raises(NotComparableError) as caught:
+        compare(["mine.yaml"], overrides=overrides, limit=limit)
+    typed = overrides[0] if overrides else "--limit 64"
+    assert str(caught.value) == (
+        f"no records of mine with {typed} (profile lite) in results\n"
+        f"  actbench train mine.yaml --profile lite {typed}"
+    )
+
+
+def test_limit_and_seeds_choose_records_and_stay_in_the_commands(bench: Bench) -> None:
+    bench.store_all()
+    limited = load_recipe("mine.yaml", limit=64).recipes[0]
+    for arm in ("relu", "swish", "lslu"):
+        bench.store(bench.make_run(limited, arm, 1, 5000))
+    outcome = compare(["mine.yaml"], limit=64, seeds="1")
+    assert "limited to 64 each" in outcome.text
+    assert outcome.text.count("(n=1)") == 3
+    assert outcome.warnings == (
+        "mine: 3 records of other settings left out (recipe now / record): limit 64 / null",
+    )
+    outcome = compare(["mine.yaml"], limit=64, seeds="1,2", arms=["relu"], overrides=["title=A title"])
+    assert outcome.warnings[-1] == (
+        "incomplete: mine lacks 1 of 2 runs; finish with: "
+        "actbench train mine.yaml --profile lite --arm relu --seeds 2 --limit 64 'title=A title'"
+    )
+    with pytest.raises(NotComparableError) as caught:
+        compare(["mine.yaml"], limit=64, seeds="2", arms=["relu"])
+    assert str(caught.value) == (
+        "no records of mine with --seeds 2 --limit 64 (profile lite) in results\n"
+        "  actbench train mine.yaml --profile lite --arm relu --seeds 2 --limit 64"
+    )
+
+
+def test_each_run_is_selected_with_its_file(bench: Bench) -> None:
+    bench.store_all()
+    for references in (["mine.yaml"], ["results"]):
+        (selection,) = select(Sources(references, None, (), Path("results"))).selections
+        assert sorted(selection.paths) == sorted(Path("results").rglob("*.json"))
+        assert [Store(Path("results")).read(path) for path in selection.paths] == list(selection.runs)
+
+
+def test_a_recipe_named_twice_is_taken_once(bench: Bench) -> None:
+    bench.store_all()
+    once = compare(["mine.yaml"])
+    assert compare(["mine.yaml", "./mine.yaml", str(bench.folder / "mine.yaml")]).text == once.text
+    assert isinstance(once.document, dict)
+    assert (once.document["complete"], once.document["warnings"]) == (True, [])
 
 
 def test_wrong_references_are_errors(bench: Bench) -> None:

@@ -18,9 +18,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", packaged_recipes())
 def test_copy_differs_in_its_name_alone_and_is_valid(name: str) -> None:
     outcome = cp(name, name="mine")
-    assert outcome.text == f"copied {name} to recipes/mine.yaml"
-    original = packaged_recipes()[name].read_text()
-    assert Path("recipes/mine.yaml").read_text() == original.replace(f"\nname: {name}\n", "\nname: mine\n")
+    assert outcome.text == f"copied {name} to recipes/mine.yaml; next: actbench validate mine"
+    original, copied = (
+        packaged_recipes()[name].read_text().splitlines(),
+        Path("recipes/mine.yaml").read_text(),
+    )
+    assert len(copied.splitlines()) == len(original)
+    for old, new in zip(original, copied.splitlines(), strict=True):
+        is_command = old.startswith("#") and "actbench " in old
+        assert new == (old.replace(name, "mine") if is_command or old == f"name: {name}" else old)
     copy, source = load_profiles("mine"), load_profiles(name)
     for profile, loaded in source.items():
         renamed = tuple(recipe.model_copy(update={"name": "mine"}) for recipe in loaded.recipes)
@@ -48,6 +54,7 @@ def test_where_the_copy_lands(destination: str | None, name: str | None, target:
 @pytest.mark.parametrize(
     ("destination", "name", "says"),
     [
+        ("foo", None, r"(?s)which 'foo' does not.*actbench cp demo_digits --name foo"),
         (None, None, "the copy needs a name of its own"),
         (None, "demo_digits", "the copy needs a name of its own"),
         (None, "2nd", "'2nd' is no name for a recipe"),
@@ -91,3 +98,18 @@ def test_folder_that_cannot_be_made() -> None:
     Path("file").write_text("")
     with pytest.raises(ActbenchError, match=r"cannot write file/mine\.yaml"):
         cp("demo_digits", "file/mine.yaml")
+
+
+def test_comments_tell_commands_for_the_copy() -> None:
+    Path("old.yaml").write_text(
+        "# actbench train old (see old-er, old.yaml and results/old): old.\n"
+        "# The old one.\n"
+        "base: demo_digits\nname: old\ntitle: actbench old\n"
+    )
+    outcome = cp("old.yaml", "new.yaml")
+    assert Path("new.yaml").read_text() == (
+        "# actbench train new (see old-er, old.yaml and results/old): new.\n"
+        "# The old one.\n"
+        "base: demo_digits\nname: new\ntitle: actbench old\n"
+    )
+    assert outcome.text == "copied old to new.yaml; next: actbench validate new.yaml"

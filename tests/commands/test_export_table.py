@@ -130,3 +130,60 @@ def test_a_place_that_cannot_be_written_is_an_error() -> None:
         export_table(["results"], output=Path("results"))
     with pytest.raises(ActbenchError, match=r"results: cannot be written: Is a directory"):
         export_table(["results"], format="csv", output=Path("results"))
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_the_command_that_writes_a_stale_file_anew_repeats_every_option() -> None:
+    Path("results").rename("else where")
+    with pytest.raises(NotComparableError) as caught:
+        export_table(
+            ["else where"], check=Path("t.csv"), results_dir=Path("else where"), arms=["relu", "lslu"],
+            baselines=["relu"], profile="lite", limit=9, seeds="0,1", overrides=["title=a b"],
+        )  # fmt: skip
+    assert str(caught.value).splitlines()[-1] == (
+        "  actbench export-table 'else where' 'title=a b' --format csv -o t.csv --profile lite --arm relu "
+        "--arm lslu --baseline relu --limit 9 --seeds 0,1 --results-dir 'else where'"
+    )
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_weights_and_place_are_repeated_as_well() -> None:
+    path = Path("results/lslu_c100/lite")
+    for file in path.glob("*.json"):
+        run = json.loads(file.read_text())
+        run["results"][0].update(which="best_val", weights="ema")
+        file.write_text(json.dumps(run))
+    with pytest.raises(NotComparableError) as caught:
+        export_table(["results"], check=Path("t.md"), which="best_val", weights="ema")
+    assert str(caught.value).endswith(
+        "actbench export-table results --format markdown -o t.md --at best-val --weights ema"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("t.md", "markdown"), ("t.tex", "latex"), ("t.csv", "csv"), ("t.json", "json"), ("t.txt", "terminal")],
+)
+@pytest.mark.usefixtures("store_runs")
+def test_the_files_suffix_tells_the_format(name: str, format: Format) -> None:
+    export_table(["results"], output=Path(name))
+    assert Path(name).read_text() == export_table(["results"], format=format).text
+    assert export_table(["results"], check=Path(name)).exit_code == 0
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_a_page_that_is_not_utf8_is_an_error() -> None:
+    Path("page.md").write_bytes(PAGE.encode() + b"\xff")
+    page = Path("page.md")
+    for output, check in ((page, None), (None, page)):
+        with pytest.raises(ActbenchError, match=r"page\.md: not UTF-8 text") as caught:
+            export_table(["results"], output=output, check=check)
+        assert caught.value.exit_code == 2
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_writing_and_checking_at_once_is_refused() -> None:
+    with pytest.raises(ActbenchError, match="give one") as caught:
+        export_table(["results"], output=Path("a.md"), check=Path("a.md"))
+    assert caught.value.exit_code == 2
+    assert not Path("a.md").exists()

@@ -25,8 +25,11 @@ def listed(kind: str, results_dir: Path) -> list[dict[str, Any]]:
     assert json.loads(json.dumps(outcome.document)) == outcome.document
     rows: list[dict[str, Any]] = outcome.document  # type: ignore[assignment]
     lines = outcome.text.split("\n")
-    assert len(lines) == len(rows) + 1
-    assert lines[0].split()[0] == next(iter(rows[0]))
+    first = next(iter(rows[0]))
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [
+        first,
+        *(r[first] for r in rows),
+    ]
     return rows
 
 
@@ -62,6 +65,15 @@ def test_catalogues(tmp_path: Path) -> None:
     assert lslu["source"].endswith("arXiv:2409.08283")
     (folder,) = (row for row in listed("data", tmp_path) if row["data"] == "image_folder")
     assert folder["options"] == ["folder (required)", "test_fraction=0.2"]
+
+
+@pytest.mark.parametrize("kind", ["arms", "models", "data"])
+def test_catalogues_fit_120_columns_and_json_has_the_sources(kind: str, tmp_path: Path) -> None:
+    outcome = ls(kind, results_dir=tmp_path)
+    assert max(map(len, outcome.text.splitlines())) <= 120
+    assert "source" not in outcome.text.splitlines()[0]
+    rows: list[dict[str, Any]] = outcome.document  # type: ignore[assignment]
+    assert all(row["source" if kind != "data" else "layout"] for row in rows)
 
 
 def test_papers_and_claims(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_native_stands_for_the_architectures_own(make_recipe: MakeRecipe) -> Non
     assert values(recipe, "arm") == [77.98]
 
 
-@pytest.mark.parametrize("fields", [{"options": {"n": 5}}, {"train": {"lr_factor": 0.1}}])
+@pytest.mark.parametrize("fields", [{"options": {"n": 5}}, {"train": {"lr_factor": 0.1}}, {"sites": "stem"}])
 def test_a_value_does_not_stand_beside_another_setting_of_the_arm(
     fields: dict[str, Any], make_recipe: MakeRecipe
 ) -> None:
@@ -45,13 +45,16 @@ def test_a_value_does_not_stand_beside_another_setting_of_the_arm(
     assert values(recipe, "arm") == []
 
 
-def test_an_unread_value_stands_beside_every_n_but_no_frozen_control(make_recipe: MakeRecipe) -> None:
-    def of(**options: Any) -> list[float | None]:
-        return values(make_recipe(arms=arms(activation="lslu", options=options)), "arm")
+def test_an_unread_value_stands_beside_every_n_and_no_other_change(make_recipe: MakeRecipe) -> None:
+    def of(activation: str = "lslu", **fields: Any) -> list[float | None]:
+        return values(make_recipe(arms=arms(activation=activation, **fields)), "arm")
 
     assert of() == [None]
-    assert of(n=7) == [None]
-    assert of(freeze=True) == []
+    assert of(options={"n": 7}) == [None]
+    assert of(options={"freeze": True}) == []
+    assert of(sites="stem") == []
+    assert of("series") == [None]
+    assert of("series", options={"base": "swish"}) == []
 
 
 def test_the_recipes_own_table_comes_first_and_several_conditions_all_stand(make_recipe: MakeRecipe) -> None:

@@ -216,6 +216,44 @@ CASES = {
         "arms",
         "profile paper",
     ),
+    "unknown paper": Broken(
+        "task:", "paper: lsul\ntask:", "unknown paper 'lsul'", "lsul", "paper", "did you mean 'lslu'?"
+    ),
+    "unknown table": Broken(
+        "task:",
+        "paper: lslu\ntable: lslu-table3\ntask:",
+        "paper 'lslu' has no table 'lslu-table3'",
+        "table:",
+        "table",
+        "did you mean 'lslu-table3-gain'?",
+    ),
+    "unknown claim": Broken(
+        "task:",
+        "paper: lslu\nclaim: lslu-cifar100-gian\ntask:",
+        "paper 'lslu' has no claim",
+        "claim:",
+        "claim",
+        "did you mean 'lslu-cifar100-gain'?",
+    ),
+    "table without a paper": Broken(
+        "task:", "table: lslu-table3-gain\ntask:", "a table without a paper", "table:", "table", "ls papers"
+    ),
+    "claim without a paper": Broken("task:", "claim: x\ntask:", "a claim without a paper", "claim:", "claim"),
+    "baseline that is no arm": Broken(
+        "seeds: 0..2",
+        "baselines: [relu, swich]\nseeds: 0..2",
+        "the baseline 'swich' is no arm",
+        "swich",
+        "baselines[1]",
+        "did you mean 'swish'?",
+    ),
+    "baseline that a profile drops": Broken(
+        "lite:\n",
+        "lite:\n    drop_arms: [relu]\n    baselines: [relu]\n",
+        "the baseline 'relu' is no arm",
+        "baselines:",
+        "profiles.lite.baselines[0]",
+    ),
     "unknown base": Broken("task:", "base: nowhere\ntask:", "cannot find the base", "nowhere", "base"),
     "base at an unknown path": Broken(
         "task:", "base: ../no.yaml\ntask:", "there is no file", "no.yaml", "base"
@@ -340,6 +378,9 @@ OVERRIDES = {
     "arms.lslv.options.n=5": ("unknown arm 'lslv'", "arms.lslv.options.n", "did you mean 'lslu'?"),
     "arms.lslu.options.m=5": ("unknown key 'm'", "arms.lslu.options.m", "known: n, freeze"),
     "arms.lslu.options.n=99": ("must be at most 15, got 99", "arms.lslu.options.n", ""),
+    "arms=[]": ("an empty list takes no arm away", "arms", "--arm"),
+    "paper=lsul": ("unknown paper 'lsul'", "paper", "did you mean 'lslu'?"),
+    "baselines=[lsul]": ("the baseline 'lsul' is no arm", "baselines", "did you mean 'lslu'?"),
     "arms.lslu.name=x": ("an arm's name cannot be overridden", "arms.lslu.name", ""),
     "arms.lslu=relu": ("say which setting of the arm", "arms.lslu", "arms.lslu.activation=gelu"),
     "arms.lslu.activation=rely": (

@@ -45,6 +45,12 @@ def test_missing_name_gets_the_nearest() -> None:
     assert "did you mean 'demo_digits'?" in hints("somewhere/demo_digit.yaml")
 
 
+def test_a_file_beside_and_a_setting_without_its_sign_are_recognised() -> None:
+    Path("plain.yaml").touch()
+    assert hints("plain") == "did you mean the file plain.yaml?"
+    assert hints("train.lr") == "a setting is typed as train.lr=VALUE"
+
+
 @pytest.mark.parametrize("reference", ["", "  ", "a\0b", "x" * 5000, "recipes/../.."])
 def test_names_that_can_be_no_file_are_refused_all_the_same(reference: str) -> None:
     Path("recipes").mkdir()

@@ -25,7 +25,6 @@ def test_lite_is_the_profile_unless_told(write: Write) -> None:
     assert (loaded.profile, only(loaded).profile, only(loaded).train.epochs) == ("lite", "lite", 2)
     assert only(load_recipe("demo.yaml", profile="paper")).train.epochs == 4
     assert loaded.path == Path("demo.yaml")
-    assert loaded.profiles == PROFILES
 
 
 def test_unknown_profile_is_refused(write: Write) -> None:
@@ -60,15 +59,15 @@ def test_forms_of_seeds(written: str, seeds: tuple[int, ...], recipe_text: str, 
     path = write(recipe_text.replace("0..2", written))
     assert only(load_recipe(path)).seeds == seeds
     assert only(load_recipe(path, overrides=["seeds=8..9"])).seeds == (8, 9)
-    assert only(load_recipe(path, overrides=["seeds=8..9"], seeds="4,6")).seeds == (4, 6)
+    assert only(load_recipe(path, seeds="4,6")).seeds == (4, 6)
+    with pytest.raises(RecipeError, match="seeds are given twice"):
+        load_recipe(path, overrides=["seeds=8..9"], seeds="4,6")
 
 
 def test_yaml_traps_are_healed_by_the_declared_type(recipe_text: str, write: Write) -> None:
-    text = recipe_text.replace("title: A demo", "title: no\nclaim: 2409.10\npaper: y").replace(
-        "{n: 3}", "{n: 3}\n  fill: elu"
-    )
+    text = recipe_text.replace("title: A demo", "title: no").replace("{n: 3}", "{n: 3}\n  fill: elu")
     recipe = only(load_recipe(write(text)))
-    assert (recipe.title, recipe.claim, recipe.paper) == ("no", "2409.10", "y")
+    assert recipe.title == "no"
     assert (
         only(load_recipe("demo.yaml", overrides=["title=a: b # c", "train.nesterov=True"])).title
         == "a: b # c"
@@ -261,3 +260,17 @@ def test_shipped_recipes_load_under_every_profile_and_survive_json(name: str) ->
     for loaded in load_profiles(packaged_recipes()[name]).values():
         for recipe in loaded.recipes:
             assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_an_arm_of_another_profile_is_found_there(recipe_text: str, write: Write) -> None:
+    text = recipe_text.replace("  paper: {}", "  paper: {arms: [{name: gelu, activation: gelu}]}")
+    with pytest.raises(RecipeError, match="unknown arm 'gelu'") as caught:
+        load_recipe(write(text), arms=["gelu"])
+    assert "profile paper has it: --profile paper" in str(caught.value)
+    load_recipe("demo.yaml", profile="paper", arms=["gelu"])
+
+
+def test_a_bad_seed_is_told_once(write: Write) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(), seeds="-1")
+    assert str(caught.value) == "command line: must be at least 0 (--seeds)"

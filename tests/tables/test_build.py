@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from actbench.footing import Origin
 from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.store import StoredRun
 from actbench.tables.build import build_tables
 from actbench.tables.table import Cell, Table
 
@@ -17,7 +19,9 @@ MakeRun = Callable[..., RunRecord]
 
 def table_of(plan: Recipe, runs: list[RunRecord], **options: Any) -> Table:
     selection = Selection(
-        plan=plan, runs=tuple(runs), origin=Origin(reference=plan.name, profile=plan.profile)
+        plan=plan,
+        stored=tuple(StoredRun(Path("run.json"), run) for run in runs),
+        origin=Origin(reference=plan.name, profile=plan.profile),
     )
     (table,) = build_tables(compare([selection], papers={"lslu": load_paper("lslu")}, **options))
     return table
@@ -40,7 +44,7 @@ def test_cells_round_and_sign_what_the_numbers_hold(make_recipe: MakeRecipe, mak
         recipe, [make_run(recipe, a, s, c) for a, cs in counts.items() for s, c in enumerate(cs)]
     )
     assert cell(table, "relu", "top1").text == "50.00 ± 12.71 (n=2)"
-    assert cell(table, "lslu", "vs_relu").text == "+1.00 [+1.00, +1.00]"
+    assert cell(table, "lslu", "vs_relu").text == "+1.00 equal in all seeds"
     assert cell(table, "relu", "vs_relu").text == "-"
     assert cell(table, "lslu", "vs_swish").text == "-"
     assert cell(table, "lslu", "top1").numbers["mean"] == pytest.approx(0.51)
@@ -77,7 +81,7 @@ def test_diverged_and_missing_runs_stand_in_the_cell(make_recipe: MakeRecipe, ma
     runs += [make_run(recipe, "lslu", seed, status="diverged") for seed in (3, 4)]
     runs += [make_run(recipe, "relu", seed, status="diverged") for seed in range(4)]
     table = table_of(recipe, runs)
-    assert cell(table, "lslu", "top1").text == "50.00 ± 0.00 (n=3) 2/5 diverged"
+    assert cell(table, "lslu", "top1").text == "50.00 equal in all seeds (n=3) 2/5 diverged"
     assert cell(table, "relu", "top1").text == "4/4 diverged 1 missing"
     assert cell(table, "swish", "top1").text == "5 missing"
     assert "Incomplete, seeds still missing: relu 4; swish 0, 1, 2, 3, 4; series 0, 1, 2, 3, 4." in notes(
@@ -113,7 +117,7 @@ def test_a_reported_accuracy_is_shown_with_its_certainty(make_recipe: MakeRecipe
     )  # fmt: skip
     table = table_of(recipe, [make_run(recipe, "series", 0)])
     assert cell(table, "series", "reported").text == "79.87"
-    assert "series in the paper, 79.87 on ImageNet-1K (vanillanet-imagenet): high." in notes(table)
+    assert "series in the paper, 79.87 on ImageNet-1K (vanillanet-imagenet); certainty: high." in notes(table)
     assert "stand-in" not in notes(table)
 
 
@@ -153,3 +157,26 @@ def test_large_networks_are_counted_in_millions(make_recipe: MakeRecipe, make_ru
     assert cell(table, "relu", "parameters").text == "17.66 M (999,999)"
     assert cell(table, "relu", "parameters").numbers == {"total": 17_664_200, "activations": 999_999}
     assert cell(table, "lslu", "parameters").text == "-"
+
+
+def test_equal_results_are_called_equal_and_not_certain(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    recipe = make_recipe()
+    table = table_of(
+        recipe, [make_run(recipe, arm, s) for arm in ("relu", "swish", "lslu") for s in range(3)]
+    )
+    assert cell(table, "lslu", "top1").lines == ("50.00", "equal in", "all seeds", "(n=3)")
+    assert cell(table, "lslu", "vs_relu").lines == ("0.00", "equal in", "all seeds")
+    assert cell(table, "lslu", "vs_relu").numbers["detectable"] is None
+    said = notes(table)
+    assert "Equal in all seeds: no spread to make an interval of; further seeds may still differ." in said
+    assert "Smallest true difference" not in said
+    assert "Student-t" not in said
+
+
+def test_a_baseline_that_is_left_out_is_not_said_to_be_no_arm_of_the_recipe(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(seeds=[0])
+    arms = tuple(arm for arm in recipe.arms if arm.name != "relu")
+    table = table_of(recipe.model_copy(update={"arms": arms}), [make_run(recipe, "lslu", 0)])
+    assert "No comparison with relu, which is not among these arms." in notes(table)

@@ -14,6 +14,7 @@ from actbench.footing import Origin
 from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.store import StoredRun
 from actbench.tables.build import build_tables
 from actbench.tables.formats import RENDERERS, Format
 from actbench.tables.table import Table
@@ -94,7 +95,7 @@ def tables(make_recipe: MakeRecipe, make_run: MakeRun) -> MakeTables:
         selections = [
             Selection(
                 plan=plan,
-                runs=tuple(order.sample(members, len(members))),
+                stored=tuple(StoredRun(Path("run.json"), run) for run in order.sample(members, len(members))),
                 origin=Origin(reference=plan.name, profile=plan.profile),
             )
             for plan, members in ((paper_like, runs), (smoke, smoke_runs))

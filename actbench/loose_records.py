@@ -1,0 +1,75 @@
+"""Record files named by themselves, without the recipe that they are of. Imports no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from actbench.compare import Selection
+from actbench.errors import ActbenchError, NotComparableError, RecordError
+from actbench.footing import Origin
+from actbench.recipe.load import load_recipe
+from actbench.recipe.schema import Profile, Recipe
+from actbench.store import Store, StoredRun
+
+
+def read_records(path: Path, store: Store, seen: set[Path]) -> tuple[list[StoredRun], list[RecordError]]:
+    """The records of a file, or of a folder and what lies below it, and what could not be read; each file once.
+
+    Raises NotComparableError where there is none, RecordError where the only one cannot be read.
+    """
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise NotComparableError("no records here", where=str(path))
+    runs: list[StoredRun] = []
+    damaged: list[RecordError] = []
+    for file in files:
+        if file.resolve() in seen:
+            continue
+        seen.add(file.resolve())
+        try:
+            runs.append(StoredRun(file, store.read(file)))
+        except RecordError as error:
+            if len(files) == 1:
+                raise
+            damaged.append(error)
+    return runs, damaged
+
+
+def select_loose(runs: Sequence[StoredRun], results_dir: Path) -> list[Selection]:
+    """Sorts runs into selections by recipe, profile and variant; the plan is what their recipes asked for."""
+    sets: dict[tuple[str, Profile, str], list[StoredRun]] = {}
+    for run in runs:
+        recipe = run.record.recipe
+        sets.setdefault((recipe.name, recipe.profile, recipe.variant or ""), []).append(run)
+    return [
+        Selection(
+            plan=joint_plan(members),
+            stored=tuple(members),
+            origin=Origin(
+                reference=name,
+                profile=profile,
+                results_dir=results_dir,
+                current=_as_it_stands(name, profile, variant or None),
+            ),
+        )
+        for (name, profile, variant), members in sorted(sets.items())
+    ]
+
+
+def _as_it_stands(name: str, profile: Profile, variant: str | None) -> Recipe | None:
+    """The recipe of a record as its file reads now; None where there is none."""
+    try:
+        recipes = load_recipe(name, profile=profile).recipes
+    except ActbenchError:
+        return None
+    return next((recipe for recipe in recipes if recipe.variant == variant), None)
+
+
+def joint_plan(runs: Sequence[StoredRun]) -> Recipe:
+    """The plan of the run that asked for most, with the arms that only others have behind."""
+    records = sorted((run.record for run in runs), key=lambda record: record.run)
+    fullest = max(
+        records, key=lambda r: (len(r.recipe.arms) * len(r.recipe.seeds), r.provenance.started, r.run)
+    ).recipe
+    known = {arm.name for arm in fullest.arms}
+    others = {record.arm.name: record.arm for record in records if record.arm.name not in known}
+    return fullest.model_copy(update={"arms": (*fullest.arms, *(others[name] for name in sorted(others)))})

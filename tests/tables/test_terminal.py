@@ -1,0 +1,51 @@
+"""Terminal tables: cells keep their lines, text is wrapped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench.compare import Selection, compare
+from actbench.footing import Origin
+from actbench.papers.reported import load_paper
+from actbench.recipe.schema import Recipe
+from actbench.record import RunRecord
+from actbench.store import StoredRun
+from actbench.tables import terminal
+from actbench.tables.build import build_tables
+
+
+@pytest.fixture
+def shown(make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]) -> Callable[..., str]:
+    def show(*, seeds: int, **fields: Any) -> str:
+        recipe = make_recipe(seeds=list(range(seeds)), **fields)
+        runs = [
+            make_run(recipe, arm.name, seed, 5000 + 37 * seed * len(arm.name))
+            for arm in recipe.arms
+            for seed in recipe.seeds
+        ]
+        stored = tuple(StoredRun(Path("run.json"), run) for run in runs)
+        selection = Selection(plan=recipe, stored=stored, origin=Origin(reference="x", profile="lite"))
+        return terminal.render(build_tables(compare([selection], papers={"lslu": load_paper("lslu")})))
+
+    return show
+
+
+def test_a_table_with_three_baselines_fits_120_columns_and_its_text_100(shown: Callable[..., str]) -> None:
+    text = shown(seeds=3, paper="lslu", table="lslu-table3-gain")
+    caption, grid, notes = text.split("\n\n", 1)[0], text.split("\n\n", 1)[1], text.rsplit("\n\n", 1)[1]
+    assert "vs series" in grid
+    assert "(paper: +3.17)" in grid
+    assert max(map(len, grid.splitlines())) <= 120
+    assert max(map(len, [*caption.splitlines(), *notes.splitlines()])) <= 100
+
+
+def test_rows_of_several_lines_stand_apart(shown: Callable[..., str]) -> None:
+    lines = shown(seeds=2).splitlines()
+    rows = [
+        index for index, line in enumerate(lines) if line.startswith(("relu ", "swish ", "series ", "lslu "))
+    ]
+    assert len(rows) == 4
+    assert all(lines[index - 1] == "" for index in rows[1:])
+    assert all(line == line.rstrip() for line in lines)

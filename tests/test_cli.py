@@ -1,0 +1,58 @@
+"""What the program prints: usage, version, documents, and the same bytes on standard output as in a file."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import actbench
+from actbench.recipe.schema import Recipe
+from actbench.record import RunRecord
+from actbench.store import Store
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def stored(tmp_path: Path, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]) -> None:
+    recipe = make_recipe(seeds=[0], title="Prüfling")
+    for arm in recipe.arms:
+        path = tmp_path / "results" / recipe.name / "lite" / f"{arm.name}-seed0.json"
+        Store(tmp_path / "results").write(path, make_run(recipe, arm.name, 0))
+
+
+def test_help_cuts_no_line_short_at_80_columns(program: Program) -> None:
+    done = program("--help", COLUMNS="80")
+    assert done.returncode == 0
+    commands = done.stdout.partition("Commands:")[2]
+    assert "export-table" in commands
+    assert "..." not in commands
+
+
+def test_version(program: Program) -> None:
+    done = program("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"actbench {actbench.__version__}\n", "")
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("format", ["markdown", "latex", "csv", "json", "terminal"])
+def test_a_redirected_table_equals_the_written_one(format: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "actbench", "export-table", "results", "--format", format]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
+    subprocess.run([*command, "-o", "table"], cwd=tmp_path, capture_output=True, check=True)
+    assert shown == (tmp_path / "table").read_bytes()
+
+
+@pytest.mark.usefixtures("stored")
+def test_json_keeps_letters_and_says_whether_all_is_there(program: Program, tmp_path: Path) -> None:
+    done = program("compare", "results", "--json")
+    assert "Prüfling" in done.stdout
+    document = json.loads(done.stdout)
+    assert (document["complete"], document["warnings"]) == (True, [])
+    (tmp_path / "results/lslu_c100/lite/lslu-seed0.json").unlink()
+    document = json.loads(program("compare", "results", "--json").stdout)
+    assert document["complete"] is False
+    assert document["warnings"] == ["incomplete: lslu_c100 lacks 1 of 4 runs"]
