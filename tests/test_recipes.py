@@ -71,6 +71,7 @@ PAPER_ARMS = {
     "demo_digits": ("relu", "swish", "lslu"),
     "lslu_nsweep_vanillanet_c100": ("lslu_n7",),
     "lslu_regularization_vanillanet_c100": ("relu",),
+    "lslu_vanillanet_c10": ("relu",),
 }
 
 
