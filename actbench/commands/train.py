@@ -258,6 +258,10 @@ def _compare_command(request: TrainRequest) -> str:
     words = ["actbench", "compare", *request.references, *request.overrides]
     if request.profile and request.profile != "lite":
         words += ["--profile", request.profile]
+    for arm in request.arms:
+        words += ["--arm", arm]
+    if request.seeds:
+        words += ["--seeds", request.seeds]
     if request.limit is not None:
         words += ["--limit", str(request.limit)]
     if request.results_dir != Path("results"):
