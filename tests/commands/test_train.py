@@ -91,9 +91,8 @@ def test_runs_go_seed_by_seed_and_only_once(tmp_path: Path) -> None:
     outcome = train(_demo(tmp_path, arms=("relu",), seeds="0..2"), more)
     assert outcome.exit_code == 0
     assert more.started == ["1/1 relu 2"]
-    assert outcome.text.endswith(
-        f"next: actbench compare demo_digits train.epochs=1 --profile smoke --arm relu --seeds 0..2 --results-dir {tmp_path}"
-    )
+    asked = "demo_digits train.epochs=1 --profile smoke --arm relu --seeds 0..2"
+    assert outcome.text.endswith(f"next: actbench compare {asked} --results-dir {tmp_path}")
 
 
 def test_a_run_that_another_process_trains_is_waited_for(tmp_path: Path) -> None:
