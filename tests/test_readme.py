@@ -38,9 +38,9 @@ def test_the_tour(tmp_path: Path) -> None:
     recipe = (tmp_path / "recipes" / "my_digits.yaml").read_text()
     assert "name: my_digits" in recipe
     assert "options: {n: 2}" in recipe
-    assert len(list((tmp_path / "results" / "my_digits" / "smoke").glob("*.json"))) == 6
+    assert len(list((tmp_path / "results" / "my_digits" / "smoke").glob("*.json"))) == 8
     (compared,) = (text for line, text in printed.items() if line.startswith("actbench compare"))
-    assert all(word in compared for word in ("relu", "swish", "lslu", "Synthetic", "95 %"))
+    assert all(word in compared for word in ("relu", "swish", "series", "lslu", "Synthetic", "95 %"))
     assert "0 of 64 answers differ" in next(text for line, text in printed.items() if "--deploy" in line)
     assert r"\toprule" in (tmp_path / "my_digits.tex").read_text()
 

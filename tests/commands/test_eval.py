@@ -62,7 +62,7 @@ def _records(results: Path) -> dict[str, RunRecord]:
 @pytest.mark.parametrize("weights", ["raw", "ema"])
 def test_the_stored_counts_come_back(results: Path, which: str, weights: str) -> None:
     rows = _rows(results, which=which, weights=weights)
-    assert {row["arm"] for row in rows} == {"relu", "swish", "lslu"}
+    assert {row["arm"] for row in rows} == {"relu", "swish", "series", "lslu"}
     for row in rows:
         stored = _records(results)[row["arm"]].result(which, weights)  # type: ignore[arg-type]
         assert stored is not None

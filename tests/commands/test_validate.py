@@ -22,7 +22,7 @@ def test_every_shipped_recipe_is_valid() -> None:
 def test_counts() -> None:
     outcome = validate(["demo_digits", "lslu_regularization_vanillanet_c100"])
     assert outcome.text == (
-        "demo_digits: valid (3 profiles, 3 arms)\n"
+        "demo_digits: valid (3 profiles, 4 arms)\n"
         "lslu_regularization_vanillanet_c100: valid (3 profiles, 4 variants, 4 arms)"
     )
     documents: Any = outcome.document
