@@ -40,7 +40,7 @@ def test_recipes_packaged_and_local(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rows = listed("recipes", tmp_path)
     assert [row["recipe"] for row in rows] == sorted([*packaged_recipes(), "mine"])
     (mine,) = (row for row in rows if row["recipe"] == "mine")
-    assert (mine["title"], mine["data"], mine["arms"]) == ("Mine", "digits", 3)
+    assert (mine["title"], mine["data"], mine["arms"]) == ("Mine", "digits", 4)
 
 
 def test_broken_local_recipe_is_a_warning_and_the_rest_is_listed(
