@@ -1,5 +1,6 @@
 """`actbench cp`: a recipe copied to a file of one's own, to edit."""
 
+import contextlib
 import json
 import os
 import re
@@ -76,11 +77,10 @@ def _with_base(text: str, source: Path, target: Path) -> str:
     if base is None:
         return text
     meant = find_base(base, source.parent).resolve()
-    try:
+    # A base that is not to be found from the new place is what the path below is for.
+    with contextlib.suppress(ActbenchError):
         if find_base(base, target.parent).resolve() == meant:
             return text
-    except ActbenchError:
-        pass
     # A path of letters and slashes alone needs no quotes; json's are YAML's as well.
     return replace_scalar(text, "base", json.dumps(os.path.relpath(meant, target.parent.resolve())))
 
