@@ -38,7 +38,8 @@ from torch.autograd import Function
 from actbench.activations.base import Activation, PhaseChange
 from actbench.activations.catalog import Freeze, Sharing
 from actbench.activations.channelwise import check_channels, widen
-from actbench.activations.kernels import cpu
+from actbench.activations.kernels.layout import is_available
+from actbench.activations.kernels.piecewise_linear import LIBRARY
 from actbench.activations.piecewise_linear import look_up, piecewise_linear
 
 MOMENTUM = 0.9
@@ -236,7 +237,7 @@ class PWLU(Activation):
     def backend(self) -> str:  # type: ignore[override]
         """ "cpp" where the compiled kernel serves, else "reference"."""
         own = self.slope if self.deployed else self.heights
-        return "cpp" if own.device.type == "cpu" and cpu.is_available(torch.float32) else "reference"
+        return "cpp" if own.device.type == "cpu" and is_available(LIBRARY) else "reference"
 
     def param_groups(self) -> Iterator[dict[str, Any]]:
         """No weight decay, whatever the parameters' dimensions; with `decay`, the model's on the heights."""
