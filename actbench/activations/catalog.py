@@ -151,6 +151,12 @@ _ENTRIES = (
         source="Dugas et al., NIPS 2000",
     ),
     ActivationEntry(
+        name="frelu",
+        target="actbench.activations.frelu:FReLU",
+        summary="max(x, T(x)), T a depthwise 3x3 convolution and BN, on images only",
+        source="Ma et al., 2020, arXiv:2007.11824",
+    ),
+    ActivationEntry(
         name="series",
         target="actbench.activations.series:Series",
         options=SeriesOptions,

@@ -18,7 +18,7 @@ from actbench.activations.series import SpatialSeries
 from actbench.errors import ActbenchError
 
 CHANNELS = 4
-SPATIAL = {"series", "lslu", "lslu_parallel"}
+SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
 KERNELS = {"pwlu", "swish"}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
@@ -69,7 +69,7 @@ def images(batch: int = 2, side: int = 5) -> Tensor:
 
 
 def test_there_are_entries_and_the_mapping_has_them_all() -> None:
-    assert len(ENTRIES) == 14
+    assert len(ENTRIES) == 15
     assert list(ACTIVATIONS) == list(ENTRIES)
     assert len(ACTIVATIONS) == len(ENTRIES)
     with pytest.raises(KeyError):
@@ -288,7 +288,10 @@ def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, A
         assert torch.equal(torch.compile(module, fullgraph=True, backend="eager")(x), module(x))
 
 
-@every_variant
+# FReLU has no pointwise part: its maximum needs both sides again.
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, options) for name, options in VARIANTS if name != "frelu"]
+)
 def test_the_pointwise_part_keeps_its_input_alone(name: str, options: dict[str, Any]) -> None:
     module, x = make(name, options), images(batch=8, side=9).requires_grad_()  # larger than any table
     sizes: list[tuple[int, int]] = []
