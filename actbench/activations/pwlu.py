@@ -44,6 +44,8 @@ from actbench.activations.piecewise_linear import look_up, piecewise_linear
 
 MOMENTUM = 0.9
 SIGMAS = 3.0
+V_SLOPE = 0.1
+"""Both outer slopes must be steeper than this, away from the middle, for a unit to be logged as V-shaped."""
 LEAST_WIDTH = 1e-2
 """A unit whose input never varies still has pieces of a finite slope."""
 
@@ -261,7 +263,7 @@ class PWLU(Activation):
             "slope_right": self.slope_right.detach().clone(),
             # How bent the curve is inside its range: mean change of slope from piece to piece.
             "bend": slopes.diff(dim=1).abs().mean(dim=1),
-            "units_v_shaped": ((self.slope_left < 0) & (self.slope_right > 0)).sum(),
+            "units_v_shaped": ((self.slope_left < -V_SLOPE) & (self.slope_right > V_SLOPE)).sum(),
             "units_at_least_width": self.at_least_width.sum(),
         }
 
