@@ -20,7 +20,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from actbench.activations.channelwise import widen
-from actbench.activations.kernels import cpu
+from actbench.activations.kernels import layout
+from actbench.activations.kernels import piecewise_linear as kernel
 from actbench.activations.piece_sums import grid_gradients
 
 
@@ -28,8 +29,8 @@ def piecewise_linear(
     x: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor, *, channel_dim: int
 ) -> Tensor:
     """See the module's header."""
-    if cpu.takes(x, base):
-        fast: Tensor = cpu.piecewise_linear(x, base, rise, low, inv_step, channel_dim)
+    if layout.takes(kernel.LIBRARY, x):
+        fast: Tensor = kernel.piecewise_linear(x, base, rise, low, inv_step, channel_dim)
         return fast
     y: Tensor = _PiecewiseLinear.apply(x, base, rise, low, inv_step, channel_dim)
     return y
@@ -39,8 +40,8 @@ def look_up(
     x: Tensor, offset: Tensor, slope: Tensor, low: Tensor, inv_step: Tensor, *, channel_dim: int
 ) -> Tensor:
     """The deploy form offset[j] + slope[j] * x, with the pieces of `piecewise_linear`; no gradients."""
-    if cpu.takes(x, offset):
-        fast: Tensor = cpu.look_up(x, offset, slope, low, inv_step, channel_dim)
+    if layout.takes(kernel.LIBRARY, x):
+        fast: Tensor = kernel.look_up(x, offset, slope, low, inv_step, channel_dim)
         return fast
     wide, tables = _widened(x, offset, slope, low, inv_step)
     piece, _ = _find(wide, tables[2], tables[3], offset.shape[1], channel_dim)

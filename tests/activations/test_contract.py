@@ -19,7 +19,7 @@ from actbench.errors import ActbenchError
 
 CHANNELS = 4
 SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
-KERNELS = {"pwlu"}
+KERNELS = {"pwlu", "swish"}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

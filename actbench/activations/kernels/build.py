@@ -19,7 +19,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-_SOURCE = Path(__file__).with_name("piecewise_linear.cpp")
+_FOLDER = Path(__file__).parent
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC")
 # The best first: this processor's own instructions and threads; then what any compiler takes.
 _EXTRAS = (("-march=native", "-fopenmp"), ("-march=native",), ())
@@ -29,37 +29,39 @@ _log = logging.getLogger("actbench")
 
 
 @cache
-def load_library() -> ctypes.CDLL | None:
-    """The kernels, built if need be; None where they are turned off or cannot be built."""
+def load_library(name: str) -> ctypes.CDLL | None:
+    """The kernels of NAME.cpp, built if need be; None where they are turned off or cannot be built."""
     if os.environ.get("ACTBENCH_KERNELS") == "0":
         return None
     try:
-        return ctypes.CDLL(str(_built()))
+        return ctypes.CDLL(str(_built(name)))
     except (OSError, subprocess.SubprocessError, Timeout, RuntimeError) as error:
         _log.warning(
-            "actbench: no compiled kernels, slower plain PyTorch is used instead (%s)",
+            "actbench: no compiled kernel for %s, slower plain PyTorch is used instead (%s)",
+            name,
             str(error).splitlines()[0] if str(error) else type(error).__name__,
         )
         return None
 
 
-def _built() -> Path:
+def _built(name: str) -> Path:
     compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise RuntimeError("no C++ compiler found: install g++ or clang++, or set CXX")
     folder = Path(platformdirs.user_cache_dir("actbench")) / "kernels"
     folder.mkdir(parents=True, exist_ok=True)
-    library = folder / f"piecewise_linear-{_key(compiler)}.so"
+    library = folder / f"{name}-{_key(compiler, name)}.so"
     if not library.exists():
         with FileLock(library.with_suffix(".lock"), timeout=_PATIENCE_S):
             if not library.exists():
-                _compile(compiler, library)
+                _compile(compiler, _FOLDER / f"{name}.cpp", library)
     return library
 
 
-def _key(compiler: str) -> str:
+def _key(compiler: str, name: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=_PATIENCE_S)
-    parts = (_SOURCE.read_bytes(), version.stdout, repr((_FLAGS, _EXTRAS)).encode(), _processor().encode())
+    sources = b"".join((_FOLDER / file).read_bytes() for file in (f"{name}.cpp", "rows.h"))
+    parts = (sources, version.stdout, repr((_FLAGS, _EXTRAS)).encode(), _processor().encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -74,11 +76,11 @@ def _processor() -> str:
         return f"{platform.machine()} {platform.processor()}"
 
 
-def _compile(compiler: str, library: Path) -> None:
+def _compile(compiler: str, source: Path, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made = Path(folder) / library.name
         for extra in _EXTRAS:
-            command = [compiler, *_FLAGS, *extra, str(_SOURCE), "-o", str(made)]
+            command = [compiler, *_FLAGS, *extra, str(source), "-o", str(made)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
             if done.returncode == 0:
                 made.replace(library)  # whole or not at all

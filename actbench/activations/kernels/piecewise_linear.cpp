@@ -7,55 +7,16 @@
 //
 // The backward sums, per channel and piece, g and g * (u - o_j): the gradients of base and rise, from which those of
 // low and inv_step follow. A rise of 0 gives base[j] for infinite x too; NaN stays NaN and falls on piece 0.
-//
-// A tensor is `rows` rows of `row_length` elements; row r belongs to channel r % channels (the last row may be
-// shorter). With `across` a row is one pixel in channels-last order and its elements are the channels. Sums go
-// through fixed blocks of rows: first in float over a few hundred terms, then in double, blocks in order; so they are
-// the same whatever the number of threads. C linkage and plain pointers: nothing of PyTorch's is compiled against.
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <vector>
-
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
-#include <immintrin.h>
-#define WIDE 1
-#else
-#define WIDE 0
-#endif
+#include "rows.h"
 
 namespace {
-
-struct bfloat16 { uint16_t bits; };
-struct float16 { uint16_t bits; };
-
-struct Rows {
-    int64_t count, length, last_length, channels;
-    int64_t size(int64_t row) const { return row + 1 == count ? last_length : length; }
-};
 
 struct Tables {
     const float *base, *rise, *low, *inv_step;
     int64_t pieces;
     float last() const { return float(pieces - 1); }
 };
-
-float bits_to_float(uint32_t bits) { float value; std::memcpy(&value, &bits, 4); return value; }
-uint32_t float_to_bits(float value) { uint32_t bits; std::memcpy(&bits, &value, 4); return bits; }
-
-inline float widen(float value) { return value; }
-inline float widen(bfloat16 value) { return bits_to_float(uint32_t(value.bits) << 16); }
-inline void narrow(float value, float *to) { *to = value; }
-inline void narrow(float value, bfloat16 *to) {
-    const uint32_t bits = float_to_bits(value);
-    to->bits = std::isnan(value) ? 0x7fc0 : uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-#ifdef __FLT16_MANT_DIG__
-inline float widen(float16 value) { _Float16 half; std::memcpy(&half, &value.bits, 2); return float(half); }
-inline void narrow(float value, float16 *to) { const _Float16 half = _Float16(value); std::memcpy(&to->bits, &half, 2); }
-#endif
 
 struct Place { int64_t piece; float offset; };
 
@@ -72,29 +33,6 @@ inline float value_at(float base, float rise, float offset, bool is_nan) {
 }
 
 #if WIDE
-inline __m512 load(const float *from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
-inline __m512 load(const bfloat16 *from, __mmask16 mask) {
-    const __m256i half = _mm512_castsi512_si256(_mm512_maskz_loadu_epi16(mask, from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-}
-inline __m512 load(const float16 *from, __mmask16 mask) {
-    return _mm512_cvtph_ps(_mm512_castsi512_si256(_mm512_maskz_loadu_epi16(mask, from)));
-}
-inline void store(float *to, __m512 value, __mmask16 mask) { _mm512_mask_storeu_ps(to, mask, value); }
-inline void store(bfloat16 *to, __m512 value, __mmask16 mask) {
-    const __m512i bits = _mm512_castps_si512(value);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    up = _mm512_srli_epi32(up, 16);
-    up = _mm512_mask_mov_epi32(up, _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc0));
-    _mm512_mask_storeu_epi16(to, mask, _mm512_castsi256_si512(_mm512_cvtepi32_epi16(up)));
-}
-inline void store(float16 *to, __m512 value, __mmask16 mask) {
-    const __m256i half = _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    _mm512_mask_storeu_epi16(to, mask, _mm512_castsi256_si512(half));
-}
-inline __mmask16 first(int64_t count) { return count >= 16 ? 0xffff : __mmask16((1u << count) - 1); }
-
 struct WidePlace { __m512i piece; __m512 offset; };
 
 inline WidePlace find(__m512 x, __m512 low, __m512 inv_step, __m512 last) {
@@ -165,34 +103,46 @@ void forward_along(const T *x, T *y, int64_t size, const Tables &t, int64_t chan
 #endif
 }
 
-// One pixel in channels-last order.
+// One pixel in channels-last order. `pairs` holds base and rise of every piece side by side: one access finds both.
 template <bool direct, class T>
-void forward_across(const T *x, T *y, const Tables &t, int64_t channels) {
+void forward_across(const T *x, T *y, const Tables &t, int64_t channels, const float *pairs) {
 #if WIDE
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i step = _mm512_set1_epi32(int(t.pieces));
+    const __m512i even = _mm512_slli_epi32(lane, 1), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     const __m512 last = _mm512_set1_ps(t.last());
     for (int64_t c = 0; c < channels; c += 16) {
         const __mmask16 mask = first(channels - c);
         const __m512 values = load(x + c, mask);
         const WidePlace at = find(values, load(t.low + c, mask), load(t.inv_step + c, mask), last);
         const __m512i index = _mm512_add_epi32(at.piece, _mm512_mullo_epi32(lane, step));
-        const __m512 zero = _mm512_setzero_ps();
-        const __m512 base = _mm512_mask_i32gather_ps(zero, mask, index, t.base + c * t.pieces, 4);
-        const __m512 rise = _mm512_mask_i32gather_ps(zero, mask, index, t.rise + c * t.pieces, 4);
+        const float *here = pairs + 2 * c * t.pieces;
+        const __m512d zero = _mm512_setzero_pd();
+        const __m512 front = _mm512_castpd_ps(
+            _mm512_mask_i32gather_pd(zero, __mmask8(mask), _mm512_castsi512_si256(index), here, 8));
+        const __m512 back = _mm512_castpd_ps(
+            _mm512_mask_i32gather_pd(zero, __mmask8(mask >> 8), _mm512_extracti64x4_epi64(index, 1), here, 8));
+        const __m512 base = _mm512_permutex2var_ps(front, even, back);
+        const __m512 rise = _mm512_permutex2var_ps(front, odd, back);
         store(y + c, value_at(base, rise, direct ? values : at.offset, values), mask);
     }
 #else
+    (void)pairs;
     for (int64_t c = 0; c < channels; ++c) forward_along<direct>(x + c, y + c, 1, t, c);
 #endif
 }
 
 template <bool direct, class T>
-void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool across, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static)
+void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool across, int64_t threads) {
+    std::vector<float> pairs(across ? 2 * rows.channels * tables.pieces : 0);
+    for (size_t i = 0; i < pairs.size() / 2; ++i) {
+        pairs[2 * i] = tables.base[i];
+        pairs[2 * i + 1] = tables.rise[i];
+    }
+#pragma omp parallel for num_threads(int(threads)) schedule(static)
     for (int64_t row = 0; row < rows.count; ++row) {
         const int64_t at = row * rows.length;
-        if (across) forward_across<direct>(x + at, y + at, tables, rows.channels);
+        if (across) forward_across<direct>(x + at, y + at, tables, rows.channels, pairs.data());
         else forward_along<direct>(x + at, y + at, rows.size(row), tables, row % rows.channels);
     }
 }
@@ -201,11 +151,6 @@ void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool acro
 
 constexpr int64_t COPIES = 8;          // of a row's sums, so that neighbours on one piece do not wait for each other
 constexpr int64_t SHORT_ROW = 128;     // shorter rows are not worth the copies
-constexpr int64_t FLUSH_PIXELS = 256;  // float sums of that many terms at most go into the double ones
-
-inline void flush(float *sums, int64_t count, double *total) {
-    for (int64_t i = 0; i < count; ++i) { total[i] += sums[i]; sums[i] = 0; }
-}
 
 template <class T>
 void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel, double *total,
@@ -284,21 +229,13 @@ void backward_across(const T *x, const T *g, T *dx, const Tables &t, int64_t cha
 #endif
 }
 
-// Blocks depend on sizes alone, never on the number of threads. Each owns one table of sums, so few rows get few.
-int64_t count_blocks(const Rows &rows, int64_t elements, int64_t pieces) {
-    const int64_t worth = std::min<int64_t>(64, elements / (16 * rows.channels * pieces));
-    const int64_t blocks = std::max<int64_t>(1, std::min(worth, rows.count));
-    return blocks > 2 ? blocks & ~int64_t(1) : blocks;
-}
-
 template <class T>
-void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tables, bool across, int threads,
+void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tables, bool across, int64_t threads,
               float *base_grad, float *rise_grad) {
     const int64_t width = 2 * tables.pieces * rows.channels;
-    const int64_t elements = (rows.count - 1) * rows.length + rows.last_length;
-    const int64_t blocks = count_blocks(rows, elements, tables.pieces);
+    const int64_t blocks = count_blocks(rows, tables.pieces * rows.channels);
     std::vector<double> totals(blocks * width, 0.0);
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(int(threads)) schedule(static)
     for (int64_t block = 0; block < blocks; ++block) {
         const int64_t begin = block * rows.count / blocks, end = (block + 1) * rows.count / blocks;
         double *total = totals.data() + block * width;
@@ -307,7 +244,7 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tab
             const int64_t at = row * rows.length, channel = row % rows.channels;
             if (across) {
                 backward_across(x + at, g + at, dx + at, tables, rows.channels, sums.data());
-                if ((row - begin) % FLUSH_PIXELS == FLUSH_PIXELS - 1) flush(sums.data(), width, total);
+                if ((row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1) flush(sums.data(), width, total);
             } else {
                 backward_along(x + at, g + at, dx + at, rows.size(row), tables, channel,
                                total + 2 * tables.pieces * channel, sums.data());
@@ -329,19 +266,19 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tab
 }  // namespace
 
 #define EXPORT(NAME, TYPE)                                                                                            \
-    extern "C" void actbench_pwl_forward_##NAME(const TYPE *x, TYPE *y, const float *base, const float *rise,         \
-                                                const float *low, const float *inv_step, int64_t count,               \
-                                                int64_t length, int64_t last_length, int64_t channels,                \
-                                                int64_t pieces, int across, int direct, int threads) {                \
+    extern "C" void actbench_piecewise_linear_forward_##NAME(                                                         \
+        const TYPE *x, TYPE *y, const float *base, const float *rise, const float *low, const float *inv_step,        \
+        int64_t count, int64_t length, int64_t last_length, int64_t channels, int64_t across, int64_t threads,        \
+        int64_t pieces, int64_t direct) {                                                                             \
         const Rows rows{count, length, last_length, channels};                                                        \
         const Tables tables{base, rise, low, inv_step, pieces};                                                       \
         if (direct) forward<true>(x, y, rows, tables, across, threads);                                               \
         else forward<false>(x, y, rows, tables, across, threads);                                                     \
     }                                                                                                                 \
-    extern "C" void actbench_pwl_backward_##NAME(                                                                     \
+    extern "C" void actbench_piecewise_linear_backward_##NAME(                                                        \
         const TYPE *x, const TYPE *g, TYPE *dx, const float *base, const float *rise, const float *low,               \
-        const float *inv_step, int64_t count, int64_t length, int64_t last_length, int64_t channels, int64_t pieces,  \
-        int across, int threads, float *base_grad, float *rise_grad) {                                                \
+        const float *inv_step, float *base_grad, float *rise_grad, int64_t count, int64_t length,                     \
+        int64_t last_length, int64_t channels, int64_t across, int64_t threads, int64_t pieces) {                     \
         const Rows rows{count, length, last_length, channels};                                                        \
         const Tables tables{base, rise, low, inv_step, pieces};                                                       \
         backward(x, g, dx, rows, tables, across, threads, base_grad, rise_grad);                                      \
