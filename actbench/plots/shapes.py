@@ -76,8 +76,8 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
 
 
 def _columns(sites: int) -> int:
-    """A little wider than high, as panels are; no more than eight, or their numbers would be too small to read."""
-    return min(8, max(1, math.ceil(math.sqrt(1.2 * sites))))
+    """As many as rows; no more than eight, or their numbers would be too small to read."""
+    return min(8, max(1, math.ceil(math.sqrt(sites))))
 
 
 def _colors(count: int) -> list[Color]:
