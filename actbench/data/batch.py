@@ -46,3 +46,7 @@ class DataSource(ABC):
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
         """Every example of the split once, in canonical order, with integer targets."""
+
+    @abstractmethod
+    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor:
+        """The first training images in canonical order, at most `count`, prepared as for evaluation."""

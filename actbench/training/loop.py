@@ -24,6 +24,7 @@ from actbench.training.losses import training_loss
 from actbench.training.optim import learning_rate, set_learning_rate
 from actbench.training.phases import begin_epoch
 from actbench.training.precision import autocast, wait_for
+from actbench.training.shapes import measure_shapes
 from actbench.training.state import State
 
 LOGGED_WHOLE = 16
@@ -52,6 +53,7 @@ def train_epochs(
             step_cpu_s=statistics.median(updates.cpu_times),
             data_time_s=updates.data_time,
             activations=_log_activations(state.sites),
+            shapes=measure_shapes(state, recipe, source, device),
             notes=notes,
             **_evaluations(state, recipe, source, device),
         )
