@@ -108,7 +108,7 @@ def test_what_is_synthetic_or_did_not_end_says_so(
     assert "10 to 90 % of channels" not in texts, "channels that share a curve have no band"
 
 
-@pytest.mark.parametrize("sites", [1, 2, 5, 17, 19, 49])
+@pytest.mark.parametrize("sites", [1, 19, 49])
 def test_any_number_of_sites_fits(
     sites: int, make_recipe: MakeRecipe, make_run: MakeRun, with_curves: MakeCurves
 ) -> None:
