@@ -65,7 +65,7 @@ def _dense(x: Tensor, channel_dim: int, channels: int) -> tuple[Tensor, _Layout]
     inner = x.shape[channel_dim % x.ndim + 1 :].numel()
     if inner == 1:
         return x, _Layout(x.numel() // channels, channels, channels, True)
-    return x, _Layout(x.numel() // inner, inner, inner, False)
+    return x, _Layout(x.numel() // max(inner, 1), inner, inner, False)
 
 
 def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
