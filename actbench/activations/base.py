@@ -13,6 +13,9 @@ class PhaseChange(NamedTuple):
     reset: tuple[nn.Parameter, ...]
     """Parameters whose optimiser state and moving average start anew."""
     note: str
+    graph_changed: bool = False
+    """Whether other parameters than before get gradients, or forward runs other operations: wrappers that looked at
+    the module once, such as DistributedDataParallel, must be made anew."""
 
 
 class Activation(nn.Module):

@@ -12,6 +12,7 @@ from pydantic import Field
 from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
+Freeze = Literal["none", "heights", "all"]
 
 
 class LeakyReLUOptions(Options):
@@ -57,6 +58,19 @@ class LSLUParallelOptions(Options):
     sharing: Sharing = "layer"
     spread: float = Field(1.0, ge=0)
     freeze: bool = False
+
+
+class PWLUOptions(Options):
+    intervals: int = Field(16, ge=2, le=64, multiple_of=2)
+    """N; even, so that 0 is a knot of the start."""
+    sharing: Sharing = "channel"
+    bound: float = Field(3.0, gt=0, le=1000)
+    """The start covers [-bound, bound]."""
+    phase_epochs: int = Field(5, ge=0)
+    """Epochs of phase one; 0 learns from the first step on [-bound, bound], without realignment."""
+    freeze: Freeze = "none"
+    decay: bool = False
+    """Whether the model's weight decay applies to the heights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +151,12 @@ _ENTRIES = (
         source="Dugas et al., NIPS 2000",
     ),
     ActivationEntry(
+        name="frelu",
+        target="actbench.activations.frelu:FReLU",
+        summary="max(x, T(x)), T a depthwise 3x3 convolution and BN, on images only",
+        source="Ma et al., 2020, arXiv:2007.11824",
+    ),
+    ActivationEntry(
         name="series",
         target="actbench.activations.series:Series",
         options=SeriesOptions,
@@ -156,6 +176,13 @@ _ENTRIES = (
         options=LSLUParallelOptions,
         summary="sum of n scaled ReLUs with the shifts inside, then series, as the paper's wording suggests",
         source="Feng et al., 2024, arXiv:2409.08283",
+    ),
+    ActivationEntry(
+        name="pwlu",
+        target="actbench.activations.pwlu:PWLU",
+        options=PWLUOptions,
+        summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
+        source="Zhou et al., 2021, arXiv:2104.03693",
     ),
 )
 

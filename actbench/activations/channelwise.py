@@ -17,15 +17,20 @@ def beside(parameter: Tensor, x: Tensor, channel_dim: int) -> Tensor:
     """View of a () or (C,) parameter that broadcasts against x; ActbenchError if x has other channels."""
     if parameter.ndim == 0:
         return parameter
-    if not -x.ndim <= channel_dim < x.ndim or x.shape[channel_dim] != len(parameter):
-        raise ActbenchError(
-            f"an activation of {len(parameter)} channels along dimension {channel_dim} got an input of shape "
-            f"{tuple(x.shape)}",
-            hints=("token layouts (N, T, C) need channel_dim=-1",),
-        )
+    check_channels(x, len(parameter), channel_dim)
     shape = [1] * x.ndim
     shape[channel_dim] = -1
     return parameter.view(shape)
+
+
+def check_channels(x: Tensor, num_channels: int, channel_dim: int) -> None:
+    """Raises ActbenchError unless x has that many channels along channel_dim."""
+    if not -x.ndim <= channel_dim < x.ndim or x.shape[channel_dim] != num_channels:
+        raise ActbenchError(
+            f"an activation of {num_channels} channels along dimension {channel_dim} got an input of shape "
+            f"{tuple(x.shape)}",
+            hints=("token layouts (N, T, C) need channel_dim=-1",),
+        )
 
 
 def widen(x: Tensor) -> Tensor:

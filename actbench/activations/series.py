@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actbench.activations.base import Activation
+from actbench.activations.depthwise import fold_batch_norm, require_images
 from actbench.activations.pointwise import ReLU, SiLU
 from actbench.activations.swish import Swish
-from actbench.errors import ActbenchError
 
 
 class SpatialSeries(Activation):
@@ -30,10 +30,7 @@ class SpatialSeries(Activation):
 
     def __init__(self, num_channels: int, channel_dim: int, *, n: int) -> None:
         super().__init__(num_channels, channel_dim)
-        if channel_dim not in (1, -3):
-            raise ActbenchError(
-                f"{type(self).__name__} convolves images N,C,H,W: channel_dim must be 1, not {channel_dim}"
-            )
+        require_images(type(self).__name__, channel_dim)
         self.n = n
         # The only draw, so that every subclass starts from the same weight under the same seed.
         self.weight = nn.Parameter(torch.empty(num_channels, 1, 2 * n + 1, 2 * n + 1))
@@ -49,18 +46,10 @@ class SpatialSeries(Activation):
         y = F.conv2d(self.pointwise(x), self.weight, self.bias, padding=self.n, groups=self.num_channels)
         return y if self.bn is None else self.bn(y)
 
-    @torch.no_grad()
     def deploy(self) -> Self:
-        """Folds BN's running statistics into weight and bias, exactly: the convolution has no bias before."""
-        if self.bn is None:
-            return self
-        bn = self.bn
-        assert bn.running_mean is not None
-        assert bn.running_var is not None
-        gain = bn.weight / torch.sqrt(bn.running_var + bn.eps)
-        self.weight.mul_(gain.view(-1, 1, 1, 1))
-        self.bias = nn.Parameter(bn.bias - gain * bn.running_mean)
-        self.bn = None
+        """Folds BN's running statistics into weight and bias."""
+        if self.bn is not None:
+            self.bias, self.bn = fold_batch_norm(self.weight, self.bn), None
         return self
 
 

@@ -8,7 +8,7 @@ Parameters  beta: learnable unless frozen, starts at `beta` (1); weight decay: n
 Gradient    dy/dx = s + beta * x * s * (1 - s); dy/dbeta = x^2 * s * (1 - s), summed over its sharers; smooth
 Source      Ramachandran et al., 2017, arXiv:1710.05941, section 3
 Departures  the paper leaves open whether beta is shared by a layer; here it is one per channel unless asked
-            otherwise. Only the input and beta are kept for backward, which computes s again
+            otherwise. Only the input and beta are kept for backward, which computes s again; so does the C++ kernel
 """
 
 import math
@@ -20,7 +20,9 @@ from torch.autograd import Function
 
 from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter, widen
+from actbench.activations.channelwise import beside, check_channels, make_parameter, widen
+from actbench.activations.kernels import layout
+from actbench.activations.kernels import swish as kernel
 
 
 class _Swish(Function):
@@ -66,7 +68,18 @@ class Swish(Activation):
         # The side on which the gate closes is inf * 0.
         self.limits = (-math.inf if beta < 0 else math.nan, math.inf if beta > 0 else math.nan)
 
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """ "cpp" where the compiled kernel serves, else "reference"."""
+        is_fast = self.beta.device.type == "cpu" and layout.is_available(kernel.LIBRARY)
+        return "cpp" if is_fast else "reference"
+
     def forward(self, x: Tensor) -> Tensor:
+        if layout.takes(kernel.LIBRARY, x):
+            if self.beta.ndim:
+                check_channels(x, self.num_channels, self.channel_dim)
+            fast: Tensor = kernel.swish(x, self.beta.view(-1), self.channel_dim)
+            return fast
         y: Tensor = _Swish.apply(x, beside(self.beta, x, self.channel_dim))
         return y
 

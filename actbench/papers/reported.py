@@ -32,7 +32,9 @@ class ReportedRow(Frozen):
     model: str
     """As the paper names it."""
     activation: str | None
-    """A name of the catalogue; null where the source names none."""
+    """A name of the catalogue; null where the source names none, or one that the catalogue lacks."""
+    uncatalogued: str | None = None
+    """The activation as the paper names it, where the catalogue has none such."""
     kind: Literal["absolute", "gain"] = "absolute"
     baseline: str | None = None
     """The activation that a gain is against."""
@@ -50,6 +52,12 @@ class ReportedRow(Frozen):
         return name
 
     @model_validator(mode="after")
+    def _one_activation(self) -> "ReportedRow":
+        if self.activation is not None and self.uncatalogued is not None:
+            raise ValueError("a row has one activation: of the catalogue, or uncatalogued")
+        return self
+
+    @model_validator(mode="after")
     def _gain_has_a_baseline(self) -> "ReportedRow":
         if (self.kind == "gain") != (self.baseline is not None):
             raise ValueError("a gain names its baseline, an absolute value has none")
@@ -61,8 +69,8 @@ class ReportedTable(Frozen):
     caption: str
     dataset: str | None
     """As the paper names it; null where that is not known."""
-    metric: Literal["top1_accuracy", "parameter_trend"]
-    unit: Literal["percent", "qualitative"]
+    metric: Literal["top1_accuracy", "box_ap", "relative_time", "parameter_trend"]
+    unit: Literal["percent", "ratio", "qualitative"]
     certainty: str | None = None
     source: str | None = None
     note: str | None = None
@@ -70,16 +78,17 @@ class ReportedTable(Frozen):
 
 
 class Claim(Frozen):
-    """A sentence of the paper with a number: these arms beat the baseline by that difference."""
+    """A sentence of the paper: these arms beat the baseline, by that difference where it gives a number."""
 
     id: Name
     arms: tuple[Name, ...] = Field(min_length=1)
     baseline: Name
-    model: str
+    model: str | None
+    """Null where it is not known which of the paper's networks it was."""
     data: str
-    metric: Literal["top1_accuracy"]
+    metric: Literal["top1_accuracy", "box_ap"]
     difference: float | None
-    """In percentage points; null where the paper's number is not known."""
+    """In percentage points; null where only the direction is known."""
     margin: float | None = Field(None, gt=0)
     """How far from the difference still counts as the same; null: half the difference."""
     source: str

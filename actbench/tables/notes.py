@@ -149,12 +149,13 @@ def _reported(group: Group) -> list[str]:
     arxiv = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
     notes = [f'Reported: {paper.title}{arxiv}; "not found": the paper has a value that could not be read.']
     notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
-    if group.claim and group.claim.difference is not None:
+    if group.claim:
         claim = group.claim
-        against = f"{', '.join(claim.arms)} over {claim.baseline}"
+        known = claim.difference is not None
+        size = f"by {claim.difference:+.2f} points" if known else "by how much could not be read"
         notes.append(
-            f"The claim: {against} by {claim.difference:+.2f} points, {claim.model} on {claim.data} "
-            f"({claim.source})."
+            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {size}, "
+            f"{claim.model or 'a network not known'} on {claim.data} ({claim.source})."
         )
         notes += [f"{claim.stand_in}."] if claim.stand_in else []
     if plan.profile != "paper" or group.data.synthetic:

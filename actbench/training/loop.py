@@ -154,7 +154,7 @@ def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
         if change is not None:
             forget(state.optimizer, change.reset)
             if state.ema:
-                state.ema.restart(state.model, change.reset)
+                state.ema.restart(name, site, change.reset)
             notes.append(f"{name}: {change.note}")
     return tuple(notes)
 

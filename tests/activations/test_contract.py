@@ -18,7 +18,10 @@ from actbench.activations.series import SpatialSeries
 from actbench.errors import ActbenchError
 
 CHANNELS = 4
-SPATIAL = {"series", "lslu", "lslu_parallel"}
+SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
+KERNELS = {"pwlu", "swish"}
+"""Those with compiled code, which a machine that runs these tests must be able to build."""
+PHASES = {"pwlu"}
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ENTRIES),
     ("leaky_relu", {"negative_slope": -0.2}),
@@ -35,6 +38,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("lslu", {"n": 5, "freeze": True}),
     ("lslu_parallel", {"sharing": "channel", "n": 2}),
     ("lslu_parallel", {"n": 1, "freeze": True}),
+    ("pwlu", {"sharing": "layer", "intervals": 2}),
+    ("pwlu", {"intervals": 64, "freeze": "heights"}),
+    ("pwlu", {"freeze": "all", "phase_epochs": 0, "bound": 1.0}),
 ]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in VARIANTS]
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
@@ -63,7 +69,7 @@ def images(batch: int = 2, side: int = 5) -> Tensor:
 
 
 def test_there_are_entries_and_the_mapping_has_them_all() -> None:
-    assert len(ENTRIES) == 13
+    assert len(ENTRIES) == 15
     assert list(ACTIVATIONS) == list(ENTRIES)
     assert len(ACTIVATIONS) == len(ENTRIES)
     with pytest.raises(KeyError):
@@ -87,9 +93,9 @@ def test_declarations_are_made(name: str) -> None:
     module = create_activation(name, CHANNELS)
     assert isinstance(module, Activation)
     assert module.operations_per_element >= 1
-    assert module.backend == "reference"
+    assert module.backend == ("cpp" if name in KERNELS else "reference")
     assert not module.surrogate_gradient
-    assert module.begin_epoch(0) is None
+    assert (module.begin_epoch(0) is None) == (name not in PHASES)
     for value in module.log_values().values():
         assert not value.requires_grad
 
@@ -282,9 +288,12 @@ def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, A
         assert torch.equal(torch.compile(module, fullgraph=True, backend="eager")(x), module(x))
 
 
-@every_variant
+# FReLU has no pointwise part: its maximum needs both sides again.
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, options) for name, options in VARIANTS if name != "frelu"]
+)
 def test_the_pointwise_part_keeps_its_input_alone(name: str, options: dict[str, Any]) -> None:
-    module, x = make(name, options), images().requires_grad_()
+    module, x = make(name, options), images(batch=8, side=9).requires_grad_()  # larger than any table
     sizes: list[tuple[int, int]] = []
 
     def note(tensor: Tensor) -> Tensor:

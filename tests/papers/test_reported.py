@@ -107,3 +107,40 @@ def test_ids_are_unique() -> None:
     table = {"id": "t", "caption": "", "dataset": None, "metric": "top1_accuracy", "unit": "percent"}
     with pytest.raises(ValueError, match="the id 't' stands here more than once"):
         Paper.model_validate({"paper": {"key": "x", "title": "X", "year": 2024}, "tables": [table, table]})
+
+
+def test_pwlus_claims_are_gains_over_swish_and_its_absolute_values_are_unread() -> None:
+    paper = load_paper("pwlu")
+    gains = {row.model: row.value for row in paper.table("pwlu-imagenet-gain").rows}
+    assert gains == {
+        "ResNet-18": 0.9,
+        "ResNet-50": 0.53,
+        "MobileNet-V2": 1.0,
+        "MobileNet-V3": 1.7,
+        "EfficientNet-B0": 1.0,
+    }
+    assert {(row.kind, row.baseline) for row in paper.table("pwlu-imagenet-gain").rows} == {("gain", "swish")}
+    claimed = {claim.model: claim.difference for claim in paper.claims if claim.data == "ImageNet-1K"}
+    assert {model: value for model, value in claimed.items() if model} == gains
+    absolute = paper.table("pwlu-imagenet-top1").rows
+    assert {row.value for row in absolute} == {None}
+    names = [row.activation or row.uncatalogued for row in absolute if row.model == "ResNet-50"]
+    assert names == ["relu", "prelu", "swish", "APL", "PAU", "frelu", "pwlu"]
+
+
+def test_pwlus_detection_claims_are_differences_of_its_table() -> None:
+    paper = load_paper("pwlu")
+    values = {(row.model, row.activation): row.value for row in paper.table("pwlu-coco-box-ap").rows}
+    assert len(values) == 8
+    claims = [claim for claim in paper.claims if claim.metric == "box_ap"]
+    assert [claim.id for claim in claims] == ["pwlu-maskrcnn-coco", "pwlu-retinanet-coco"]
+    for claim in claims:
+        ours, theirs = values[(str(claim.model), "pwlu")], values[(str(claim.model), "swish")]
+        assert ours is not None
+        assert theirs is not None
+        assert claim.difference == pytest.approx(ours - theirs, abs=1e-9)
+
+
+def test_a_row_has_one_activation() -> None:
+    with pytest.raises(ValueError, match="a row has one activation"):
+        ReportedRow(model="M", activation="relu", uncatalogued="APL", value=1.0)

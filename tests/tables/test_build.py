@@ -6,7 +6,7 @@ import pytest
 
 from actbench.compare import Selection, compare
 from actbench.footing import Origin
-from actbench.papers.reported import load_paper
+from actbench.papers.reported import load_papers
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import StoredRun
@@ -23,7 +23,7 @@ def table_of(plan: Recipe, runs: list[RunRecord], **options: Any) -> Table:
         stored=tuple(StoredRun(Path("run.json"), run) for run in runs),
         origin=Origin(reference=plan.name, profile=plan.profile),
     )
-    (table,) = build_tables(compare([selection], papers={"lslu": load_paper("lslu")}, **options))
+    (table,) = build_tables(compare([selection], papers=load_papers(), **options))
     return table
 
 
@@ -102,6 +102,17 @@ def test_the_papers_gain_stands_beside_its_own_baseline_alone(
     assert "that the baseline is series is assumed" in notes(table)
     assert "The claim: lslu over series by +3.17 points, VanillaNet on CIFAR-100" in notes(table)
     assert "A stand-in for the paper's setting: profile lite, 30 epochs, VanillaNet-5 x0.125" in notes(table)
+
+
+def test_a_claim_of_which_only_the_direction_is_known_says_so(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(paper="pwlu", claim="pwlu-realignment", seeds=[0])
+    table = table_of(recipe, [make_run(recipe, "relu", 0)])
+    assert (
+        "The claim: pwlu over fixed_3 by how much could not be read, a network not known on ImageNet-1K"
+        in notes(table)
+    )
 
 
 def test_a_value_from_other_data_says_so(make_recipe: MakeRecipe, make_run: MakeRun) -> None:

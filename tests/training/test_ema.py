@@ -46,6 +46,6 @@ def test_restart_copies_the_parameters_of_a_new_phase() -> None:
     before = ema.model.bias.clone()
     nn.init.constant_(model.weight, 7.0)
     nn.init.constant_(model.bias, 7.0)
-    ema.restart(model, (cast(nn.Parameter, model.weight),))
+    ema.restart("", model, (cast(nn.Parameter, model.weight),))
     assert torch.equal(ema.model.weight, model.weight)
     assert torch.equal(ema.model.bias, before)

@@ -1,0 +1,88 @@
+"""Builds the C++ kernels on first use, in seconds, into the user's cache.
+
+The source has C linkage and includes nothing of PyTorch, so the library depends on compiler and processor alone;
+both, and the source, make the name of the cached file. OpenMP is the one that PyTorch has loaded already.
+`ACTBENCH_KERNELS=0` turns kernels off; without a compiler the plain form serves, after one line of notice.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+_FOLDER = Path(__file__).parent
+_FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC")
+# The best first: this processor's own instructions and threads; then what any compiler takes.
+_EXTRAS = (("-march=native", "-fopenmp"), ("-march=native",), ())
+_PATIENCE_S = 120
+
+_log = logging.getLogger("actbench")
+
+
+@cache
+def load_library(name: str) -> ctypes.CDLL | None:
+    """The kernels of NAME.cpp, built if need be; None where they are turned off or cannot be built."""
+    if os.environ.get("ACTBENCH_KERNELS") == "0":
+        return None
+    try:
+        return ctypes.CDLL(str(_built(name)))
+    except (OSError, subprocess.SubprocessError, Timeout, RuntimeError) as error:
+        _log.warning(
+            "actbench: no compiled kernel for %s, slower plain PyTorch is used instead (%s)",
+            name,
+            str(error).splitlines()[0] if str(error) else type(error).__name__,
+        )
+        return None
+
+
+def _built(name: str) -> Path:
+    compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise RuntimeError("no C++ compiler found: install g++ or clang++, or set CXX")
+    folder = Path(platformdirs.user_cache_dir("actbench")) / "kernels"
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / f"{name}-{_key(compiler, name)}.so"
+    if not library.exists():
+        with FileLock(library.with_suffix(".lock"), timeout=_PATIENCE_S):
+            if not library.exists():
+                _compile(compiler, _FOLDER / f"{name}.cpp", library)
+    return library
+
+
+def _key(compiler: str, name: str) -> str:
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=_PATIENCE_S)
+    sources = b"".join((_FOLDER / file).read_bytes() for file in (f"{name}.cpp", "rows.h"))
+    parts = (sources, version.stdout, repr((_FLAGS, _EXTRAS)).encode(), _processor().encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What `-march=native` depends on: a cache may be shared between machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return "\n".join(
+            sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+        )
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+
+
+def _compile(compiler: str, source: Path, library: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        made = Path(folder) / library.name
+        for extra in _EXTRAS:
+            command = [compiler, *_FLAGS, *extra, str(source), "-o", str(made)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
+            if done.returncode == 0:
+                made.replace(library)  # whole or not at all
+                return
+        raise RuntimeError(f"{compiler} failed: {(done.stderr or 'no message').splitlines()[0]}")

@@ -1,0 +1,92 @@
+"""The C++ form of `activations.piecewise_linear` as operators of torch.library, so that compilation, autocast and data
+parallelism see one operator each."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actbench.activations.kernels.layout import dense, float_tables, like, run
+from actbench.activations.piece_sums import grid_gradients
+
+LIBRARY = "piecewise_linear"
+
+
+def _forward(
+    x: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor, channel_dim: int, *, direct: bool
+) -> Tensor:
+    x, layout = dense(x.detach(), channel_dim, len(base))
+    y = torch.empty_like(x)
+    if x.numel():
+        tensors = [x, y, *float_tables(base, rise, low, inv_step)]
+        run(LIBRARY, "forward", tensors, layout, len(base), base.shape[1], direct)
+    return y
+
+
+@torch.library.custom_op("actbench::piecewise_linear", mutates_args=(), device_types="cpu")
+def piecewise_linear(
+    x: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor, channel_dim: int
+) -> Tensor:
+    """As `activations.piecewise_linear`, for inputs that `layout.takes` accepts."""
+    return _forward(x, base, rise, low, inv_step, channel_dim, direct=False)
+
+
+@torch.library.custom_op("actbench::piecewise_linear_look_up", mutates_args=(), device_types="cpu")
+def look_up(
+    x: Tensor, offset: Tensor, slope: Tensor, low: Tensor, inv_step: Tensor, channel_dim: int
+) -> Tensor:
+    """As `activations.piecewise_linear.look_up`, for inputs that `layout.takes` accepts."""
+    return _forward(x, offset, slope, low, inv_step, channel_dim, direct=True)
+
+
+@torch.library.custom_op("actbench::piecewise_linear_backward", mutates_args=(), device_types="cpu")
+def piecewise_linear_backward(
+    grad: Tensor, x: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor, channel_dim: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dx, and the sums of g and g * (u - o_j) per channel and piece."""
+    x, layout = dense(x.detach(), channel_dim, len(base))
+    dx, base_grad, rise_grad = torch.empty_like(x), torch.zeros(base.shape), torch.zeros(base.shape)
+    if x.numel():
+        tensors = [x, like(x, grad), dx, *float_tables(base, rise, low, inv_step), base_grad, rise_grad]
+        run(LIBRARY, "backward", tensors, layout, len(base), base.shape[1])
+    return dx, base_grad, rise_grad
+
+
+def _like_input(x: Tensor, channel_dim: int, channels: int) -> Tensor:
+    return torch.empty_like(dense(x, channel_dim, channels)[0])
+
+
+@piecewise_linear.register_fake
+@look_up.register_fake
+def _(x: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor, channel_dim: int) -> Tensor:  # noqa: ARG001
+    return _like_input(x, channel_dim, len(base))
+
+
+@piecewise_linear_backward.register_fake
+def _(
+    grad: Tensor,  # noqa: ARG001
+    x: Tensor,
+    base: Tensor,
+    rise: Tensor,  # noqa: ARG001
+    low: Tensor,  # noqa: ARG001
+    inv_step: Tensor,  # noqa: ARG001
+    channel_dim: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    dx = _like_input(x, channel_dim, len(base))
+    return dx, x.new_empty(base.shape, dtype=torch.float32), x.new_empty(base.shape, dtype=torch.float32)
+
+
+def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
+    *tensors, ctx.channel_dim = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, base, rise, low, inv_step = ctx.saved_tensors
+    dx, base_grad, rise_grad = piecewise_linear_backward(grad, x, base, rise, low, inv_step, ctx.channel_dim)
+    low_grad, step_grad = grid_gradients(base_grad, rise_grad, rise.float(), inv_step.float())
+    grads = zip((base, rise, low, inv_step), (base_grad, rise_grad, low_grad, step_grad), strict=True)
+    return dx, *(value.to(table.dtype) for table, value in grads), None
+
+
+piecewise_linear.register_autograd(_backward, setup_context=_keep_input)
