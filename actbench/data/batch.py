@@ -64,7 +64,7 @@ class Source(ABC):
     @abstractmethod
     def train_batches(
         self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
-    ) -> Iterator[Batch] | Iterator[DetectionBatch]:
+    ) -> Iterator[Batch | DetectionBatch]:
         """One epoch of augmented batches; a function of (seed, epoch, batch_size) alone."""
 
 

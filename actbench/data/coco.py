@@ -73,7 +73,9 @@ def find_coco_parts(root: Path) -> dict[str, Part]:
 def load_coco(options: CocoOptions, root: Path, *, masks: bool) -> PictureSet:
     """The whole set's ground truth; pixels are read later. Raises DataError."""
     parts = find_coco_parts(root)
-    read = {name: read_annotations(part.annotations, part.images, masks=masks) for name, part in parts.items()}
+    read = {
+        name: read_annotations(part.annotations, part.images, masks=masks) for name, part in parts.items()
+    }
     (first, (_, categories)), *others = read.items()
     for name, (_, theirs) in others:
         if theirs != categories:

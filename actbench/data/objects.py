@@ -6,6 +6,7 @@ code. `pycocotools` is the extra `coco` and imported where it is needed.
 
 import hashlib
 import importlib.util
+import warnings
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -107,20 +108,24 @@ def draw_mask(thing: Thing, height: int, width: int) -> NDArray[np.uint8]:
 
     assert thing.segmentation is not None
     code = run_length_code(thing.segmentation, height, width)
-    return np.ascontiguousarray(codec.decode(code), dtype=np.uint8)
+    with warnings.catch_warnings():
+        # pycocotools 2.0.11 warns of its own way with numpy 2.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.ascontiguousarray(codec.decode(code), dtype=np.uint8)
 
 
 def run_length_code(segmentation: Segmentation, height: int, width: int) -> dict[str, Any]:
     """COCO's compressed code of polygons, or of a code that is not compressed yet."""
     from pycocotools import mask as codec
 
+    code: dict[str, Any]
     if isinstance(segmentation, list):
-        code: dict[str, Any] = codec.merge(codec.frPyObjects(segmentation, height, width))
-        return code
-    if isinstance(segmentation["counts"], list):
+        code = codec.merge(codec.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation["counts"], list):
         code = codec.frPyObjects(segmentation, height, width)
-        return code
-    return segmentation
+    else:
+        code = segmentation
+    return code
 
 
 def fingerprint(parts: dict[str, tuple[Picture, ...]], classes: tuple[str, ...], contents: list[str]) -> str:

@@ -70,10 +70,8 @@ def _draw(image: Image.Image, rng: np.random.Generator, size: int) -> Thing:
     ImageDraw.Draw(image).polygon(corners, fill=colour)
     columns, rows = [column for column, _ in corners], [row for _, row in corners]
     left, top, width, height = min(columns), min(rows), max(columns) - min(columns), max(rows) - min(rows)
-    area = abs(
-        sum(
-            a * d - c * b for (a, b), (c, d) in zip(corners, corners[1:] + corners[:1], strict=True)
-        )
-    ) / 2
+    area = (
+        abs(sum(a * d - c * b for (a, b), (c, d) in zip(corners, corners[1:] + corners[:1], strict=True))) / 2
+    )
     polygon = [float(value) for corner in corners for value in corner]
     return Thing((left, top, width, height), label, area, False, [polygon])

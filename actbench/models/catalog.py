@@ -54,7 +54,7 @@ class MaskRCNNOptions(Options):
     """Of the ResNet that is the body."""
     width: int = Field(64, ge=4, le=512)
     fpn_channels: int = Field(256, ge=8, le=1024)
-    """Channels of the feature pyramid and of the proposal network on it."""
+    """Channels of the feature pyramid and of the convolutions on it."""
     proposals: int = Field(512, ge=4, le=4096)
     """Proposals per image that the box and mask heads are trained on."""
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from actbench.models.merge import fold_in_place_of
@@ -142,7 +143,16 @@ class MaskRCNN(Detector):
         super().__init__()
         body = ResNet(act, num_classes=1, in_channels=in_channels, depth=depth, width=width)
         backbone = _backbone(body, (1, 2, 3, 4), fpn_channels, LastLevelMaxPool())
-        self.detector = detection.MaskRCNN(backbone, num_classes + 1, box_batch_size_per_image=proposals)
+        self.detector = detection.MaskRCNN(
+            backbone,
+            num_classes + 1,
+            box_batch_size_per_image=proposals,
+            mask_head=MaskRCNNHeads(fpn_channels, (fpn_channels,) * 4, 1),
+        )
+        # torchvision's own takes 256 channels, whatever the pyramid has.
+        self.detector.roi_heads.mask_predictor = MaskRCNNPredictor(
+            fpn_channels, fpn_channels, num_classes + 1
+        )
 
     def draw_head(
         self, path: str, module: nn.Module, key: str, values: Tensor, generator: torch.Generator

@@ -154,7 +154,8 @@ class Recipe(Frozen):
     variant: Name | None = None
     data: DataOptions
     limit: int | None = Field(None, ge=2)
-    """At most this many training and this many test images, stratified; set by --limit."""
+    """At most this many training and this many test images, set by --limit: stratified, or for detection the first
+    by name's hash (and no more of a val part of the set's own)."""
     input: InputSettings = InputSettings()
     model: ModelOptions
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -233,7 +234,9 @@ def _check_task(recipe: Recipe) -> None:
     if recipe.train.loss != "cross_entropy" or recipe.train.label_smoothing:
         raise ValueError("train.loss: a detector brings its own losses; leave out loss and label_smoothing")
     if recipe.train.early_stopping:
-        raise ValueError("train.early_stopping: follows the validation loss, which task detect does not compute")
+        raise ValueError(
+            "train.early_stopping: follows the validation loss, which task detect does not compute"
+        )
     if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
         raise ValueError(
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "
