@@ -150,9 +150,8 @@ class MaskRCNN(Detector):
             mask_head=MaskRCNNHeads(fpn_channels, (fpn_channels,) * 4, 1),
         )
         # torchvision's own takes 256 channels, whatever the pyramid has.
-        self.detector.roi_heads.mask_predictor = MaskRCNNPredictor(
-            fpn_channels, fpn_channels, num_classes + 1
-        )
+        heads: Any = self.detector.roi_heads
+        heads.mask_predictor = MaskRCNNPredictor(fpn_channels, fpn_channels, num_classes + 1)
 
     def draw_head(
         self, path: str, module: nn.Module, key: str, values: Tensor, generator: torch.Generator
