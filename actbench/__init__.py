@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["ACTIVATIONS", "ActbenchError", "__version__", "create_activation", "load_recipe"]
+__all__ = ["ACTIVATIONS", "ActbenchError", "__version__", "begin_epoch", "create_activation", "load_recipe"]
 
 if TYPE_CHECKING:
     from actbench.activations.create import ACTIVATIONS, create_activation
     from actbench.errors import ActbenchError
     from actbench.recipe.load import load_recipe
+    from actbench.training.phases import begin_epoch
 
 _HOMES = {
     "ACTIVATIONS": "actbench.activations.create",
     "create_activation": "actbench.activations.create",
     "ActbenchError": "actbench.errors",
     "load_recipe": "actbench.recipe.load",
+    "begin_epoch": "actbench.training.phases",
 }
 
 

@@ -5,9 +5,9 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 """
 
 import base64
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
@@ -100,6 +100,58 @@ class SiteLog(Frozen):
     values: dict[str, list[float | None]]
 
 
+def rounded(value: float) -> float:
+    """To the four significant digits that curves are stored with."""
+    return float(f"{value:.4g}")
+
+
+def _read_numbers(value: object) -> object:
+    return tuple(map(float, value.split())) if isinstance(value, str) else value
+
+
+def _write_numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
+
+
+Numbers = Annotated[
+    tuple[Annotated[float, AfterValidator(rounded)], ...],
+    BeforeValidator(_read_numbers),
+    PlainSerializer(_write_numbers, when_used="json"),
+]
+"""Many numbers, in JSON as one string with spaces between them: a record holds thousands of these."""
+
+GRID_POINTS = 33
+"""Points of a curve, evenly from `left` to `right`; the input's density has one cell between each two."""
+
+
+class SiteShape(Frozen):
+    """The curve of one activation site after an epoch, over the input that it was measured to get.
+
+    Measured in evaluation mode on a fixed batch of training images.
+    """
+
+    site: str
+    input_mean: float
+    input_std: float
+    left: float
+    right: float
+    density: Numbers
+    """Share of the input in each cell between two points; what is missing to 1 lies outside."""
+    mean: Numbers
+    """The output at each point, averaged over channels."""
+    lower: Numbers = ()
+    """10 % quantile over channels; empty where all channels have one curve."""
+    upper: Numbers = ()
+    """90 % quantile."""
+    channels: dict[int, Numbers] = Field(default_factory=dict)
+    """Some single channels, in the last epoch that is measured."""
+
+    def grid(self) -> list[float]:
+        """Where the curve was evaluated."""
+        step = (self.right - self.left) / (GRID_POINTS - 1)
+        return [self.left + i * step for i in range(GRID_POINTS)]
+
+
 class EpochRecord(Frozen):
     epoch: int
     lr: float
@@ -121,6 +173,8 @@ class EpochRecord(Frozen):
     data_time_s: float
     """How much of `time_s` went into making batches."""
     activations: tuple[SiteLog, ...] = ()
+    shapes: tuple[SiteShape, ...] = ()
+    """Curves of pointwise activations with parameters, after a few of the epochs (see `training/shapes.py`)."""
     notes: tuple[str, ...] = ()
 
 

@@ -30,6 +30,8 @@ class Activation(nn.Module):
     """True where backward is not the derivative of forward by design."""
     limits: tuple[float, float] | None = None
     """Value at -inf and at +inf; NaN for a declared NaN; None for not declared."""
+    is_pointwise: bool = False
+    """True where each output depends on the input at its own place, and on its channel, alone."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
 

@@ -33,6 +33,7 @@ from actbench.activations.base import Activation
 class ReLU(Activation):
     """max(x, 0). Nair and Hinton, ICML 2010."""
 
+    is_pointwise = True
     operations_per_element = 1.0
     limits = (0.0, math.inf)
 
@@ -43,6 +44,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """x where positive, negative_slope * x elsewhere. Maas et al., ICML 2013 workshop."""
 
+    is_pointwise = True
     operations_per_element = 2.0
 
     def __init__(self, num_channels: int, channel_dim: int = 1, *, negative_slope: float = 0.01) -> None:
@@ -57,6 +59,7 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     """x where positive, alpha * (exp(x) - 1) elsewhere. Clevert et al., 2015, arXiv:1511.07289."""
 
+    is_pointwise = True
     operations_per_element = 13.0
 
     def __init__(self, num_channels: int, channel_dim: int = 1, *, alpha: float = 1.0) -> None:
@@ -71,6 +74,7 @@ class ELU(Activation):
 class SELU(Activation):
     """ELU scaled so that normalised inputs stay so. Klambauer et al., 2017, arXiv:1706.02515, equation 2."""
 
+    is_pointwise = True
     operations_per_element = 14.0
     # -scale * alpha, of the constants in the paper's appendix.
     limits = (-1.0507009873554804934193349852946 * 1.6732632423543772848170429916717, math.inf)
@@ -99,6 +103,7 @@ class GELU(Activation):
 class SiLU(Activation):
     """x * sigmoid(x), what papers call Swish-1. Elfwing et al., 2017, arXiv:1702.03118, section 2."""
 
+    is_pointwise = True
     operations_per_element = 13.0
     limits = (math.nan, math.inf)
 
@@ -109,6 +114,7 @@ class SiLU(Activation):
 class Mish(Activation):
     """x * tanh(softplus(x)). Misra, 2019, arXiv:1908.08681, equation 1."""
 
+    is_pointwise = True
     operations_per_element = 32.0
     limits = (math.nan, math.inf)
 
@@ -119,6 +125,7 @@ class Mish(Activation):
 class Softplus(Activation):
     """A smooth maximum of x and 0, sharper as beta grows. Dugas et al., NIPS 2000."""
 
+    is_pointwise = True
     operations_per_element = 24.0
     limits = (0.0, math.inf)
 

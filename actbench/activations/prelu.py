@@ -47,6 +47,7 @@ class _PReLU(Function):
 class PReLU(Activation):
     """See the module's header."""
 
+    is_pointwise = True
     operations_per_element = 2.0
 
     def __init__(

@@ -15,9 +15,9 @@ Learning    `begin_epoch(e)` with e < phase_epochs (paper: 5) starts phase one: 
             `realign` sets B = mu -+ 3 sigma, K = (0, 1), Y_i = ReLU(B_i) in place; phase two learns everything.
             A loop that never calls `begin_epoch` learns from the first step on [-bound, bound]; so does
             phase_epochs = 0, the start without realignment
-Gradient    with i held fixed: dy/dx the slope of the piece (at a knot the right one's); dy/dY_i = 1 - r and r with
-            r = (x - B_i) / d; dy/dK = x - B beyond that bound; the bounds' in section 1.2 of the derivation held
-            by the tests
+Gradient    with i held fixed, s the slope of the piece (at a knot the right one's) and r = (x - B_i) / d:
+            dy/dx = s; dy/dY_i = 1 - r, dy/dY_{i+1} = r; dy/dK = x - B beyond that bound;
+            dy/dB_L = -s (B_R - x) / (B_R - B_L), dy/dB_R = -s (x - B_L) / (B_R - B_L) inside, -K beyond that bound
 At the ends -inf with K_L = 0 gives Y_0, +inf with K_R = 0 gives Y_N; NaN stays NaN
 Source      Zhou et al., ICCV 2021, arXiv:2104.03693
 Departures  averages are corrected for their start at 0, so a short phase one is unbiased (the paper's start is not
@@ -44,6 +44,8 @@ from actbench.activations.piecewise_linear import look_up, piecewise_linear
 
 MOMENTUM = 0.9
 SIGMAS = 3.0
+V_SLOPE = 0.1
+"""Both outer slopes must be steeper than this, away from the middle, for a unit to be logged as V-shaped."""
 LEAST_WIDTH = 1e-2
 """A unit whose input never varies still has pieces of a finite slope."""
 
@@ -261,7 +263,7 @@ class PWLU(Activation):
             "slope_right": self.slope_right.detach().clone(),
             # How bent the curve is inside its range: mean change of slope from piece to piece.
             "bend": slopes.diff(dim=1).abs().mean(dim=1),
-            "units_v_shaped": ((self.slope_left < 0) & (self.slope_right > 0)).sum(),
+            "units_v_shaped": ((self.slope_left < -V_SLOPE) & (self.slope_right > V_SLOPE)).sum(),
             "units_at_least_width": self.at_least_width.sum(),
         }
 

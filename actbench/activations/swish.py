@@ -52,6 +52,7 @@ class _Swish(Function):
 class Swish(Activation):
     """See the module's header."""
 
+    is_pointwise = True
     operations_per_element = 14.0
 
     def __init__(

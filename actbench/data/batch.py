@@ -67,6 +67,12 @@ class Source(ABC):
     ) -> Iterator[Batch | DetectionBatch]:
         """One epoch of augmented batches; a function of (seed, epoch, batch_size) alone."""
 
+    @abstractmethod
+    def first_train_images(
+        self, count: int, *, device: torch.device, channels_last: bool
+    ) -> Tensor | list[Tensor]:
+        """The first training images in canonical order, at most `count`, prepared as for evaluation."""
+
 
 class DataSource(Source):
     """A set of labelled images."""
@@ -81,3 +87,6 @@ class DataSource(Source):
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
         """Every example of the split once, in canonical order, with integer targets."""
+
+    @abstractmethod
+    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor: ...

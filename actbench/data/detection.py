@@ -127,6 +127,16 @@ class DetectionSource(Source):
         batches = [places[start : start + batch_size] for start in range(0, len(places), batch_size)]
         return self._load(Examples(part, None, self.masks), batches, device)
 
+    def first_train_images(
+        self,
+        count: int,
+        *,
+        device: torch.device,
+        channels_last: bool,  # noqa: ARG002
+    ) -> list[Tensor]:
+        examples = Examples(self._train, None, self.masks)
+        return next(self._load(examples, [list(range(min(count, self.num_train)))], device)).images
+
     def _load(
         self, examples: "Examples", batches: list[list[int]], device: torch.device
     ) -> Iterator[DetectionBatch]:

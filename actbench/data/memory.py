@@ -14,6 +14,8 @@ from actbench.data.pipeline import Generators, Pipeline
 from actbench.data.settings import InputSettings
 
 CHUNK = 1024
+HEAD = 256
+"""So many training images are kept as they were read, for `first_train_images`."""
 
 
 class MemorySource(DataSource):
@@ -44,6 +46,7 @@ class MemorySource(DataSource):
             apart = held_out(keys, train.labels, val_fraction)
         self._parts = {"val": train.select(apart), "test": test}
         self._train = _tensors(train.select(~apart) if apart.any() else train)
+        self._head = self._train[0][:HEAD].clone()
         if settings.crop != "random-resized":
             self._train = (_resized(self._train[0], settings), self._train[1])
         self._on_device = {torch.device("cpu"): self._train}
@@ -70,6 +73,10 @@ class MemorySource(DataSource):
             chosen = slice(start, start + batch_size)
             pixels = self._pipeline.evaluate(images[chosen].to(device), channels_last=channels_last)
             yield Batch(pixels, labels[chosen].to(device))
+
+    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor:
+        """As declared; at most HEAD."""
+        return self._pipeline.evaluate(self._head[:count].to(device), channels_last=channels_last)
 
     def _train_on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._on_device:

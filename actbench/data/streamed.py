@@ -83,9 +83,17 @@ class StreamedSource(DataSource):
         listing = self._parts[split]
         places = list(range(len(listing.names)))
         batches = [places[start : start + batch_size] for start in range(0, len(places), batch_size)]
-        pictures = Pictures(listing, self._settings, eval_side(self._settings), None)
-        for images, labels in self._load(pictures, batches, device):
+        for images, labels in self._load(self._squares(listing), batches, device):
             yield Batch(self._pipeline.evaluate(images, channels_last=channels_last), labels)
+
+    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor:
+        places = list(range(min(count, self.num_train)))
+        ((images, _),) = self._load(self._squares(self._train), [places], device)
+        return self._pipeline.evaluate(images, channels_last=channels_last)
+
+    def _squares(self, listing: Listing) -> "Pictures":
+        """As evaluation reads them."""
+        return Pictures(listing, self._settings, eval_side(self._settings), None)
 
     def _load(
         self, pictures: "Pictures", batches: list[list[int]], device: torch.device

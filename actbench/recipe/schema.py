@@ -233,6 +233,11 @@ def _check_task(recipe: Recipe) -> None:
         raise ValueError(f"input.max_size: below the shorter side, {recipe.input.size}")
     if recipe.train.loss != "cross_entropy" or recipe.train.label_smoothing:
         raise ValueError("train.loss: a detector brings its own losses; leave out loss and label_smoothing")
+    if recipe.train.amp != "none":
+        # torchvision's anchors and boxes take the precision of the features.
+        raise ValueError(
+            "train.amp: must be none for task detect: bf16 rounds coordinates, by up to 8 pixels"
+        )
     if recipe.train.early_stopping:
         raise ValueError(
             "train.early_stopping: follows the validation loss, which task detect does not compute"

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from actbench.data.objects import Picture
 from actbench.data.source import DetectionBatch, DetectionSource, EvalSplit
 from actbench.record import AveragePrecision, DetectionTally
-from actbench.training.precision import autocast
 
 MASK_THRESHOLD = 0.5
 """As torchvision's own evaluation of Mask R-CNN."""
@@ -32,7 +31,7 @@ class DetectorEvaluation(NamedTuple):
 def detection_loss(model: nn.Module, batch: DetectionBatch) -> Tensor:
     """The sum of the detector's own losses, each with weight 1 as in torchvision."""
     losses: dict[str, Tensor] = model(batch.images, batch.targets)
-    return torch.stack([loss.float() for loss in losses.values()]).sum()
+    return torch.stack(list(losses.values())).sum()
 
 
 @torch.no_grad()
@@ -43,16 +42,13 @@ def evaluate_detector(
     *,
     batch_size: int,
     device: torch.device,
-    amp: str,
 ) -> DetectorEvaluation:
     """Average precision of `model` on the split; leaves it in eval mode."""
     model.eval()
     detections: list[dict[str, Any]] = []
     place = 0
     for batch in source.eval_batches(split, batch_size=batch_size, device=device):
-        with autocast(device, amp):
-            answers = model(batch.images)
-        for answer in answers:
+        for answer in model(batch.images):
             detections += _as_coco(answer, place)
             place += 1
     return average_precision(source.truth(split), detections, source.classes, masks=source.masks)
@@ -81,13 +77,11 @@ def average_precision(
 
 def _as_coco(answer: dict[str, Tensor], place: int) -> list[dict[str, Any]]:
     """One picture's answers as COCO writes them."""
-    corners = answer["boxes"].float().cpu()
+    corners = answer["boxes"].cpu()
     boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
     found = [
         {"image_id": place, "category_id": label, "bbox": box, "score": score}
-        for label, box, score in zip(
-            answer["labels"].tolist(), boxes, answer["scores"].float().tolist(), strict=True
-        )
+        for label, box, score in zip(answer["labels"].tolist(), boxes, answer["scores"].tolist(), strict=True)
     ]
     if "masks" in answer:
         from pycocotools import mask as codec

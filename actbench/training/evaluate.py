@@ -25,14 +25,14 @@ def evaluate_split(
     model: nn.Module, source: Source, split: EvalSplit, recipe: Recipe, *, device: torch.device
 ) -> Evaluation | DetectorEvaluation:
     """The model on a split, as the recipe's task and settings have it; leaves it in eval mode."""
-    batch_size, amp = recipe.evaluation.batch_size, recipe.train.amp
+    batch_size = recipe.evaluation.batch_size
     if isinstance(source, DetectionSource):
-        return evaluate_detector(model, source, split, batch_size=batch_size, device=device, amp=amp)
+        return evaluate_detector(model, source, split, batch_size=batch_size, device=device)
     assert isinstance(source, DataSource)
     batches = source.eval_batches(
         split, batch_size=batch_size, device=device, channels_last=recipe.train.channels_last
     )
-    return evaluate(model, batches, device=device, amp=amp)
+    return evaluate(model, batches, device=device, amp=recipe.train.amp)
 
 
 @torch.inference_mode()

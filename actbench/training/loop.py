@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from actbench.activations.base import PhaseChange
 from actbench.data.source import Batch, DetectionBatch, EvalSplit, Source
 from actbench.errors import DivergedError
 from actbench.recipe.schema import Arm, EarlyStoppingSettings, Recipe, TrainSettings
@@ -22,8 +21,10 @@ from actbench.streams import stream_seed
 from actbench.training.build import set_deep_lambda
 from actbench.training.evaluate import evaluate_split
 from actbench.training.losses import batch_loss
-from actbench.training.optim import forget, learning_rate, set_learning_rate
+from actbench.training.optim import learning_rate, set_learning_rate
+from actbench.training.phases import begin_epoch
 from actbench.training.precision import wait_for
+from actbench.training.shapes import measure_shapes
 from actbench.training.state import State
 
 LOGGED_WHOLE = 16
@@ -52,6 +53,7 @@ def train_epochs(
             step_cpu_s=statistics.median(updates.cpu_times),
             data_time_s=updates.data_time,
             activations=_log_activations(state.sites),
+            shapes=measure_shapes(state, recipe, source, device),
             notes=notes,
             **_evaluations(state, recipe, source, device),
         )
@@ -145,20 +147,11 @@ def update(
 
 
 def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
-    notes: list[str] = []
-    for name, site in state.sites.items():
-        begin: Callable[[int], PhaseChange | None] = getattr(site, "begin_epoch", _no_phases)
-        change = begin(epoch)
-        if change is not None:
-            forget(state.optimizer, change.reset)
-            if state.ema:
-                state.ema.restart(name, site, change.reset)
-            notes.append(f"{name}: {change.note}")
-    return tuple(notes)
-
-
-def _no_phases(_epoch: int) -> None:
-    """For a module that declares nothing."""
+    changes = begin_epoch(state.model, epoch, state.optimizer)
+    for name, change in changes.items():
+        if state.ema:
+            state.ema.restart(name, state.model.get_submodule(name), change.reset)
+    return tuple(f"{name}: {change.note}" for name, change in changes.items())
 
 
 def _evaluations(state: State, recipe: Recipe, source: Source, device: torch.device) -> dict[str, object]:

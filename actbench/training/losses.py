@@ -18,9 +18,9 @@ def batch_loss(
     model: nn.Module, batch: Batch | DetectionBatch, settings: TrainSettings, device: torch.device
 ) -> Tensor:
     """The model's loss on a batch, its mean over the images; the forward pass under the recipe's precision."""
+    if isinstance(batch, DetectionBatch):
+        return detection_loss(model, batch)
     with autocast(device, settings.amp):
-        if isinstance(batch, DetectionBatch):
-            return detection_loss(model, batch)
         logits = model(batch.images)
     return training_loss(logits, batch.targets, settings)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from actbench.data.folders import list_images
 from actbench.data.settings import InputSettings
-from actbench.data.streamed import Pictures
+from actbench.data.streamed import Pictures, StreamedSource
 
 
 def test_a_crop_is_a_function_of_seed_epoch_and_picture(tmp_path: Path) -> None:
@@ -31,3 +31,23 @@ def test_a_crop_is_a_function_of_seed_epoch_and_picture(tmp_path: Path) -> None:
     assert torch.equal(first, crop(0, 0, 0))
     for other in (crop(1, 0, 0), crop(0, 1, 0), crop(0, 0, 1)):
         assert not torch.equal(first, other)
+
+
+def test_the_first_training_images_are_prepared_as_for_evaluation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "bee").mkdir()
+    for number in range(5):
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(
+            tmp_path / "bee" / f"{number}.png"
+        )
+    listing = list_images(tmp_path, ("bee",))
+    source = StreamedSource(
+        "image_folder", listing, listing, InputSettings(size=8, crop="random-resized", flip=0.5), num_classes=1,
+        workers=0, limit=None, val_fraction=None,
+    )  # fmt: skip
+    device = torch.device("cpu")
+    for count in (3, 9):
+        first = source.first_train_images(count, device=device, channels_last=False)
+        (batch, *_) = source.eval_batches("test", batch_size=count, device=device, channels_last=False)
+        assert torch.equal(first, batch.images)
+        assert len(first) == min(count, 5)

@@ -202,24 +202,12 @@ def test_a_diverged_detector_names_step_and_layer(model: str) -> None:
     assert caught.value.layer == "detector.backbone.body.layer2.0.conv1"
 
 
-def test_bf16_trains_and_evaluates() -> None:
-    recipe = detection_recipe(
-        train={"amp": "bf16", "channels_last": True},
-        model={"name": "maskrcnn", "depth": 18, "width": 4, "fpn_channels": 8, "proposals": 8},
-    )
-    source = open_shapes(recipe)
-    state = start_state(recipe, recipe.arms[0], seed=0, source=source, device=CPU)
-    (epoch,) = train_epochs(state, recipe, recipe.arms[0], seed=0, source=source, device=CPU)
-    assert isinstance(epoch.val, DetectionTally)
-    assert epoch.val.mask is not None
-
-
 def test_a_perfect_detector_has_a_precision_of_one(
     make_oracle: Callable[[DetectionSource], nn.Module],
 ) -> None:
     """Pictures reach the model, and its answers the evaluation, in one order."""
     source = open_shapes(detection_recipe(model={"name": "maskrcnn"}))
-    found = evaluate_detector(make_oracle(source), source, "test", batch_size=3, device=CPU, amp="none")
+    found = evaluate_detector(make_oracle(source), source, "test", batch_size=3, device=CPU)
     assert found.tally.box.ap == pytest.approx(1.0)
     assert found.tally.mask is not None
     assert found.tally.mask.ap == pytest.approx(1.0)

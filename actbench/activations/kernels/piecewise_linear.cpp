@@ -103,34 +103,46 @@ void forward_along(const T *x, T *y, int64_t size, const Tables &t, int64_t chan
 #endif
 }
 
-// One pixel in channels-last order.
+// One pixel in channels-last order. `pairs` holds base and rise of every piece side by side: one access finds both.
 template <bool direct, class T>
-void forward_across(const T *x, T *y, const Tables &t, int64_t channels) {
+void forward_across(const T *x, T *y, const Tables &t, int64_t channels, const float *pairs) {
 #if WIDE
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i step = _mm512_set1_epi32(int(t.pieces));
+    const __m512i even = _mm512_slli_epi32(lane, 1), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     const __m512 last = _mm512_set1_ps(t.last());
     for (int64_t c = 0; c < channels; c += 16) {
         const __mmask16 mask = first(channels - c);
         const __m512 values = load(x + c, mask);
         const WidePlace at = find(values, load(t.low + c, mask), load(t.inv_step + c, mask), last);
         const __m512i index = _mm512_add_epi32(at.piece, _mm512_mullo_epi32(lane, step));
-        const __m512 zero = _mm512_setzero_ps();
-        const __m512 base = _mm512_mask_i32gather_ps(zero, mask, index, t.base + c * t.pieces, 4);
-        const __m512 rise = _mm512_mask_i32gather_ps(zero, mask, index, t.rise + c * t.pieces, 4);
+        const float *here = pairs + 2 * c * t.pieces;
+        const __m512d zero = _mm512_setzero_pd();
+        const __m512 front = _mm512_castpd_ps(
+            _mm512_mask_i32gather_pd(zero, __mmask8(mask), _mm512_castsi512_si256(index), here, 8));
+        const __m512 back = _mm512_castpd_ps(
+            _mm512_mask_i32gather_pd(zero, __mmask8(mask >> 8), _mm512_extracti64x4_epi64(index, 1), here, 8));
+        const __m512 base = _mm512_permutex2var_ps(front, even, back);
+        const __m512 rise = _mm512_permutex2var_ps(front, odd, back);
         store(y + c, value_at(base, rise, direct ? values : at.offset, values), mask);
     }
 #else
+    (void)pairs;
     for (int64_t c = 0; c < channels; ++c) forward_along<direct>(x + c, y + c, 1, t, c);
 #endif
 }
 
 template <bool direct, class T>
 void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool across, int64_t threads) {
+    std::vector<float> pairs(across ? 2 * rows.channels * tables.pieces : 0);
+    for (size_t i = 0; i < pairs.size() / 2; ++i) {
+        pairs[2 * i] = tables.base[i];
+        pairs[2 * i + 1] = tables.rise[i];
+    }
 #pragma omp parallel for num_threads(int(threads)) schedule(static)
     for (int64_t row = 0; row < rows.count; ++row) {
         const int64_t at = row * rows.length;
-        if (across) forward_across<direct>(x + at, y + at, tables, rows.channels);
+        if (across) forward_across<direct>(x + at, y + at, tables, rows.channels, pairs.data());
         else forward_along<direct>(x + at, y + at, rows.size(row), tables, row % rows.channels);
     }
 }
