@@ -36,7 +36,7 @@ def pictures() -> tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]:
     return images, targets
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", ["retinanet", pytest.param("maskrcnn", marks=pytest.mark.slow)])
 def test_with_relu_it_is_torchvisions_to_the_last_bit(name: str) -> None:
     make, reference = PAIRS[name]
     theirs = reference(weights=None, weights_backbone=None, num_classes=4, min_size=64, max_size=128)
