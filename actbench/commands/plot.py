@@ -41,9 +41,11 @@ def plot_shapes(request: PlotRequest) -> Outcome:
     old = [run for run in runs if run not in with_curves and _learns_curve(run.record, run.record.arm.name)]
     warnings += [f"left out: {_no_curves(run)}" for run in old]
     files = _targets(request.output, with_curves)
+    drawn = [
+        drawn_epochs(run.record, request.epochs) for run in with_curves
+    ]  # all checked before the first is written
     written: list[str] = []
-    for run, targets in zip(with_curves, files, strict=True):
-        epochs = drawn_epochs(run.record, request.epochs)
+    for run, epochs, targets in zip(with_curves, drawn, files, strict=True):
         with style():
             figure = draw_shapes(run.record, epochs, minus_relu=request.minus_relu)
             for path, suffix in targets:
@@ -86,8 +88,8 @@ def _no_curves(run: StoredRun) -> ActbenchError:
     if entry is not None and not entry.learns_curve:
         others = [arm.name for arm in record.recipe.arms if _learns_curve(record, arm.name)]
         return ActbenchError(
-            f"arm {record.arm.name!r} has no curves: {name} has nothing to learn, or more than one curve could show, "
-            "because its output depends on neighbouring places",
+            f"arm {record.arm.name!r} has no learnt curves: {name} has no parameters, or its output depends on "
+            "neighbouring places too",
             where=str(run.path),
             hints=[f"arms of this recipe with curves: {', '.join(others) or 'none'}"],
         )

@@ -72,6 +72,9 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
             panel.set_xlabel("input")
     figure.suptitle(_title(record, last), fontsize=8, linespacing=1.35)
     _add_legend(figure, epochs, colors)
+    # Laid out once: each further drawing would move things a little, and a file's bytes hang on how many came before.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return figure
 
 

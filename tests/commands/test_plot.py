@@ -70,8 +70,8 @@ def test_a_selection_draws_every_run_with_curves(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("{relu0}",), ["arm 'relu' has no curves", "arms of this recipe with curves: swish, old"]),
-        (("{lslu0}",), ["arm 'lslu' has no curves", "neighbouring places"]),
+        (("{relu0}",), ["arm 'relu' has no learnt curves", "arms of this recipe with curves: swish, old"]),
+        (("{lslu0}",), ["arm 'lslu' has no learnt curves", "neighbouring places"]),
         (("{old0}",), ["holds no curves", "--force makes the run again"]),
         (("{swish0}", "-o", "x.pdf"), ["written as .png and .svg, not .pdf", "or a folder for both"]),
         (("{swish0}", "{swish1}", "-o", "x.png"), ["2 runs do not go into one file", "--arm and --seeds"]),

@@ -128,6 +128,9 @@ def test_the_same_record_gives_the_same_bytes_whatever_the_users_settings(record
     first = files()
     with mpl.rc_context({"axes.facecolor": "red", "svg.hashsalt": None, "font.size": 20}):
         assert files() == first
+        with style():
+            figure = draw_shapes(record, drawn_epochs(record))
+            assert [render(figure, ".png"), render(figure, ".svg")] == first[::-1], "in whatever order"
         assert mpl.rcParams["font.size"] == 20, "the user's settings stand again"
     assert first[0].startswith(b"<?xml")
     assert not re.search(rb"<dc:date>", first[0])
