@@ -35,10 +35,10 @@ def swap_activations(
 ) -> SwapResult:
     """Puts an activation of its own at every call of those named by `from_` ("relu", "silu", "hardswish", ...).
 
-    `to` is a name of the catalogue, with its options, or a factory `to(num_channels)`. The call must be found in
-    modules that torch.fx can trace; channels come from the layers before a call, else from `example_input`, with which
-    the model is also run before and after to prove that nothing else changed. Gates of squeeze-and-excite blocks,
-    detector heads and the RPN are left unless `sites` (globs) names them. Raises ActbenchError, and leaves the
+    `to` is a name of the catalogue, with its options, or a factory `to(num_channels)`. Channels come from the layers
+    before a call, else from `example_input`, with which the model is also run before and after, to prove that a
+    rewritten forward is the old one. Gates (sigmoids) of squeeze-and-excite blocks, and of a detector all but its
+    backbone's body, are left unless `sites` (globs over site names) names them. Raises ActbenchError, and leaves the
     model as it was, for wrong options and wherever a call cannot be exchanged for certain.
     """
     if isinstance(to, str):

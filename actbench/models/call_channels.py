@@ -9,7 +9,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from actbench.models.call_kinds import module_kind
+from actbench.models.call_kinds import call_kind, module_kind
 
 
 class Channels(NamedTuple):
@@ -31,11 +31,11 @@ class Flow(NamedTuple):
 
 
 # Of one tensor input, or of several that have the same channels.
-_KEEPING = {
+_KEEPING: set[object] = {
     *(operator.add, operator.iadd, operator.mul, operator.imul, operator.sub, operator.truediv),
     *(torch.add, torch.mul, F.dropout, F.dropout2d, F.batch_norm, F.layer_norm, F.group_norm),
 }
-_KEEPING_METHODS = {"add", "add_", "mul", "mul_", "contiguous", "clone", "to", "float"}
+_KEEPING_METHODS: set[object] = {"add", "add_", "mul", "mul_", "contiguous", "clone", "to", "float"}
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _KEEPING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd)
 
@@ -55,12 +55,9 @@ def channels_into(owner: nn.Module, node: fx.Node | None, flow: Flow, depth: int
         known = _made_by(module)
         if known or not (module_kind(module) or isinstance(module, (*_KEEPING_MODULES, *_POOLS))):
             return known or _out_of(module, flow, depth + 1)
-    elif node.op == "call_function":
-        if node.target not in _KEEPING:
-            return None
-        if node.target is F.batch_norm and isinstance(owner, _NormBase):
-            return Channels(owner.num_features, 1)
-    elif node.op != "call_method" or node.target not in _KEEPING_METHODS:
+    elif node.target is F.batch_norm and isinstance(owner, _NormBase):
+        return Channels(owner.num_features, 1)
+    elif not call_kind(node) and node.target not in _KEEPING | _KEEPING_METHODS:
         return None
     sources = [n for n in node.all_input_nodes if n.op != "get_attr"]
     agreed = {channels_into(owner, source, flow, depth + 1) for source in sources} - {None}

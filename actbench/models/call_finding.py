@@ -23,9 +23,10 @@ from actbench.models.call_kinds import (
 from actbench.models.call_tracing import (
     UntraceableError,
     attribute_mention,
-    freezing,
     functional_mention,
+    lasting_graph,
     own_graph,
+    reads_training,
 )
 
 _VIEWS = {
@@ -145,18 +146,17 @@ def _has_own_forward(module: nn.Module) -> bool:
 
 def _graph(module: nn.Module, kinds: frozenset[str]) -> fx.Graph:
     """The module's graph; one that a rewritten forward can be made from, if that is what its calls need."""
-    modes = [own_graph(module, training=training) for training in (False, True)]
+    modes = [
+        own_graph(module, training=training)
+        for training in ((False, True) if reads_training(module) else (False,))
+    ]
     if not any(_needs_rewriting(module, graph, kinds) for graph in modes):
         # What one mode alone calls is called once in it, and its modules can be exchanged all the same.
         counts = [sum(_kind_of(node, module) in kinds for node in graph.nodes) for graph in modes]
         both = {node.target for graph in modes for node in graph.nodes if _kind_of(node, module) in kinds}
         if len(both) == max(counts):
             return modes[counts.index(max(counts))]
-    graph = own_graph(module, training=None)
-    frozen = freezing(module, graph)
-    if frozen:
-        raise frozen
-    return graph
+    return lasting_graph(module)
 
 
 def _needs_rewriting(module: nn.Module, graph: fx.Graph, kinds: frozenset[str]) -> bool:

@@ -45,7 +45,16 @@ _GATED_BLOCKS = frozenset(
     {"SqueezeExcitation", "SqueezeExcite", "SqueezeExciteCl", "SEModule", "EffectiveSEModule"}
 )
 _DETECTOR_PARTS = frozenset(
-    {"RegionProposalNetwork", "RPNHead", "RoIHeads", "RetinaNetHead", "FCOSHead", "SSDHead", "SSDLiteHead"}
+    {
+        "FeaturePyramidNetwork",
+        "RegionProposalNetwork",
+        "RPNHead",
+        "RoIHeads",
+        "RetinaNetHead",
+        "FCOSHead",
+        "SSDHead",
+        "SSDLiteHead",
+    }
 )
 
 FUNCTION_NAMES = {function: kind for kind, functions in _FUNCTIONS.items() for function in functions}
@@ -95,7 +104,7 @@ def stands_aside(module: nn.Module, kind: str) -> bool:
     """Whether calls of that kind inside a module are no sites unless named.
 
     These are the gate of a squeeze-and-excite block (its sigmoid, not the activation between its two layers), and
-    everything in a detector's heads and RPN.
+    everything in a detector's pyramid, RPN and heads: a detector is swapped in its backbone's body.
     """
     names = _DETECTOR_PARTS | (_GATED_BLOCKS if kind in _GATE_KINDS else frozenset())
     return any(base.__name__ in names for base in type(module).__mro__)

@@ -3,7 +3,7 @@
 A site is a call in a module's own forward: of an activation module (`self.relu(x)`) or of a function (`F.relu(x)`,
 `x.relu_()`). A module that is called several times in a forward is several sites. A block that the network itself
 calls several times shares its weights, and its sites with them. The gate of a squeeze-and-excite block (its sigmoid)
-and all of a detector's heads and RPN are no sites unless they are named: by a glob that matches nothing else.
+and all of a detector but its backbone's body are no sites unless they are named: by a glob that matches nothing else.
 
 A site is named by the path of the module called, with _1, _2 for its further calls, or by the path of the calling
 module and the function's name. Where every activation module is called once, modules are exchanged and nothing
@@ -25,7 +25,7 @@ from torch.utils._pytree import tree_leaves
 from actbench.errors import ActbenchError, Problem
 from actbench.models.call_channels import Channels, channels_into
 from actbench.models.call_finding import Call, Found, find_calls, function_key
-from actbench.models.call_kinds import call_input, kinds_named
+from actbench.models.call_kinds import call_input, kinds_named, module_kind
 from actbench.models.call_rewriting import rewritten_class
 from actbench.models.call_tracing import own_code
 
@@ -56,6 +56,8 @@ def replace_calls(
     computes what the model did. `channel_dim` overrides the dimension read off the layers. Raises ActbenchError, and
     leaves the model as it was, where a chosen module cannot be traced, channels stay unknown, or nothing matches.
     """
+    if module_kind(model):
+        raise ActbenchError("the model is itself an activation: there is nothing around it that calls one")
     found = find_calls(model, kinds_named(from_))
     calls = _chosen(found, sites, from_)
     _refuse_variables(calls)
@@ -131,8 +133,6 @@ def _chosen(found: Found, sites: Literal["all"] | Sequence[str], from_: str | Se
             [f"only in gates or detector heads, to be named in sites: {', '.join(aside)}"] if aside else []
         )
         raise ActbenchError(f"the model calls {_words(from_)} nowhere", hints=hints)
-    if any(call.name == "" for call in calls):
-        raise ActbenchError("the model is itself an activation; there is nothing around it to put another in")
     return calls
 
 

@@ -48,17 +48,49 @@ class _OneLevel(fx.Tracer):
         return made
 
 
-def own_graph(module: nn.Module, *, training: bool | None) -> fx.Graph:
-    """The graph of a module's own forward; `training` None keeps `self.training` a live value of the graph.
+def own_graph(module: nn.Module, *, training: bool) -> fx.Graph:
+    """The graph of a module's own forward in one mode. Leaves the module as it was. Raises UntraceableError."""
+    return _traced(module, training=training, live_training=False)
 
-    Leaves the module as it was. Raises UntraceableError.
+
+def lasting_graph(module: nn.Module) -> fx.Graph:
+    """A graph that can stand in for a module's forward: for every input, in both modes.
+
+    Raises UntraceableError for whatever a graph would leave out, or fix for ever.
     """
+    graph, other = (_traced(module, training=training, live_training=True) for training in (False, True))
+    if graph.python_code("self").src != other.python_code("self").src:
+        raise UntraceableError("its forward depends on whether a submodule is in training mode", None)
+    for node in graph.nodes:
+        if node.op == "get_attr" and "_tensor_constant" in str(node.target):
+            raise UntraceableError("its forward makes a tensor, which tracing would freeze", None)
+    for code in own_code(module):
+        for step in dis.get_instructions(code):
+            if step.opname in ("BEFORE_WITH", "LOAD_SPECIAL"):
+                raise UntraceableError(
+                    "its forward has a `with` block, which tracing would drop", _line(code, step)
+                )
+            if step.opname == "STORE_ATTR":
+                raise UntraceableError(
+                    f"its forward sets the attribute {step.argval!r}, which tracing would drop",
+                    _line(code, step),
+                )
+    return graph
+
+
+def reads_training(module: nn.Module) -> bool:
+    """Whether a module's code names `training`, so that its two modes may call different things."""
+    return any("training" in code.co_names for code in own_code(module))
+
+
+def _traced(module: nn.Module, *, training: bool, live_training: bool) -> fx.Graph:
+    """With `live_training` a read of `self.training` stays one, in the graph."""
     if "forward" in vars(module):
         raise UntraceableError("its forward was replaced on the instance", None)
     if type(module).forward is nn.Sequential.forward:
         return _chain(module)
-    tracer = _OneLevel(live_training=training is None)
-    with _undisturbed(module, training=bool(training)), warnings.catch_warnings():
+    tracer = _OneLevel(live_training=live_training)
+    with _undisturbed(module, training=training), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             graph = tracer.trace(module, concrete_args=_defaults(module))
@@ -70,25 +102,6 @@ def own_graph(module: nn.Module, *, training: bool | None) -> fx.Graph:
         if node.op == "get_attr" and node.target == "training" and not node.users:
             graph.erase_node(node)
     return graph
-
-
-def freezing(module: nn.Module, graph: fx.Graph) -> UntraceableError | None:
-    """What the graph would silently leave out of a module's forward, or fix for ever; None if it is all there."""
-    for node in graph.nodes:
-        if node.op == "get_attr" and "_tensor_constant" in str(node.target):
-            return UntraceableError("its forward makes a tensor, which tracing would freeze", None)
-    for code in own_code(module):
-        for step in dis.get_instructions(code):
-            if step.opname in ("BEFORE_WITH", "LOAD_SPECIAL"):
-                return UntraceableError(
-                    "its forward has a `with` block, which tracing would drop", _line(code, step)
-                )
-            if step.opname == "STORE_ATTR":
-                return UntraceableError(
-                    f"its forward sets the attribute {step.argval!r}, which tracing would drop",
-                    _line(code, step),
-                )
-    return None
 
 
 def functional_mention(module: nn.Module, kinds: frozenset[str]) -> str | None:
