@@ -291,7 +291,7 @@ def test_one_input_is_kept_for_backward_and_none_is_copied(
     assert sum(storages.values()) < 8 * 20 * 4 * 4, "beside it tables alone: no copy, no index, no mask"
     if layout != "strided":
         seen: list[tuple[Tensor, Tensor]] = []
-        real = operators.dense
+        real = layouts.dense
 
         def watched(tensor: Tensor, *rest: int) -> Any:
             made = real(tensor, *rest)
