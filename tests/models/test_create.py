@@ -101,7 +101,8 @@ def options(request: pytest.FixtureRequest) -> dict[str, object]:
 
 
 def test_every_entry_has_a_small_variant() -> None:
-    assert {str(options["name"]) for options in SMALL} == set(ENTRIES)
+    classifiers = {name for name, entry in ENTRIES.items() if entry.task == "classify"}
+    assert {str(options["name"]) for options in SMALL} == classifiers  # detectors have tests of their own
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))

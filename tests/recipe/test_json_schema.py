@@ -92,6 +92,8 @@ def _fits_keyword(value: Any, keyword: str, rule: Any, schema: dict[str, Any]) -
                 "exclusiveMinimum": value > rule, "exclusiveMaximum": value < rule,
             }  # fmt: skip
             return bool(bounds[keyword])
+        case "multipleOf":
+            return not _TYPES["number"](value) or value % rule == 0
     raise AssertionError(f"the schema uses {keyword}, which this test does not know")
 
 
