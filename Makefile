@@ -29,9 +29,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The tables in README.md are written from the records in results/.
+# The tables in README.md and docs/ are written from the records in results/.
 tables: $(READY)
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
+	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

@@ -47,6 +47,12 @@ Seeds = Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")]
 Limit = Annotated[
     int | None, typer.Option("--limit", help="at most this many training and test images, stratified")
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", help="top1_accuracy, box_ap or mask_ap  [default: the first of the recipe's task]"
+    ),
+]
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
@@ -167,6 +173,7 @@ def compare(
     seeds: Seeds = None,
     limit: Limit = None,
     baseline: Baselines = None,
+    metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
     results_dir: ResultsDir = Path("results"),
@@ -175,7 +182,7 @@ def compare(
 ) -> None:
     """Compare stored runs: the gain, how sure, at what cost.
 
-    Accuracy with its interval, gaps to the baselines, cost, and the paper's own values.
+    Accuracy (or average precision) with its interval, gaps to the baselines, cost, and the paper's own values.
     """
     from actbench.commands.compare import compare as command
 
@@ -189,6 +196,7 @@ def compare(
             seeds=seeds,
             limit=limit,
             baselines=baseline or (),
+            metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
             results_dir=results_dir,
@@ -219,6 +227,7 @@ def export_table(
     seeds: Seeds = None,
     limit: Limit = None,
     baseline: Baselines = None,
+    metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
     results_dir: ResultsDir = Path("results"),
@@ -239,12 +248,59 @@ def export_table(
             seeds=seeds,
             limit=limit,
             baselines=baseline or (),
+            metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
             results_dir=results_dir,
         ),
         as_json=False,
     )
+
+
+plot = typer.Typer(help="Draw figures from stored runs.", no_args_is_help=True)
+app.add_typer(plot, name="plot")
+
+
+@plot.command()
+def shapes(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=_SELECTION)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="a .png or .svg file, or a folder for both")
+    ] = Path("plots"),
+    epoch: Annotated[
+        list[int] | None,
+        typer.Option("--epoch", help="only the curves after this epoch, from 1; may be repeated"),
+    ] = None,
+    minus_relu: Annotated[
+        bool, typer.Option("--minus-relu", help="draw how far the curves lie from ReLU")
+    ] = False,
+    profile: Profile = None,
+    arm: Arms = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Draw each layer's learnt curve and how it moved.
+
+    One panel per layer, over the density of its input; one figure per run, as PNG and SVG.
+    """
+    from actbench.commands.plot import PlotRequest, plot_shapes
+
+    references, overrides = _split(arguments)
+    request = PlotRequest(
+        references=references,
+        overrides=overrides,
+        profile=_profile(profile),
+        arms=tuple(arm or ()),
+        seeds=seeds,
+        limit=limit,
+        epochs=tuple(epoch or ()),
+        minus_relu=minus_relu,
+        output=output,
+        results_dir=results_dir,
+    )
+    _run(lambda: plot_shapes(request), as_json)
 
 
 @app.command()
@@ -338,12 +394,14 @@ class _Progress:
         self._line(f"[{number}/{total}] {run.label}{resumed}")
 
     def epoch_done(self, run: "PlannedRun", epoch: "EpochRecord") -> None:
+        from actbench.metrics import headline
+
         if not self._show_epochs:
             return
         tally = epoch.val or epoch.test
-        accuracy = f"  {'val' if epoch.val else 'test'} {100 * tally.accuracy:.2f} %" if tally else ""
+        found = f"  {'val' if epoch.val else 'test'} {headline(tally)}" if tally else ""
         text = (
-            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{accuracy}"
+            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
             f"  {epoch.time_s:.1f} s"
         )
         if self._live:
@@ -352,9 +410,11 @@ class _Progress:
             print(text, file=sys.stderr, flush=True)
 
     def run_finished(self, run: "PlannedRun", record: "RunRecord") -> None:
+        from actbench.metrics import headline
+
         result = record.result()
-        accuracy = f"  test {100 * result.tally.accuracy:.2f} %" if result else ""
-        self._line(f"  {record.status}{accuracy}  {record.provenance.wall_time_s:.0f} s  {run.path}")
+        found = f"  test {headline(result.tally)}" if result else ""
+        self._line(f"  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}")
 
     def agrees(self, question: str) -> bool:
         return sys.stdin.isatty() and typer.confirm(question, err=True)

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from actbench import stats
 from actbench.errors import ActbenchError
 from actbench.footing import Origin, check_footing
+from actbench.metrics import Metric, metric_of
 from actbench.papers.matching import Reported, is_plain, reported_values, resolved_activation
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.nearest import name_hints
@@ -46,7 +47,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """An arm's accuracy minus a baseline's."""
+    """An arm's value minus a baseline's."""
 
     baseline: str
     difference: stats.Estimate | None
@@ -64,7 +65,8 @@ class ArmRow:
     diverged: int
     missing_seeds: tuple[int, ...]
     """Planned seeds that neither completed nor diverged."""
-    accuracy: stats.Estimate | None
+    value: stats.Estimate | None
+    """Of the group's metric."""
     gaps: tuple[Gap, ...]
     parameters: int | None
     activation_parameters: int | None
@@ -82,6 +84,7 @@ class Group:
     plan: Recipe
     data: DataFacts
     footing: str
+    metric: Metric
     which: Which
     weights: Weights
     baselines: tuple[str, ...]
@@ -104,21 +107,51 @@ def compare(
     *,
     papers: Mapping[str, Paper],
     baselines: Sequence[str] = (),
+    metric: str | None = None,
     which: Which = "last",
     weights: Weights = "raw",
 ) -> Comparison:
     """One group per selection. `baselines`, if given, replace those of the recipes; `papers` are by key.
 
-    Raises NotComparableError where runs are not on equal footing, ActbenchError where weights or a baseline
-    are asked for that the runs do not have.
+    Without a metric each recipe's task has its own. Raises NotComparableError where runs are not on equal footing,
+    ActbenchError where weights, a metric or a baseline are asked for that the runs do not have.
     """
     return Comparison(
-        groups=tuple(_group(selection, papers, tuple(baselines), which, weights) for selection in selections)
+        groups=tuple(
+            _group(
+                selection,
+                papers,
+                tuple(baselines),
+                _Reading(metric_of(selection.plan, metric), which, weights),
+            )
+            for selection in selections
+        )
     )
 
 
+class _Reading(NamedTuple):
+    """Which number of a run is compared."""
+
+    metric: Metric
+    which: Which
+    weights: Weights
+
+    def of(self, run: RunRecord) -> float:
+        name = f"{run.recipe.name} {run.arm.name} seed {run.seed}"
+        result = run.result(self.which, self.weights)
+        if result is None:
+            held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
+            raise ActbenchError(
+                f"{name} has no test result at {self.which} ({self.weights})", hints=[f"it has: {held}"]
+            )
+        value = self.metric.read(result.tally)
+        if value is None:
+            raise ActbenchError(f"{name} has no {self.metric.noun}", hints=["another one: --metric box_ap"])
+        return value
+
+
 def _group(
-    selection: Selection, papers: Mapping[str, Paper], asked: tuple[str, ...], which: Which, weights: Weights
+    selection: Selection, papers: Mapping[str, Paper], asked: tuple[str, ...], reading: _Reading
 ) -> Group:
     plan = selection.plan
     check_footing(selection.stored, selection.origin)
@@ -126,28 +159,29 @@ def _group(
     if paper and plan.table:
         paper.table(plan.table)  # a misspelt id would only look like a paper without values
     finished = [run for run in selection.runs if run.status in ("completed", "diverged")]
-    baselines, absent = _baselines(plan, asked, paper)
+    baselines, absent = _baselines(plan, asked, paper, reading.metric)
     sides = {
-        arm.name: _Side(arm, [run for run in finished if run.arm.name == arm.name], which, weights)
+        arm.name: _Side(arm, [run for run in finished if run.arm.name == arm.name], reading)
         for arm in plan.arms
     }
     return Group(
         plan=plan,
         data=selection.runs[0].data,
         footing=selection.runs[0].footing,
-        which=which,
-        weights=weights,
+        metric=reading.metric,
+        which=reading.which,
+        weights=reading.weights,
         baselines=baselines,
         absent_baselines=absent,
         seeds=tuple(sorted({run.seed for run in finished})),
-        rows=tuple(_row(side, plan, baselines, sides, paper) for side in sides.values()),
+        rows=tuple(_row(side, plan, baselines, sides, paper, reading.metric) for side in sides.values()),
         paper=paper,
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
     )
 
 
 def _baselines(
-    plan: Recipe, asked: tuple[str, ...], paper: Paper | None
+    plan: Recipe, asked: tuple[str, ...], paper: Paper | None, metric: Metric
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The baselines that are arms, the paper's own included, and the wanted ones that are no arms."""
     names = [arm.name for arm in plan.arms]
@@ -158,7 +192,7 @@ def _baselines(
             )
     wanted = list(dict.fromkeys(asked or plan.baselines))
     if paper:
-        gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain")]
+        gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain", metric)]
         named = [_arm_of(gain.row.baseline, plan) for gain in gains]
         wanted += [name for name in dict.fromkeys(named) if name is not None and name not in wanted]
     present = tuple(name for name in wanted if name in names)
@@ -176,13 +210,11 @@ def _arm_of(activation: str | None, plan: Recipe) -> str | None:
 class _Side:
     """One arm's finished runs, in order of seed."""
 
-    def __init__(self, arm: Arm, runs: Sequence[RunRecord], which: Which, weights: Weights) -> None:
+    def __init__(self, arm: Arm, runs: Sequence[RunRecord], reading: _Reading) -> None:
         self.arm = arm
         self.runs = sorted(runs, key=lambda run: run.seed)
-        self.accuracies = {
-            run.seed: _accuracy(run, which, weights) for run in self.runs if run.status == "completed"
-        }
-        self.diverged = len(self.runs) - len(self.accuracies)
+        self.values = {run.seed: reading.of(run) for run in self.runs if run.status == "completed"}
+        self.diverged = len(self.runs) - len(self.values)
 
     @property
     def cost(self) -> Cost | None:
@@ -199,22 +231,16 @@ class _Side:
         return {(run.provenance.device, run.provenance.hardware, run.provenance.threads) for run in self.runs}
 
 
-def _accuracy(run: RunRecord, which: Which, weights: Weights) -> float:
-    result = run.result(which, weights)
-    if result is None:
-        held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
-        raise ActbenchError(
-            f"{run.recipe.name} {run.arm.name} seed {run.seed} has no test result at {which} ({weights})",
-            hints=[f"it has: {held}"],
-        )
-    return result.tally.accuracy
-
-
 def _row(
-    side: _Side, plan: Recipe, baselines: tuple[str, ...], sides: Mapping[str, _Side], paper: Paper | None
+    side: _Side,
+    plan: Recipe,
+    baselines: tuple[str, ...],
+    sides: Mapping[str, _Side],
+    paper: Paper | None,
+    metric: Metric,
 ) -> ArmRow:
-    values = list(side.accuracies.values())
-    gains = reported_values(paper, plan, side.arm, "gain") if paper else ()
+    values = list(side.values.values())
+    gains = reported_values(paper, plan, side.arm, "gain", metric) if paper else ()
     homes = {id(gain): _arm_of(gain.row.baseline, plan) for gain in gains}
     finished = {run.seed for run in side.runs}
     cost = side.cost
@@ -224,7 +250,7 @@ def _row(
         completed=len(values),
         diverged=side.diverged,
         missing_seeds=tuple(seed for seed in plan.seeds if seed not in finished),
-        accuracy=stats.mean_estimate(values) if values else None,
+        value=stats.mean_estimate(values) if values else None,
         gaps=tuple(
             _gap(side, sides[name], tuple(gain for gain in gains if homes[id(gain)] == name))
             for name in baselines
@@ -233,14 +259,14 @@ def _row(
         activation_parameters=cost.activation_parameters if cost else None,
         step_time_ratio=step_time.ratio,
         step_clock=step_time.clock,
-        reported=reported_values(paper, plan, side.arm, "absolute") if paper else (),
+        reported=reported_values(paper, plan, side.arm, "absolute", metric) if paper else (),
         reported_elsewhere=tuple(gain for gain in gains if homes[id(gain)] not in baselines),
     )
 
 
 def _gap(side: _Side, baseline: _Side, reported: tuple[Reported, ...]) -> Gap:
     difference, detectable = None, None
-    ours, theirs = side.accuracies, baseline.accuracies
+    ours, theirs = side.values, baseline.values
     if ours and theirs and side is not baseline:
         if ours.keys() == theirs.keys():
             difference = stats.paired_difference(list(ours.values()), list(theirs.values()))

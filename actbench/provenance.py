@@ -18,7 +18,7 @@ from actbench.record import Provenance, Take
 if TYPE_CHECKING:
     import torch
 
-_PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn")
+_PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn", "pycocotools")
 
 
 def this_take(device: "torch.device") -> Take:

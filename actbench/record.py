@@ -32,6 +32,33 @@ class Tally(Frozen):
         return self.correct / self.total
 
 
+class AveragePrecision(Frozen):
+    """COCO's twelve-line summary as far as papers quote it, in fractions.
+
+    Each is the mean over classes (and over the IoU thresholds 0.50 to 0.95 where none is named) of the
+    area under the precision-recall curve; None where the split has no object of that size.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    small: float | None
+    medium: float | None
+    large: float | None
+
+
+class DetectionTally(Frozen):
+    """What one pass of a detector over a split found, by pycocotools, at most 100 detections per picture and class."""
+
+    images: int
+    objects: int
+    """Objects that count: crowds are left out."""
+    detections: int
+    box: AveragePrecision
+    mask: AveragePrecision | None = None
+    """None for a model without masks."""
+
+
 class TestResult(Frozen):
     """One evaluation of the test set, at one of the weights that the protocol allows."""
 
@@ -41,12 +68,16 @@ class TestResult(Frozen):
     weights: Weights
     epoch: int
     """Epoch (from 0) after which these weights stood."""
-    tally: Tally
-    correct_bits: str
-    """Per-example correctness in canonical order: bits packed big-endian, base64."""
+    tally: Tally | DetectionTally
+    correct_bits: str = ""
+    """Per-example correctness in canonical order: bits packed big-endian, base64; empty for detection."""
+    class_box_ap: dict[str, float | None] = Field(default_factory=dict)
+    """Box AP of each class, for detection alone."""
 
     def correctness(self) -> list[bool]:
-        """The bits, one per test example."""
+        """The bits, one per test example of a classification."""
+        if isinstance(self.tally, DetectionTally):
+            raise TypeError("a detection is not right or wrong as a whole")
         packed = base64.b64decode(self.correct_bits)
         return [bool(packed[i >> 3] >> (7 - (i & 7)) & 1) for i in range(self.tally.total)]
 
@@ -128,11 +159,11 @@ class EpochRecord(Frozen):
     deep_lambda: float | None = None
     train_loss: float
     """Mean over the epoch's steps of the training loss."""
-    val: Tally | None = None
-    val_ema: Tally | None = None
-    test: Tally | None = None
+    val: Tally | DetectionTally | None = None
+    val_ema: Tally | DetectionTally | None = None
+    test: Tally | DetectionTally | None = None
     """Only under protocol best-test."""
-    test_ema: Tally | None = None
+    test_ema: Tally | DetectionTally | None = None
     time_s: float
     """Wall time of the epoch's training part."""
     step_time_s: float
@@ -161,7 +192,11 @@ class Cost(Frozen):
     parameters: int
     activation_parameters: int
     macs: int
-    """Multiply-accumulates of one image's forward pass, counted over convolutions and matrix products."""
+    """Multiply-accumulates of one image's forward pass, counted over convolutions and matrix products.
+
+    Of a detector, whose heads work on as many boxes as they find, this and the next two count the body and the
+    feature pyramid, on a square of the shorter side.
+    """
     pointwise_ops: int
     """Declared operations of the activations on one image, which the count above leaves out."""
     kept_bytes: int

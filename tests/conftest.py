@@ -1,5 +1,6 @@
 """What several test files need: recipes and stored runs made by hand, and the real program in a subprocess."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,19 @@ import pytest
 
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Recipe
-from actbench.record import Cost, DataFacts, Provenance, RunRecord, Tally, TestResult, pack_bits
+from actbench.record import (
+    GRID_POINTS,
+    Cost,
+    DataFacts,
+    EpochRecord,
+    Provenance,
+    RunRecord,
+    SiteLog,
+    SiteShape,
+    Tally,
+    TestResult,
+    pack_bits,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -104,6 +117,51 @@ def make_run() -> Callable[..., RunRecord]:
                 wall_time_s=60.0,
             ),
         )
+
+    return make
+
+
+@pytest.fixture
+def with_curves() -> Callable[..., RunRecord]:
+    """Gives a record a history of which the named epochs, from 0, have curves: x * sigmoid(beta * x), beta growing."""
+
+    def shape(site: str, epoch: int, last: bool, spread: float) -> SiteShape:
+        left, right = -4.0 + 0.01 * epoch, 4.0 + 0.02 * epoch
+        grid = [left + i * (right - left) / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
+        mean = tuple(x / (1 + math.exp(-(1 + epoch / 10) * x)) for x in grid)
+        return SiteShape(
+            site=site,
+            input_mean=0.0,
+            input_std=1.0,
+            left=left,
+            right=right,
+            density=tuple(math.exp(-x * x / 2) / 10 for x in grid[:-1]),
+            mean=mean,
+            lower=tuple(y - spread for y in mean) if spread else (),
+            upper=tuple(y + spread for y in mean) if spread else (),
+            channels={0: tuple(y + 2 * spread for y in mean)} if last and spread else {},
+        )
+
+    def make(
+        record: RunRecord, *, epochs: tuple[int, ...], sites: tuple[str, ...], spread: float = 0.1
+    ) -> RunRecord:
+        bounds = {"bound_left.mean": [-2.5], "bound_right.mean": [3.5]}
+        history = tuple(
+            EpochRecord(
+                epoch=epoch,
+                lr=0.1,
+                train_loss=1.0,
+                time_s=1.0,
+                step_time_s=0.1,
+                data_time_s=0.0,
+                activations=tuple(SiteLog(site=site, values=bounds) for site in sites),
+                shapes=tuple(shape(site, epoch, epoch == epochs[-1], spread) for site in sites)
+                if epoch in epochs
+                else (),
+            )
+            for epoch in range(epochs[-1] + 1)
+        )
+        return record.model_copy(update={"history": history})
 
     return make
 

@@ -62,7 +62,7 @@ def test_means_differences_and_costs_of_complete_runs(make_recipe: MakeRecipe, m
     assert group.baselines == ("relu", "swish")
     lslu = row_of(group, "lslu")
     assert (lslu.completed, lslu.diverged, lslu.missing_seeds) == (3, 0, ())
-    assert lslu.accuracy == stats.mean_estimate([0.56, 0.559, 0.553])
+    assert lslu.value == stats.mean_estimate([0.56, 0.559, 0.553])
     gap = lslu.gaps[0]
     assert gap.difference == stats.paired_difference([0.56, 0.559, 0.553], [0.5, 0.51, 0.505])
     assert gap.difference is not None
@@ -86,8 +86,8 @@ def test_one_seed_has_no_interval(make_recipe: MakeRecipe, make_run: MakeRun) ->
     recipe = make_recipe(seeds=[0])
     group = compared(recipe, [make_run(recipe, arm, 0, counts[0]) for arm, counts in COUNTS.items()])
     lslu = row_of(group, "lslu")
-    assert lslu.accuracy is not None
-    assert lslu.accuracy.interval is None
+    assert lslu.value is not None
+    assert lslu.value.interval is None
     assert lslu.gaps[0].difference is not None
     assert lslu.gaps[0].difference.value == pytest.approx(0.06)
     assert lslu.gaps[0].difference.interval is None
@@ -100,8 +100,8 @@ def test_equal_results_are_level_and_show_no_detectable_difference(
     recipe = make_recipe()
     group = compared(recipe, [make_run(recipe, arm, seed, 5000) for arm in COUNTS for seed in range(3)])
     lslu = row_of(group, "lslu")
-    assert lslu.accuracy is not None
-    assert lslu.accuracy.interval == (0.5, 0.5)
+    assert lslu.value is not None
+    assert lslu.value.interval == (0.5, 0.5)
     assert lslu.gaps[0].difference is not None
     assert lslu.gaps[0].difference.interval == (0.0, 0.0)
     assert lslu.gaps[0].difference.is_level
@@ -117,7 +117,7 @@ def test_diverged_runs_are_counted_and_seeds_then_do_not_pair(
     group = compared(recipe, runs)
     lslu = row_of(group, "lslu")
     assert (lslu.completed, lslu.diverged, lslu.missing_seeds) == (2, 1, ())
-    assert lslu.accuracy == stats.mean_estimate([0.56, 0.553])
+    assert lslu.value == stats.mean_estimate([0.56, 0.553])
     assert lslu.gaps[0].difference == stats.welch_difference([0.56, 0.553], [0.5, 0.51, 0.505])
     assert lslu.gaps[0].detectable is None
 
@@ -129,7 +129,7 @@ def test_an_arm_that_always_diverged_has_no_accuracy_but_a_row(
     runs = [run for run in all_runs(recipe, make_run) if run.arm.name != "swish"]
     runs += [make_run(recipe, "swish", seed, status="diverged") for seed in range(3)]
     group = compared(recipe, runs)
-    assert row_of(group, "swish").accuracy is None
+    assert row_of(group, "swish").value is None
     assert row_of(group, "swish").diverged == 3
     assert row_of(group, "lslu").gaps[1].difference is None
 

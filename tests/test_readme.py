@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from actbench.commands.export_table import export_table
 
 ROOT = Path(__file__).parents[1]
@@ -54,12 +56,23 @@ def test_relative_links_and_files_that_the_readme_names_exist() -> None:
     assert [name for name in named if name not in own and not (ROOT / name).exists()] == []
 
 
-def test_the_table_is_what_the_records_say() -> None:
-    """`make tables` writes it; a change of records or rendering that leaves it behind is caught here."""
-    outcome = export_table(
-        ["lslu_vanillanet_c100"],
-        arms=["relu", "swish", "series", "lslu"],
-        check=ROOT / "README.md",
-        results_dir=ROOT / "results",
-    )
+LSLU_ARMS = ["relu", "swish", "series", "lslu"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arms", "page"),
+    [
+        ("lslu_vanillanet_c100", LSLU_ARMS, "README.md"),
+        ("pwlu_decay_resnet8_c100", [], "docs/pwlu.md"),
+    ],
+)
+def test_the_tables_are_what_the_records_say(recipe: str, arms: list[str], page: str) -> None:
+    """`make tables` writes them; a change of records or rendering that leaves one behind is caught here."""
+    outcome = export_table([recipe], arms=arms, check=ROOT / page, results_dir=ROOT / "results")
     assert outcome.exit_code == 0
+
+
+def test_the_loop_in_the_pages_about_pwlu_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "pwlu.md").read_text(), re.DOTALL)
+    exec(compile(code, "docs/pwlu.md", "exec"), {})
+    assert capsys.readouterr().out.count("phase") == 2

@@ -79,6 +79,8 @@ class ActivationEntry:
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    learns_curve: bool = False
+    """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
     summary: str
     source: str
 
@@ -107,6 +109,7 @@ _ENTRIES = (
         name="prelu",
         target="actbench.activations.prelu:PReLU",
         options=PReLUOptions,
+        learns_curve=True,
         summary="leaky ReLU with a learnable slope, per channel or per layer",
         source="He et al., 2015, arXiv:1502.01852",
     ),
@@ -140,6 +143,7 @@ _ENTRIES = (
         name="swish",
         target="actbench.activations.swish:Swish",
         options=SwishOptions,
+        learns_curve=True,
         summary="x * sigmoid(beta * x) with beta learnable per channel, starting at 1",
         source="Ramachandran et al., 2017, arXiv:1710.05941",
     ),
@@ -193,6 +197,7 @@ _ENTRIES = (
         name="pwlu",
         target="actbench.activations.pwlu:PWLU",
         options=PWLUOptions,
+        learns_curve=True,
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
         source="Zhou et al., 2021, arXiv:2104.03693",
     ),

@@ -102,6 +102,8 @@ class GELU(Activation):
     Limits are not declared: at +inf PyTorch's kernels give inf or NaN, by dtype and formula.
     """
 
+    is_pointwise = True
+
     def __init__(
         self, num_channels: int, channel_dim: int = 1, *, approximate: Literal["none", "tanh"] = "none"
     ) -> None:

@@ -23,6 +23,7 @@ def compare(
     overrides: Sequence[str] = (),
     arms: Sequence[str] = (),
     baselines: Sequence[str] = (),
+    metric: str | None = None,
     which: Which = "last",
     weights: Weights = "raw",
     results_dir: Path = Path("results"),
@@ -38,6 +39,7 @@ def compare(
     made = tables_of(
         Sources(references, profile, overrides, results_dir, arms, limit, seeds),
         baselines=baselines,
+        metric=metric,
         which=which,
         weights=weights,
         check=check,
@@ -61,7 +63,13 @@ class Tables(NamedTuple):
 
 
 def tables_of(
-    sources: Sources, *, baselines: Sequence[str], which: Which, weights: Weights, check: bool
+    sources: Sources,
+    *,
+    baselines: Sequence[str],
+    metric: str | None,
+    which: Which,
+    weights: Weights,
+    check: bool,
 ) -> Tables:
     """The tables of what the sources name, and what must be said about them."""
     selected = select(sources)
@@ -70,6 +78,7 @@ def tables_of(
         selected.selections,
         papers={key: load_paper(key) for key in keys},
         baselines=baselines,
+        metric=metric,
         which=which,
         weights=weights,
     )

@@ -11,16 +11,16 @@ from tabulate import tabulate
 
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
+from actbench.metrics import headline
 from actbench.recipe.schema import Profile
-from actbench.record import RunRecord, Weights, Which
+from actbench.record import DetectionTally, RunRecord, Tally, Weights, Which
 from actbench.selection import Sources, select
 from actbench.store import CHECKPOINTS, Store
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-    from actbench.data.source import DataSource
+    from actbench.data.source import Source
     from actbench.models.network import Network
 
 Split = Literal["val", "test"]
@@ -133,7 +133,7 @@ def _of_record(path: Path, record: RunRecord, request: EvalRequest) -> _Target:
     return _Target(record_path=path, record=record, checkpoint=folder / f"{name}.pt", weights=weights)
 
 
-def _check_data(target: _Target, source: "DataSource", request: EvalRequest) -> None:
+def _check_data(target: _Target, source: "Source", request: EvalRequest) -> None:
     where = str(target.record_path)
     if source.fingerprint != target.record.data.fingerprint:
         raise ActbenchError(
@@ -147,30 +147,25 @@ def _check_data(target: _Target, source: "DataSource", request: EvalRequest) -> 
 
 
 def _evaluate(
-    target: _Target, source: "DataSource", request: EvalRequest, device: "torch.device"
+    target: _Target, source: "Source", request: EvalRequest, device: "torch.device"
 ) -> dict[str, object]:
-    from actbench.training.evaluate import Evaluation, evaluate
+    from actbench.training.evaluate import Evaluation, evaluate_split
     from actbench.training.precision import place
 
     recipe = target.record.recipe
     model, epoch = _load(target, source)
     model = place(model, device, channels_last=recipe.train.channels_last)
 
-    def run(form: "nn.Module") -> Evaluation:
-        batches = source.eval_batches(
-            request.split,
-            batch_size=recipe.evaluation.batch_size,
-            device=device,
-            channels_last=recipe.train.channels_last,
-        )
-        return evaluate(form, batches, device=device, amp=recipe.train.amp)
-
-    found, note = run(model), ""
+    found, note = evaluate_split(model, source, request.split, recipe, device=device), ""
     if request.deploy:
         trained = found
-        found = run(copy.deepcopy(model).eval().deploy())
-        changed = sum(a != b for a, b in zip(trained.correct, found.correct, strict=True))
-        note = f"{changed} of {found.tally.total} answers differ from the training form"
+        deployed = copy.deepcopy(model).eval().deploy()
+        found = evaluate_split(deployed, source, request.split, recipe, device=device)
+        if isinstance(trained, Evaluation) and isinstance(found, Evaluation):
+            changed = sum(a != b for a, b in zip(trained.correct, found.correct, strict=True))
+            note = f"{changed} of {found.tally.total} answers differ from the training form"
+        else:
+            note = f"in the training form {headline(trained.tally)}"
     return {
         "record": str(target.record_path),
         "checkpoint": str(target.checkpoint),
@@ -181,14 +176,20 @@ def _evaluate(
         "form": "deploy" if request.deploy else "training",
         "weights": target.weights,
         "epoch": epoch,
-        "correct": found.tally.correct,
-        "total": found.tally.total,
-        "accuracy": found.tally.accuracy,
+        "found": headline(found.tally),
+        **_numbers(found.tally),
         "note": note,
     }
 
 
-def _load(target: _Target, source: "DataSource") -> "tuple[Network, int]":
+def _numbers(tally: Tally | DetectionTally) -> dict[str, object]:
+    """What was found, for programs: counts of a classification, COCO's summary of a detection."""
+    if isinstance(tally, Tally):
+        return {"correct": tally.correct, "total": tally.total, "accuracy": tally.accuracy}
+    return tally.model_dump(mode="json")
+
+
+def _load(target: _Target, source: "Source") -> "tuple[Network, int]":
     """The model with the target's weights, and the epoch after which they stood."""
     from actbench.training.build import build_model, set_deep_lambda
     from actbench.training.checkpoint import load_weights
@@ -223,7 +224,7 @@ def _load(target: _Target, source: "DataSource") -> "tuple[Network, int]":
 
 
 def _table(rows: Sequence[dict[str, object]]) -> str:
-    headers = ["arm", "seed", "form", "weights", "epoch", "top-1 %", "correct", "file", ""]
+    headers = ["arm", "seed", "form", "weights", "epoch", "found", "of", "file", ""]
     table = [
         [
             f"{row['variant']}/{row['arm']}" if row["variant"] else row["arm"],
@@ -231,8 +232,8 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
             row["form"],
             row["weights"],
             row["epoch"],
-            f"{100 * float(str(row['accuracy'])):.2f}",
-            f"{row['correct']}/{row['total']}",
+            row["found"],
+            f"{row['correct']}/{row['total']}" if "correct" in row else f"{row['objects']} objects",
             Path(str(row["record"])).name,
             row["note"],
         ]

@@ -35,6 +35,7 @@ def export_table(
     overrides: Sequence[str] = (),
     arms: Sequence[str] = (),
     baselines: Sequence[str] = (),
+    metric: str | None = None,
     which: Which = "last",
     weights: Weights = "raw",
     results_dir: Path = Path("results"),
@@ -52,11 +53,19 @@ def export_table(
     file = output or check
     format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
     sources = Sources(references, profile, overrides, results_dir, arms, limit, seeds)
-    made = tables_of(sources, baselines=baselines, which=which, weights=weights, check=check is not None)
+    made = tables_of(
+        sources,
+        baselines=baselines,
+        metric=metric,
+        which=which,
+        weights=weights,
+        check=check is not None,
+    )
     if check is not None:
         if _read(check) != _content(made.tables, format, check):
             shown = {
                 "--baseline": baselines,
+                "--metric": [metric] if metric else [],
                 "--at": [] if which == "last" else [which.replace("_", "-")],
                 "--weights": [] if weights == "raw" else [weights],
             }

@@ -142,6 +142,7 @@ def _claims(_: Path) -> _Listing:
 
 
 def _runs(results_dir: Path) -> _Listing:
+    from actbench.metrics import metric_of
     from actbench.store import Store
 
     runs, problems = Store(results_dir).scan()
@@ -149,6 +150,8 @@ def _runs(results_dir: Path) -> _Listing:
     for run in runs:
         record = run.record
         result = record.result()
+        metric = metric_of(record.recipe)
+        value = metric.read(result.tally) if result else None
         rows.append(
             [
                 record.recipe.name,
@@ -158,12 +161,13 @@ def _runs(results_dir: Path) -> _Listing:
                 record.seed,
                 record.status,
                 len(record.history),
-                None if result is None else round(100 * result.tally.accuracy, 2),
+                metric.name,
+                None if value is None else round(100 * value, 2),
                 str(run.path),
             ]
         )
     columns = (
-        "recipe", "profile", "variant", "arm", "seed", "status", "epochs", "test %", "file",
+        "recipe", "profile", "variant", "arm", "seed", "status", "epochs", "metric", "test %", "file",
     )  # fmt: skip
     return _Listing(columns=columns, rows=rows, empty=f"no runs in {results_dir}", problems=tuple(problems))
 

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, DataError, Problem, RecipeError
+from actbench.metrics import headline, metric_of
 from actbench.recipe.load import load_recipe
 from actbench.recipe.plan import FINISHED, Plan, PlannedRun, is_finished, make_plan
 from actbench.recipe.schema import Profile, Recipe
@@ -233,8 +234,9 @@ def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: 
         if record and run.path in records and status != "completed":
             warnings.append(f"{run.label}: {status}: {record.reason}")
         result = record.result() if record else None
-        accuracy = f"{100 * result.tally.accuracy:6.2f} %" if result else "       -"
-        lines.append(f"{run.label:<48} {status:<12} {accuracy}  {run.path}")
+        metric = metric_of(run.recipe)
+        found = headline(result.tally) if result else "-"
+        lines.append(f"{run.label:<48} {status:<12} {found:>8}  {run.path}")
         document.append(
             {
                 "recipe": run.recipe.name,
@@ -242,7 +244,8 @@ def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: 
                 "arm": run.arm.name,
                 "seed": run.seed,
                 "status": status,
-                "test_accuracy": result.tally.accuracy if result else None,
+                "metric": metric.name,
+                "test": metric.read(result.tally) if result else None,
                 "path": str(run.path),
             }
         )

@@ -16,8 +16,34 @@ class Batch(NamedTuple):
     targets: Tensor
     """(B,) int64; (B, K) float32 shares of the classes where the recipe mixes images."""
 
+    @property
+    def num_images(self) -> int:
+        return len(self.images)
 
-class DataSource(ABC):
+    def parts(self, number: int) -> "Iterator[Batch]":
+        """The batch cut into that many parts, or fewer where it has too few images."""
+        return map(Batch, self.images.chunk(number), self.targets.chunk(number))
+
+
+class DetectionBatch(NamedTuple):
+    images: list[Tensor]
+    """Each (3, H, W) float32 in [0, 1] with sides of its own, on the device that was asked for."""
+    targets: list[dict[str, Tensor]]
+    """For each image `boxes` (n, 4) float32 as corners in pixels, `labels` (n,) int64 from 1, and `masks` (n, H, W)
+    uint8 where they were asked for. Empty in batches for evaluation, whose truth the source has."""
+
+    @property
+    def num_images(self) -> int:
+        return len(self.images)
+
+    def parts(self, number: int) -> "Iterator[DetectionBatch]":
+        """The batch cut into that many parts, or fewer where it has too few images."""
+        size = -(-len(self.images) // number)
+        for start in range(0, len(self.images), size):
+            yield DetectionBatch(self.images[start : start + size], self.targets[start : start + size])
+
+
+class Source(ABC):
     """One data set under one `input` block, split as the evaluation protocol asks."""
 
     name: str
@@ -38,8 +64,23 @@ class DataSource(ABC):
     @abstractmethod
     def train_batches(
         self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Batch | DetectionBatch]:
         """One epoch of augmented batches; a function of (seed, epoch, batch_size) alone."""
+
+    @abstractmethod
+    def first_train_images(
+        self, count: int, *, device: torch.device, channels_last: bool
+    ) -> Tensor | list[Tensor]:
+        """The first training images in canonical order, at most `count`, prepared as for evaluation."""
+
+
+class DataSource(Source):
+    """A set of labelled images."""
+
+    @abstractmethod
+    def train_batches(
+        self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]: ...
 
     @abstractmethod
     def eval_batches(
@@ -48,5 +89,4 @@ class DataSource(ABC):
         """Every example of the split once, in canonical order, with integer targets."""
 
     @abstractmethod
-    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor:
-        """The first training images in canonical order, at most `count`, prepared as for evaluation."""
+    def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor: ...

@@ -54,15 +54,27 @@ class SyntheticOptions(Options):
     test: int = Field(256, ge=8, le=100_000)
 
 
-DataOptions = Annotated[
-    DigitsOptions
-    | Cifar10Options
-    | Cifar100Options
-    | ImageFolderOptions
-    | ImageNetOptions
-    | SyntheticOptions,
-    Field(discriminator="name"),
-]
+class CocoOptions(Options):
+    name: Literal["coco"]
+    folder: str = Field("coco", min_length=1)
+    """Folder below the data folder (or an absolute path) in the layout of the entry below."""
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+    """Share kept as test where the folder has neither a test nor a val part."""
+    workers: int = Field(2, ge=0, le=128)
+
+
+class ShapesOptions(Options):
+    name: Literal["synthetic_shapes"]
+    size: int = Field(96, ge=32, le=512)
+    train: int = Field(64, ge=8, le=100_000)
+    test: int = Field(32, ge=8, le=100_000)
+
+
+ImageOptions = (
+    DigitsOptions | Cifar10Options | Cifar100Options | ImageFolderOptions | ImageNetOptions | SyntheticOptions
+)
+DetectionOptions = CocoOptions | ShapesOptions
+DataOptions = Annotated[ImageOptions | DetectionOptions, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,8 @@ class DataEntry:
     summary: str
     layout: str
     source: str
+    task: Literal["classify", "detect"] = "classify"
+    synthetic: bool = False
 
 
 _ENTRIES = (
@@ -117,6 +131,27 @@ _ENTRIES = (
         summary="generated images for smoke runs; never comparable with real data",
         layout="made in memory",
         source="actbench",
+        synthetic=True,
+    ),
+    DataEntry(
+        name="coco",
+        options=CocoOptions,
+        summary="pictures with boxes (and polygons) in COCO's format, streamed from disk; COCO's val2017 is the "
+        "test set; needs the extra actbench[coco]",
+        layout="FOLDER/annotations/instances_{train,val,test}*.json with pictures in FOLDER/{train,val,test}*/, "
+        "or FOLDER/annotations/instances.json with FOLDER/images/",
+        source="Lin et al., 2014, arXiv:1405.0312, or yours",
+        task="detect",
+    ),
+    DataEntry(
+        name="synthetic_shapes",
+        options=ShapesOptions,
+        summary="generated discs, squares and triangles with boxes and masks for smoke runs; never comparable "
+        "with real data; needs the extra actbench[coco]",
+        layout="made in memory",
+        source="actbench",
+        task="detect",
+        synthetic=True,
     ),
 )
 

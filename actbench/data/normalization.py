@@ -32,14 +32,19 @@ def choose_normalization(name: str, settings: InputSettings, train_images: Image
 
     A grey set takes the mean of the three colour values.
     """
-    channels = train_images.shape[-1]
+    if settings.normalize != "dataset":
+        return constant_normalization(settings, train_images.shape[-1])
+    return KNOWN.get(name) or measure(train_images)
+
+
+def constant_normalization(settings: InputSettings, channels: int) -> Normalization:
+    """What the recipe asks for where it asks for no set's own."""
+    assert settings.normalize != "dataset"
     if settings.normalize == "half":
         return Normalization((0.5,) * channels, (0.5,) * channels)
-    if settings.normalize == "imagenet":
-        if channels == 3:
-            return IMAGENET
-        return Normalization((sum(IMAGENET.mean) / 3,), (sum(IMAGENET.std) / 3,))
-    return KNOWN.get(name) or measure(train_images)
+    if channels == 3:
+        return IMAGENET
+    return Normalization((sum(IMAGENET.mean) / 3,), (sum(IMAGENET.std) / 3,))
 
 
 def measure(images: Images) -> Normalization:

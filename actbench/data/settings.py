@@ -17,6 +17,9 @@ class InputSettings(Frozen):
     """From stored image to network input; everything random here applies to training images alone."""
 
     size: int = Field(32, ge=4, le=1024)
+    """Side of the square; for detection the shorter side of the whole picture."""
+    max_size: int = Field(1333, ge=32, le=4096)
+    """Detection alone: the longer side's limit, which the shorter one gives way to."""
     normalize: Literal["dataset", "imagenet", "half"] = "dataset"
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop: Literal["none", "pad", "random-resized"] = "none"

@@ -4,27 +4,44 @@ from pathlib import Path
 
 import numpy as np
 
-from actbench.data.batch import Batch, DataSource, EvalSplit
+from actbench.data.batch import Batch, DataSource, DetectionBatch, EvalSplit, Source
 from actbench.data.canonical import ImageSet, held_out, in_order, rank_in_class
 from actbench.data.catalog import (
     ENTRIES,
+    CocoOptions,
     DataOptions,
     DigitsOptions,
     ImageFolderOptions,
     ImageNetOptions,
+    ImageOptions,
+    ShapesOptions,
     SyntheticOptions,
 )
 from actbench.data.cifar import check_cifar, download_cifar, load_cifar
+from actbench.data.coco import find_coco_parts
+from actbench.data.detection import DetectionSource, open_detection
 from actbench.data.digits import load_digits
 from actbench.data.folders import Listing, Parts, find_parts, list_images, read_squares
 from actbench.data.memory import MemorySource
+from actbench.data.objects import require_pycocotools
 from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
 from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
 from actbench.errors import DataError
 
-__all__ = ["Batch", "DataSource", "EvalSplit", "check_data", "download_cifar", "open_data"]
+__all__ = [
+    "Batch",
+    "DataSource",
+    "DetectionBatch",
+    "DetectionSource",
+    "EvalSplit",
+    "Source",
+    "check_data",
+    "download_cifar",
+    "open_data",
+    "open_detection",
+]
 
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of decoded pictures above which a folder is streamed."""
@@ -33,21 +50,25 @@ FOLDER_WORKERS = 2
 
 def check_data(options: DataOptions, *, data_dir: Path) -> None:
     """Raises a DataError if files are missing; loads nothing."""
-    if isinstance(options, ImageFolderOptions | ImageNetOptions):
+    if isinstance(options, CocoOptions | ShapesOptions):
+        require_pycocotools()
+        if isinstance(options, CocoOptions):
+            find_coco_parts(data_dir / options.folder)
+    elif isinstance(options, ImageFolderOptions | ImageNetOptions):
         _find_pictures(options, data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):
         check_cifar(options.name, data_dir)
 
 
 def open_data(
-    options: DataOptions,
+    options: ImageOptions,
     settings: InputSettings,
     *,
     data_dir: Path,
     limit: int | None,
     val_fraction: float | None,
 ) -> DataSource:
-    """The data set, ready to give batches; `val_fraction` None (protocol best-test) holds nothing out."""
+    """The set of images, ready to give batches; `val_fraction` None (protocol best-test) holds nothing out."""
     if isinstance(options, ImageFolderOptions | ImageNetOptions):
         return _open_pictures(options, settings, data_dir, limit, val_fraction)
     if isinstance(options, DigitsOptions):

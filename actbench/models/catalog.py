@@ -39,6 +39,26 @@ class CifarResNetOptions(Options):
     width: int = Field(16, ge=4, le=256)
 
 
+class RetinaNetOptions(Options):
+    name: Literal["retinanet"]
+    depth: Literal[18, 34, 50] = 50
+    """Of the ResNet that is the body."""
+    width: int = Field(64, ge=4, le=512)
+    fpn_channels: int = Field(256, ge=8, le=1024)
+    """Channels of the feature pyramid and of the heads on it."""
+
+
+class MaskRCNNOptions(Options):
+    name: Literal["maskrcnn"]
+    depth: Literal[18, 34, 50] = 50
+    """Of the ResNet that is the body."""
+    width: int = Field(64, ge=4, le=512)
+    fpn_channels: int = Field(256, ge=8, le=1024)
+    """Channels of the feature pyramid and of the convolutions on it."""
+    proposals: int = Field(512, ge=4, le=4096)
+    """Proposals per image that the box and mask heads are trained on."""
+
+
 TorchvisionArch = Literal["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0"]
 
 
@@ -57,7 +77,13 @@ class TorchvisionOptions(Options):
 
 
 ModelOptions = Annotated[
-    VanillaNetOptions | ResNetOptions | CifarResNetOptions | TorchvisionOptions, Field(discriminator="name")
+    VanillaNetOptions
+    | ResNetOptions
+    | CifarResNetOptions
+    | TorchvisionOptions
+    | RetinaNetOptions
+    | MaskRCNNOptions,
+    Field(discriminator="name"),
 ]
 
 
@@ -86,6 +112,8 @@ class ModelEntry:
     native: str | None
     """The architecture's own activation, with default options; None where it depends on the options or the site."""
     has_deep_training: bool = False
+    task: Literal["classify", "detect"] = "classify"
+    predicts_masks: bool = False
 
 
 _ENTRIES = (
@@ -113,6 +141,25 @@ _ENTRIES = (
         summary="ResNet-8/20/32/56 for CIFAR: three stages of widths w, 2w, 4w, shortcuts without parameters",
         source="He et al., 2015, arXiv:1512.03385, section 4.2",
         native="relu",
+    ),
+    ModelEntry(
+        name="retinanet",
+        target="actbench.models.detection:RetinaNet",
+        options=RetinaNetOptions,
+        summary="torchvision's RetinaNet on ResNet-18/34/50 with FPN, from scratch; sites in the body alone",
+        source="Lin et al., 2017, arXiv:1708.02002",
+        native="relu",
+        task="detect",
+    ),
+    ModelEntry(
+        name="maskrcnn",
+        target="actbench.models.detection:MaskRCNN",
+        options=MaskRCNNOptions,
+        summary="torchvision's Mask R-CNN on ResNet-18/34/50 with FPN, from scratch; sites in the body alone",
+        source="He et al., 2017, arXiv:1703.06870",
+        native="relu",
+        task="detect",
+        predicts_masks=True,
     ),
     ModelEntry(
         name="torchvision",

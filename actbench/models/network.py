@@ -24,6 +24,19 @@ class DeepTraining(Protocol):
         """Holds lambda at this value until it is set again."""
 
 
+@runtime_checkable
+class FramesInput(Protocol):
+    """A model that resizes, normalises and pads whole pictures by itself, as detectors do."""
+
+    def frame_input(
+        self, *, size: int, max_size: int, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
+        """Sets the shorter side in pixels, the longer one's limit, and the normalisation."""
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The maps on which the heads look, of a batch (N, C, H, W) that needs no framing."""
+
+
 class Network(nn.Module, ABC):
     """A model that names no activation: its sites hold whatever the factory made, each its own instance."""
 
@@ -61,7 +74,7 @@ class Network(nn.Module, ABC):
         """
         if isinstance(module, nn.BatchNorm2d):
             parameter.fill_(1.0 if key == "weight" else 0.0)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
+        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             # Drawn aside in float32 and in row-major order: the values then depend neither on the parameter's
             # device and dtype nor on a channels-last layout.
             values = torch.empty(parameter.shape, device=generator.device)

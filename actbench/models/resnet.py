@@ -114,12 +114,12 @@ class ResNet(Network):
         block, counts = _BLOCKS[depth]
         if stem == "imagenet":
             self.conv1 = nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False)
-            self.maxpool: nn.Module = nn.MaxPool2d(3, 2, padding=1)
         else:
             self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-            self.maxpool = nn.Identity()
         self.bn1: nn.Module = nn.BatchNorm2d(width)
         self.act1 = act(width)
+        # Children stand in the order in which data meets them: a detector's body runs them as it finds them.
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1) if stem == "imagenet" else nn.Identity()
         stages = [
             _layer(block, act, width, number, count=counts[number], dropout=dropout) for number in range(4)
         ]

@@ -13,6 +13,7 @@ from typing import Literal
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import DataOptions
 from actbench.frozen import NoOptions
+from actbench.metrics import Metric, metric_of
 from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
@@ -23,6 +24,7 @@ _DATA = {
     "cifar100": "CIFAR-100",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
+    "synthetic_shapes": "synthetic shapes",
 }
 
 
@@ -41,8 +43,9 @@ class Reported:
 
 def data_label(data: DataOptions) -> str:
     """The data set's name as papers write it."""
-    if data.name == "image_folder":
-        return data.folder.rstrip("/").rsplit("/", 1)[-1]
+    if data.name in ("image_folder", "coco"):
+        name = data.folder.rstrip("/").rsplit("/", 1)[-1]
+        return "COCO" if name == "coco" else name
     return _DATA[data.name]
 
 
@@ -57,6 +60,11 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "resnet":
         label += f", width {model.width}" if model.width != 64 else ""
         label += ", 3x3 stem" if model.stem == "cifar" else ""
+    elif model.name in ("retinanet", "maskrcnn"):
+        label += f", width {model.width}" if model.width != 64 else ""
+        label += f", {model.fpn_channels} FPN channels" if model.fpn_channels != 256 else ""
+        if model.name == "maskrcnn" and model.proposals != 512:
+            label += f", {model.proposals} proposals"
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
@@ -71,10 +79,19 @@ def resolved_activation(arm: Arm, recipe: Recipe) -> str:
 
 
 def reported_values(
-    paper: Paper, recipe: Recipe, arm: Arm, kind: Literal["absolute", "gain"]
+    paper: Paper,
+    recipe: Recipe,
+    arm: Arm,
+    kind: Literal["absolute", "gain"],
+    metric: Metric | None = None,
 ) -> tuple[Reported, ...]:
-    """The paper's values of that kind beside this arm, of the first table that has any, or an unread one."""
-    found = [r for r in _beside(paper, recipe, resolved_activation(arm, recipe), kind) if _fits(arm, r.row)]
+    """The paper's values of that kind beside this arm, of the first table that has any, or an unread one.
+
+    Without a metric those of the task's first.
+    """
+    activation = resolved_activation(arm, recipe)
+    beside = _beside(paper, recipe, activation, metric or metric_of(recipe), kind)
+    found = [r for r in beside if _fits(arm, r.row)]
     known = [r for r in found if r.value is not None]
     if known:
         return tuple(r for r in known if r.table.id == known[0].table.id)
@@ -89,7 +106,7 @@ def is_plain(arm: Arm) -> bool:
 
 
 def _beside(
-    paper: Paper, recipe: Recipe, activation: str, kind: Literal["absolute", "gain"]
+    paper: Paper, recipe: Recipe, activation: str, metric: Metric, kind: Literal["absolute", "gain"]
 ) -> list[Reported]:
     here, names = _folded(data_label(recipe.data)), _model_names(recipe.model)
     # Sorting is stable: the recipe's own table moves to the front, the others keep the file's order.
@@ -97,7 +114,7 @@ def _beside(
     found = []
     for table in tables:
         same_data = table.dataset is not None and _folded(table.dataset) == here
-        if table.metric != "top1_accuracy" or not (same_data or table.id == recipe.table):
+        if table.metric != metric.name or not (same_data or table.id == recipe.table):
             continue
         found += [
             Reported(
@@ -121,6 +138,8 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
 def _published_name(model: ModelOptions) -> str:
     if model.name == "vanillanet":
         return f"VanillaNet-{model.depth}"
+    if model.name in ("retinanet", "maskrcnn"):
+        return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
     return f"ResNet-{model.depth}"
@@ -129,7 +148,7 @@ def _published_name(model: ModelOptions) -> str:
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
     published = _folded(_published_name(model))
-    families = ("vanillanet", "resnet", "mobilenetv3")
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn")
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options
@@ -153,12 +154,13 @@ class Recipe(Frozen):
     table: Name | None = None
     """Which table of that paper this recipe stands beside."""
     claim: str | None = None
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "detect"] = "classify"
     profile: Profile
     variant: Name | None = None
     data: DataOptions
     limit: int | None = Field(None, ge=2)
-    """At most this many training and this many test images, stratified; set by --limit."""
+    """At most this many training and this many test images, set by --limit: stratified, or for detection the first
+    by name's hash (and no more of a val part of the set's own)."""
     input: InputSettings = InputSettings()
     model: ModelOptions
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -180,6 +182,7 @@ class Recipe(Frozen):
             raise ValueError(
                 "train.early_stopping: forbidden under protocol best-test, which has no validation set"
             )
+        _check_task(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:
@@ -199,8 +202,53 @@ class Recipe(Frozen):
 
     @property
     def is_synthetic(self) -> bool:
-        return self.data.name == "synthetic"
+        return DATA_SETS[self.data.name].synthetic
 
     def arm(self, name: str) -> Arm:
         """The arm of that name; KeyError where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+
+_DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}
+"""What of the `input` block detection can use; the rest cuts or mixes pictures, and boxes would not follow."""
+_DETECTION_EVAL_BATCH = 128
+
+
+def _check_task(recipe: Recipe) -> None:
+    """Raises a ValueError where task, data, model, input and training do not go together."""
+    for key, name, task in (
+        ("data.name", recipe.data.name, DATA_SETS[recipe.data.name].task),
+        ("model.name", recipe.model.name, MODELS[recipe.model.name].task),
+    ):
+        if task != recipe.task:
+            raise ValueError(f"{key}: {name!r} is for task {task}, and the task here is {recipe.task}")
+    if recipe.task == "classify":
+        if recipe.input.max_size != InputSettings().max_size:
+            raise ValueError("input.max_size: for task detect alone")
+        return
+    for key in sorted(recipe.input.model_dump(exclude_defaults=True)):
+        if key not in _DETECTION_INPUT:
+            known = ", ".join(sorted(_DETECTION_INPUT))
+            raise ValueError(f"input.{key}: not for task detect, which takes whole pictures (only {known})")
+    if recipe.input.interpolation != "bilinear":
+        raise ValueError("input.interpolation: must be bilinear for task detect, as torchvision resizes")
+    if recipe.input.normalize == "dataset":
+        raise ValueError("input.normalize: must be imagenet or half for task detect, which measures no set")
+    if recipe.input.max_size < recipe.input.size:
+        raise ValueError(f"input.max_size: below the shorter side, {recipe.input.size}")
+    if recipe.train.loss != "cross_entropy" or recipe.train.label_smoothing:
+        raise ValueError("train.loss: a detector brings its own losses; leave out loss and label_smoothing")
+    if recipe.train.amp != "none":
+        # torchvision's anchors and boxes take the precision of the features.
+        raise ValueError(
+            "train.amp: must be none for task detect: bf16 rounds coordinates, by up to 8 pixels"
+        )
+    if recipe.train.early_stopping:
+        raise ValueError(
+            "train.early_stopping: follows the validation loss, which task detect does not compute"
+        )
+    if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
+        raise ValueError(
+            f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "
+            f"most {_DETECTION_EVAL_BATCH} for task detect"
+        )

@@ -45,13 +45,13 @@ def _caption(group: Group) -> str:
     number = "no finished runs" if not seeds else f"seed{'s' if len(group.seeds) > 1 else ''} {seeds}"
     synthetic = "Synthetic data: shows the tool, not the activation. " if group.data.synthetic else ""
     return (
-        f"{synthetic}{subject}{variant}: top-1 test accuracy in percent on {data_label(plan.data)} with "
+        f"{synthetic}{subject}{variant}: {group.metric.phrase} on {data_label(plan.data)} with "
         f"{model_label(plan.model)}; profile {plan.profile}, {epochs}, {number}."
     )
 
 
 def _columns(group: Group) -> tuple[Column, ...]:
-    columns = [Column(key="top1", lines=("top-1 %",))]
+    columns = [Column(key=group.metric.key, lines=(group.metric.head,))]
     columns += [Column(key=f"vs_{name}", lines=(f"vs {name}",)) for name in group.baselines]
     columns.append(Column(key="parameters", lines=("params", "(act.)")))
     if group.baselines:
@@ -62,7 +62,7 @@ def _columns(group: Group) -> tuple[Column, ...]:
 
 
 def _cells(row: ArmRow, group: Group) -> tuple[Cell, ...]:
-    cells = [_accuracy(row), *(_gap(gap, row) for gap in row.gaps)]
+    cells = [_value(row), *(_gap(gap, row) for gap in row.gaps)]
     cells.append(_parameters(row))
     if group.baselines:
         ratio = row.step_time_ratio
@@ -72,14 +72,14 @@ def _cells(row: ArmRow, group: Group) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _accuracy(row: ArmRow) -> Cell:
+def _value(row: ArmRow) -> Cell:
     lines: list[str] = []
-    if row.accuracy:
-        lines.append(_percent(row.accuracy.value))
-        if row.accuracy.is_level:
+    if row.value:
+        lines.append(_percent(row.value.value))
+        if row.value.is_level:
             lines += LEVEL
-        elif row.accuracy.interval:
-            lines[0] += f" ± {_percent(row.accuracy.interval.half_width)}"
+        elif row.value.interval:
+            lines[0] += f" ± {_percent(row.value.interval.half_width)}"
         lines.append(f"(n={row.completed})")
     if row.diverged:
         lines.append(f"{row.diverged}/{row.completed + row.diverged} diverged")
@@ -89,9 +89,9 @@ def _accuracy(row: ArmRow) -> Cell:
         "n": row.completed,
         "diverged": row.diverged,
         "missing": len(row.missing_seeds),
-        "sd": row.accuracy.sd if row.accuracy else None,
+        "sd": row.value.sd if row.value else None,
     }
-    return Cell(tuple(lines), {**_numbers(row.accuracy, "mean"), **counts})
+    return Cell(tuple(lines), {**_numbers(row.value, "mean"), **counts})
 
 
 def _gap(gap: Gap, row: ArmRow) -> Cell:
@@ -173,6 +173,7 @@ def _facts(group: Group) -> dict[str, str | int | bool | list[int] | None]:
         "epochs": plan.train.epochs,
         "seeds": list(group.seeds),
         "protocol": plan.evaluation.protocol,
+        "metric": group.metric.name,
         "which": group.which,
         "weights": group.weights,
         "footing": group.footing,

@@ -28,6 +28,7 @@ def _line(table: Table, index: int) -> dict[str, str | Number]:
         "model",
         "epochs",
         "protocol",
+        "metric",
         "which",
         "weights",
         "footing",

@@ -80,7 +80,7 @@ def _evaluation(group: Group) -> str:
         )
     else:
         protocol = "Protocol held-out: anything chosen was chosen on validation"
-    return f"{protocol}; accuracy of the {weights} {_WHICH[group.which]}."
+    return f"{protocol}; {group.metric.noun} of the {weights} {_WHICH[group.which]}."
 
 
 def _intervals(group: Group) -> list[str]:
@@ -88,7 +88,7 @@ def _intervals(group: Group) -> list[str]:
     notes: list[str] = []
     gaps = [(f"{row.arm.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
     unpaired = [name for name, difference in gaps if difference and not difference.paired]
-    estimates = [*(row.accuracy for row in group.rows), *(difference for _, difference in gaps)]
+    estimates = [*(row.value for row in group.rows), *(difference for _, difference in gaps)]
     if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
         how = ", seeds paired" if any(difference and difference.paired for _, difference in gaps) else ""
         notes.append(f"± and [ ]: 95 % Student-t intervals over n seeds; differences in points{how}.")

@@ -10,8 +10,8 @@ class Cell:
     lines: tuple[str, ...]
     """What a reader sees; formats without room for several lines join them with spaces."""
     numbers: dict[str, Number] = field(default_factory=dict)
-    """The same unrounded, by name; all cells of a column have the same names. Accuracies are fractions, as
-    in records; a paper's values stay in the paper's unit."""
+    """The same unrounded, by name; all cells of a column have the same names. Accuracies and precisions are
+    fractions, as in records; a paper's values stay in the paper's unit."""
 
     @property
     def text(self) -> str:

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from actbench.activations.create import create_activation
+from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
 from actbench.models.catalog import native_activations
 from actbench.models.create import create_model
-from actbench.models.network import DeepTraining, Network
+from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
 
@@ -51,6 +52,9 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
     set_deep_lambda(model, arm, epoch=0)
+    if isinstance(model, FramesInput):
+        mean, std = constant_normalization(recipe.input, channels)
+        model.frame_input(size=recipe.input.size, max_size=recipe.input.max_size, mean=mean, std=std)
     return model
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from actbench.models.network import FramesInput
 from actbench.recipe.schema import Recipe
 from actbench.record import Cost
 from actbench.training.losses import training_loss
@@ -21,7 +22,10 @@ _WARMUP_EPOCHS = 1
 def measure_cost(
     state: State, recipe: Recipe, *, channels: int, num_classes: int, batch_images: int, device: torch.device
 ) -> Cost:
-    """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed."""
+    """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed.
+
+    Of a detector the counts are those of its features: body and pyramid.
+    """
     model = copy.deepcopy(state.model)
     sites = {name: model.get_submodule(name) for name in state.sites}
     size = recipe.input.size
@@ -58,7 +62,10 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
     hooks = [site.register_forward_hook(count) for site in sites.values()]
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(images)
+        if isinstance(model, FramesInput):
+            model.features(images)
+        else:
+            model(images)
     for hook in hooks:
         hook.remove()
     return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
@@ -82,7 +89,10 @@ def _kept_bytes(
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         autocast(device, recipe.train.amp),
     ):
-        training_loss(model(images), targets, recipe.train)
+        if isinstance(model, FramesInput):
+            model.features(images)
+        else:
+            training_loss(model(images), targets, recipe.train)
     return sum(kept.values()) // len(images)
 
 

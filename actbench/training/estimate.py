@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from actbench.data.source import DataSource
+from actbench.data.source import Source
 from actbench.recipe.schema import Arm, Recipe
 from actbench.training.loop import update
 from actbench.training.state import start_state
@@ -15,7 +15,7 @@ _EVALUATION_SHARE = 1 / 3
 """A forward pass costs about a third of an update."""
 
 
-def estimate_run(recipe: Recipe, arm: Arm, *, source: DataSource, device: torch.device) -> float:
+def estimate_run(recipe: Recipe, arm: Arm, *, source: Source, device: torch.device) -> float:
     """Seconds for the whole run: the median of a few timed updates (after one to warm up), times their number."""
     settings = recipe.train
     state = start_state(recipe, arm, seed=0, source=source, device=device)

@@ -1,4 +1,4 @@
-"""One pass over a split in evaluation mode: counts and, for the test set, one bit per example."""
+"""One pass over a split in evaluation mode: counts, and what the record keeps of the test set beside them."""
 
 import math
 from collections.abc import Iterable
@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from actbench.data.source import Batch
+from actbench.data.source import Batch, DataSource, DetectionSource, EvalSplit, Source
+from actbench.recipe.schema import Recipe
 from actbench.record import Tally
+from actbench.training.detect import DetectorEvaluation, evaluate_detector
 from actbench.training.precision import autocast
 
 
@@ -17,6 +19,20 @@ class Evaluation(NamedTuple):
     tally: Tally
     correct: list[bool]
     """Per example, in the split's canonical order."""
+
+
+def evaluate_split(
+    model: nn.Module, source: Source, split: EvalSplit, recipe: Recipe, *, device: torch.device
+) -> Evaluation | DetectorEvaluation:
+    """The model on a split, as the recipe's task and settings have it; leaves it in eval mode."""
+    batch_size = recipe.evaluation.batch_size
+    if isinstance(source, DetectionSource):
+        return evaluate_detector(model, source, split, batch_size=batch_size, device=device)
+    assert isinstance(source, DataSource)
+    batches = source.eval_batches(
+        split, batch_size=batch_size, device=device, channels_last=recipe.train.channels_last
+    )
+    return evaluate(model, batches, device=device, amp=recipe.train.amp)
 
 
 @torch.inference_mode()

@@ -13,17 +13,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from actbench.data.source import Batch, DataSource
+from actbench.data.source import Batch, DetectionBatch, EvalSplit, Source
 from actbench.errors import DivergedError
 from actbench.recipe.schema import Arm, EarlyStoppingSettings, Recipe, TrainSettings
-from actbench.record import EpochRecord, SiteLog
+from actbench.record import EpochRecord, SiteLog, Tally
 from actbench.streams import stream_seed
 from actbench.training.build import set_deep_lambda
-from actbench.training.evaluate import evaluate
-from actbench.training.losses import training_loss
+from actbench.training.evaluate import evaluate_split
+from actbench.training.losses import batch_loss
 from actbench.training.optim import learning_rate, set_learning_rate
 from actbench.training.phases import begin_epoch
-from actbench.training.precision import autocast, wait_for
+from actbench.training.precision import wait_for
 from actbench.training.shapes import measure_shapes
 from actbench.training.state import State
 
@@ -32,7 +32,7 @@ LOGGED_WHOLE = 16
 
 
 def train_epochs(
-    state: State, recipe: Recipe, arm: Arm, *, seed: int, source: DataSource, device: torch.device
+    state: State, recipe: Recipe, arm: Arm, *, seed: int, source: Source, device: torch.device
 ) -> Iterator[EpochRecord]:
     """Trains from `state.epoch` on, in place. Raises DivergedError when the loss is no longer finite."""
     settings = recipe.train
@@ -66,7 +66,7 @@ def stopped_early(history: list[EpochRecord], settings: EarlyStoppingSettings | 
     losses = [
         math.inf if entry.val.loss_sum is None else entry.val.loss_sum / entry.val.total
         for entry in history
-        if entry.val
+        if isinstance(entry.val, Tally)
     ]
     if settings is None or not losses:
         return False
@@ -85,7 +85,7 @@ class _Updates(NamedTuple):
 
 
 def _train_one_epoch(
-    state: State, recipe: Recipe, *, seed: int, epoch: int, source: DataSource, device: torch.device
+    state: State, recipe: Recipe, *, seed: int, epoch: int, source: Source, device: torch.device
 ) -> _Updates:
     settings = recipe.train
     steps = source.steps_per_epoch(settings.batch_size)
@@ -113,7 +113,8 @@ def _train_one_epoch(
         set_learning_rate(state.optimizer, lr)
         loss = update(state, batch, settings, device)
         if not math.isfinite(loss):
-            raise DivergedError(epoch=epoch, step=step, layer=_first_broken_layer(state.model, batch.images))
+            layer = _first_broken_layer(state.model, batch, settings, device)
+            raise DivergedError(epoch=epoch, step=step, layer=layer)
         losses.append(loss)
         wait_for(device)
         data_time += ready - begun
@@ -122,20 +123,17 @@ def _train_one_epoch(
     return _Updates(losses, step_times, cpu_times, data_time, lr)
 
 
-def update(state: State, batch: Batch, settings: TrainSettings, device: torch.device) -> float:
+def update(
+    state: State, batch: Batch | DetectionBatch, settings: TrainSettings, device: torch.device
+) -> float:
     """One optimiser step on one batch, cut into `accumulation` parts; returns the loss.
 
     Where the loss is not finite the weights are left as they were, so that the broken layer can be found.
     """
     state.optimizer.zero_grad(set_to_none=True)
     total = 0.0
-    parts = zip(
-        batch.images.chunk(settings.accumulation), batch.targets.chunk(settings.accumulation), strict=True
-    )
-    for images, targets in parts:
-        with autocast(device, settings.amp):
-            logits = state.model(images)
-        loss = training_loss(logits, targets, settings) * (len(images) / len(batch.images))
+    for part in batch.parts(settings.accumulation):
+        loss = batch_loss(state.model, part, settings, device) * (part.num_images / batch.num_images)
         total += loss.item()
         if not math.isfinite(total):
             return total
@@ -156,24 +154,18 @@ def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
     return tuple(f"{name}: {change.note}" for name, change in changes.items())
 
 
-def _evaluations(state: State, recipe: Recipe, source: DataSource, device: torch.device) -> dict[str, object]:
+def _evaluations(state: State, recipe: Recipe, source: Source, device: torch.device) -> dict[str, object]:
     """val and val_ema, or test and test_ema under protocol best-test, if this epoch is evaluated at all."""
     evaluation = recipe.evaluation
     is_last = state.epoch + 1 == recipe.train.epochs
     if (state.epoch + 1) % evaluation.every and not is_last:
         return {}
-    split = "test" if evaluation.protocol == "best-test" else "val"
+    split: EvalSplit = "test" if evaluation.protocol == "best-test" else "val"
     models = {split: state.model, **({f"{split}_ema": state.ema.model} if state.ema else {})}
-    found: dict[str, object] = {}
-    for field, model in models.items():
-        batches = source.eval_batches(
-            "test" if split == "test" else "val",
-            batch_size=evaluation.batch_size,
-            device=device,
-            channels_last=recipe.train.channels_last,
-        )
-        found[field] = evaluate(model, batches, device=device, amp=recipe.train.amp).tally
-    return found
+    return {
+        field: evaluate_split(model, source, split, recipe, device=device).tally
+        for field, model in models.items()
+    }
 
 
 def _log_activations(sites: dict[str, nn.Module]) -> tuple[SiteLog, ...]:
@@ -198,7 +190,9 @@ def _loggable(values: dict[str, Tensor]) -> dict[str, list[float | None]]:
 
 
 @torch.no_grad()
-def _first_broken_layer(model: nn.Module, images: Tensor) -> str | None:
+def _first_broken_layer(
+    model: nn.Module, batch: Batch | DetectionBatch, settings: TrainSettings, device: torch.device
+) -> str | None:
     """Name of the first leaf module whose output is not finite on these images."""
     broken: list[str] = []
 
@@ -212,7 +206,7 @@ def _first_broken_layer(model: nn.Module, images: Tensor) -> str | None:
         if not list(module.children())
     ]
     try:
-        model(images)
+        batch_loss(model, batch, settings, device)
     finally:
         for hook in hooks:
             hook.remove()

@@ -1,13 +1,28 @@
-"""The two losses of the recipes, on hard or on mixed targets, with label smoothing inside the targets.
+"""The loss of a batch: the detector's own, or one of two on hard or mixed targets with label smoothing inside them.
 
 With K classes and smoothing e a target t becomes (1 - e) * t + e / K. Both losses are the mean over the batch;
 `bce` is also the mean over the classes.
 """
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from actbench.data.source import Batch, DetectionBatch
 from actbench.recipe.schema import TrainSettings
+from actbench.training.detect import detection_loss
+from actbench.training.precision import autocast
+
+
+def batch_loss(
+    model: nn.Module, batch: Batch | DetectionBatch, settings: TrainSettings, device: torch.device
+) -> Tensor:
+    """The model's loss on a batch, its mean over the images; the forward pass under the recipe's precision."""
+    if isinstance(batch, DetectionBatch):
+        return detection_loss(model, batch)
+    with autocast(device, settings.amp):
+        logits = model(batch.images)
+    return training_loss(logits, batch.targets, settings)
 
 
 def training_loss(logits: Tensor, targets: Tensor, settings: TrainSettings) -> Tensor:

@@ -75,7 +75,10 @@ def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -
 
 
 def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD, RMSprop (PyTorch's: eps added to the root), AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it."""
+    """SGD, RMSprop, AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it.
+
+    RMSprop is PyTorch's, with eps added to the root.
+    """
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             groups,

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from actbench.data.source import DataSource
+from actbench.data.source import Source
 from actbench.errors import ActbenchError, DivergedError
+from actbench.metrics import selection_score
 from actbench.models.network import Network
 from actbench.provenance import provenance, this_take
 from actbench.recipe.plan import PlannedRun
@@ -29,7 +31,7 @@ from actbench.store import Store, set_aside
 from actbench.training.build import set_deep_lambda
 from actbench.training.checkpoint import Progress, best_path, load_best, restore_last, save_best, save_last
 from actbench.training.cost import measure_cost
-from actbench.training.evaluate import evaluate
+from actbench.training.evaluate import Evaluation, evaluate_split
 from actbench.training.loop import train_epochs
 from actbench.training.state import State, start_state
 
@@ -39,7 +41,7 @@ class _Attempt:
     """One process's work on one run."""
 
     planned: PlannedRun
-    source: DataSource
+    source: Source
     store: Store
     device: torch.device
     takes: list[Take] = field(default_factory=list)
@@ -61,7 +63,7 @@ class _Attempt:
 def execute(
     planned: PlannedRun,
     *,
-    source: DataSource,
+    source: Source,
     store: Store,
     device: torch.device,
     on_epoch: Callable[[EpochRecord], None] = lambda _epoch: None,
@@ -90,7 +92,7 @@ def execute(
     return record
 
 
-def data_facts(source: DataSource) -> DataFacts:
+def data_facts(source: Source) -> DataFacts:
     return DataFacts(
         fingerprint=source.fingerprint,
         train=source.num_train,
@@ -102,9 +104,9 @@ def data_facts(source: DataSource) -> DataFacts:
 
 
 def best_epoch(history: Sequence[EpochRecord], weights: Weights) -> int | None:
-    """The first epoch with the most correct answers on the split that selects; None if none was evaluated."""
-    counts = [(count, -entry.epoch) for entry in history if (count := _correct(entry, weights)) is not None]
-    return -max(counts)[1] if counts else None
+    """The first epoch with the best score on the split that selects; None if none was evaluated."""
+    scores = [(score, -entry.epoch) for entry in history if (score := _score(entry, weights)) is not None]
+    return -max(scores)[1] if scores else None
 
 
 def _train(attempt: _Attempt, on_epoch: Callable[[EpochRecord], None]) -> list[TestResult]:
@@ -202,9 +204,9 @@ def _selected(attempt: _Attempt) -> Which:
     return "best_test" if attempt.planned.recipe.evaluation.protocol == "best-test" else "best_val"
 
 
-def _correct(entry: EpochRecord, weights: Weights) -> int | None:
+def _score(entry: EpochRecord, weights: Weights) -> float | None:
     tally = (entry.val or entry.test) if weights == "raw" else (entry.val_ema or entry.test_ema)
-    return tally.correct if tally else None
+    return selection_score(tally) if tally else None
 
 
 def _keep_best(attempt: _Attempt, state: State) -> None:
@@ -261,13 +263,9 @@ def _final_results(attempt: _Attempt, state: State) -> list[TestResult]:
 def _test(attempt: _Attempt, model: Network, which: Which, weights: Weights, epoch: int) -> TestResult:
     recipe = attempt.planned.recipe
     set_deep_lambda(model, attempt.planned.arm, epoch=epoch)
-    batches = attempt.source.eval_batches(
-        "test",
-        batch_size=recipe.evaluation.batch_size,
-        device=attempt.device,
-        channels_last=recipe.train.channels_last,
-    )
-    found = evaluate(model, batches, device=attempt.device, amp=recipe.train.amp)
-    return TestResult(
-        which=which, weights=weights, epoch=epoch, tally=found.tally, correct_bits=pack_bits(found.correct)
-    )
+    found = evaluate_split(model, attempt.source, "test", recipe, device=attempt.device)
+    if isinstance(found, Evaluation):
+        detail: dict[str, Any] = {"correct_bits": pack_bits(found.correct)}
+    else:
+        detail = {"class_box_ap": found.class_box_ap}
+    return TestResult(which=which, weights=weights, epoch=epoch, tally=found.tally, **detail)

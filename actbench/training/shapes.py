@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from actbench.data.source import DataSource
+from actbench.data.source import Source
 from actbench.recipe.schema import Recipe
 from actbench.record import GRID_POINTS, SiteShape, rounded
 from actbench.training.precision import autocast
@@ -35,7 +35,7 @@ def measured_epochs(epochs: int) -> set[int]:
 
 
 def measure_shapes(
-    state: State, recipe: Recipe, source: DataSource, device: torch.device
+    state: State, recipe: Recipe, source: Source, device: torch.device
 ) -> tuple[SiteShape, ...]:
     """The curves after the epoch just trained; empty if it is none of those, or no site has a curve to learn."""
     sites = {name: site for name, site in state.sites.items() if _has_a_curve(site)}
@@ -82,7 +82,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _measure_inputs(
-    model: nn.Module, sites: dict[str, nn.Module], images: Tensor, *, amp: str
+    model: nn.Module, sites: dict[str, nn.Module], images: Tensor | list[Tensor], *, amp: str
 ) -> dict[str, _Input]:
     """Site -> what it was given, in the order of the forward pass; sites whose input is not finite are left out."""
     found: dict[str, _Input] = {}
@@ -102,7 +102,7 @@ def _measure_inputs(
         for name, site in sites.items()
     ]
     try:
-        with autocast(images.device, amp):
+        with autocast(images[0].device, amp):
             model(images)
     finally:
         for hook in hooks:

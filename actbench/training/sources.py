@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
-from actbench.data.source import DataSource, open_data
+from actbench.data.catalog import CocoOptions, ShapesOptions
+from actbench.data.source import Source, open_data, open_detection
 from actbench.errors import ActbenchError
+from actbench.models.catalog import ENTRIES as MODELS
 from actbench.recipe.schema import Recipe
 
 
-def check_batches(recipe: Recipe, source: DataSource) -> None:
+def check_batches(recipe: Recipe, source: Source) -> None:
     """Raises ActbenchError if a batch, or a part of one, would be a single image: batch norm has no variance then."""
     images = min(recipe.train.batch_size, source.num_train)
     part = math.ceil(images / recipe.train.accumulation)
@@ -27,17 +29,23 @@ class DataSources:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._opened: dict[str, DataSource] = {}
+        self._opened: dict[str, Source] = {}
 
-    def of(self, recipe: Recipe) -> DataSource:
+    def of(self, recipe: Recipe) -> Source:
         """The recipe's data, split as its protocol wants it. Raises DataError."""
         held_out = recipe.evaluation.protocol == "held-out"
         fraction = recipe.evaluation.val_fraction if held_out else None
-        key = "\n".join(
-            [recipe.data.model_dump_json(), recipe.input.model_dump_json(), f"{recipe.limit} {fraction}"]
-        )
+        masks = MODELS[recipe.model.name].predicts_masks
+        asked = f"{recipe.limit} {fraction} {masks}"
+        key = "\n".join([recipe.data.model_dump_json(), recipe.input.model_dump_json(), asked])
         if key not in self._opened:
-            self._opened[key] = open_data(
-                recipe.data, recipe.input, data_dir=self._data_dir, limit=recipe.limit, val_fraction=fraction
-            )
+            self._opened[key] = self._open(recipe, fraction, masks=masks)
         return self._opened[key]
+
+    def _open(self, recipe: Recipe, fraction: float | None, *, masks: bool) -> Source:
+        data, settings, limit, folder = recipe.data, recipe.input, recipe.limit, self._data_dir
+        if isinstance(data, CocoOptions | ShapesOptions):
+            return open_detection(
+                data, settings, data_dir=folder, limit=limit, val_fraction=fraction, masks=masks
+            )
+        return open_data(data, settings, data_dir=folder, limit=limit, val_fraction=fraction)

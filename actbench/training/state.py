@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from actbench.data.source import DataSource
+from actbench.data.source import Source
 from actbench.models.network import Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import EpochRecord, ParameterGroup
@@ -30,7 +30,7 @@ class State:
         return len(self.history)
 
 
-def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: DataSource, device: torch.device) -> State:
+def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: Source, device: torch.device) -> State:
     """The state before the first epoch."""
     settings = recipe.train
     model = build_model(recipe, arm, seed=seed, num_classes=source.num_classes, channels=source.channels)

@@ -114,6 +114,16 @@ def test_shape_dtype_and_input_left_alone(name: str, options: dict[str, Any], dt
 
 
 @every_variant
+def test_pointwise_means_that_places_do_not_mix(name: str, options: dict[str, Any]) -> None:
+    module, x = make(name, options).eval(), images(side=4)
+    has_parameters = any(True for _ in module.parameters())
+    assert ENTRIES[name].learns_curve == (module.is_pointwise and has_parameters)
+    turned = module(x.flip(0, 2, 3)).flip(0, 2, 3)
+    mixed = not torch.allclose(turned, module(x), rtol=1e-5, atol=1e-6)
+    assert mixed == (not module.is_pointwise) == (name in SPATIAL)
+
+
+@every_variant
 def test_memory_layout_changes_no_value(name: str, options: dict[str, Any]) -> None:
     module, x = make(name, options).eval(), images()
     y = module(x)

@@ -9,7 +9,7 @@ from actbench.commands.eval import EvalRequest, evaluate_stored
 from actbench.commands.train import TrainRequest, train
 from actbench.errors import ActbenchError
 from actbench.recipe.plan import PlannedRun
-from actbench.record import EpochRecord, RunRecord
+from actbench.record import EpochRecord, RunRecord, Tally
 from actbench.store import Store
 
 
@@ -66,6 +66,7 @@ def test_the_stored_counts_come_back(results: Path, which: str, weights: str) ->
     for row in rows:
         stored = _records(results)[row["arm"]].result(which, weights)  # type: ignore[arg-type]
         assert stored is not None
+        assert isinstance(stored.tally, Tally)
         assert (row["correct"], row["total"], row["epoch"]) == (
             stored.tally.correct,
             stored.tally.total,
@@ -84,7 +85,7 @@ def test_validation_is_another_split(results: Path) -> None:
     stored = {arm: record.history[-1].val for arm, record in _records(results).items()}
     for row in _rows(results, split="val"):
         tally = stored[row["arm"]]
-        assert tally is not None
+        assert isinstance(tally, Tally)
         assert (row["correct"], row["total"]) == (tally.correct, tally.total)
 
 

@@ -109,6 +109,20 @@ def test_evaluation_goes_through_canonical_order_once() -> None:
         assert torch.equal(restored, torch.from_numpy(expected.images))
 
 
+@pytest.mark.parametrize("crop", ["pad", "random-resized"])
+def test_the_first_training_images_are_prepared_as_for_evaluation(crop: str) -> None:
+    settings = InputSettings.model_validate({**AUGMENTED.model_dump(), "crop": crop, "size": 12})
+    data = make_data(order_seed=1)
+    first = make_source(settings, data, val_fraction=None).first_train_images(
+        20, device=CPU, channels_last=False
+    )
+    assert first.shape == (20, 3, 12, 12)
+    # The same pictures as a test set, whose evaluation is known to be right.
+    swapped = make_source(settings, ImageSet(data.train, data.train, 4), val_fraction=None)
+    (batch, *_) = swapped.eval_batches("test", batch_size=20, device=CPU, channels_last=False)
+    assert torch.equal(first, batch.images)
+
+
 def test_training_and_validation_share_no_image_and_leave_none_out() -> None:
     source = make_source(InputSettings(size=8))
     train = train_batches(source, batch_size=62)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from actbench.data.source import DataSource, open_data
+from actbench.data.source import DataSource
 from actbench.recipe.schema import Recipe
+from actbench.training.sources import DataSources
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -57,10 +58,8 @@ def make_recipe() -> MakeRecipe:
 @pytest.fixture
 def open_source() -> Callable[[Recipe], DataSource]:
     def open_(recipe: Recipe) -> DataSource:
-        held_out = recipe.evaluation.protocol == "held-out"
-        fraction = recipe.evaluation.val_fraction if held_out else None
-        return open_data(
-            recipe.data, recipe.input, data_dir=Path("none"), limit=recipe.limit, val_fraction=fraction
-        )
+        source = DataSources(Path("none")).of(recipe)
+        assert isinstance(source, DataSource)
+        return source
 
     return open_

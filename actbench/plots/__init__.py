@@ -1,0 +1,1 @@
+"""Figures made of records. Everything here imports matplotlib only when it draws, and no torch."""
