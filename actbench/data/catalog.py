@@ -39,6 +39,10 @@ class ImageNetOptions(Options):
     folder: str = "imagenet"
     """Folder below the data folder with train/SYNSET/*.JPEG and val/SYNSET/*.JPEG; val is the test set."""
     workers: int = Field(2, ge=0, le=128)
+    classes: int | None = Field(None, ge=2)
+    """Only the first so many synsets by name; None for all."""
+    per_class: int | None = Field(None, ge=2)
+    """At most so many training pictures of each class, by the hash of their names; the test set stays whole."""
 
 
 class SyntheticOptions(Options):

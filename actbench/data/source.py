@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from actbench.data.batch import Batch, DataSource, DetectionBatch, EvalSplit, Source
-from actbench.data.canonical import ImageSet, held_out, in_order
+from actbench.data.canonical import ImageSet, held_out, in_order, rank_in_class
 from actbench.data.catalog import (
     ENTRIES,
     CocoOptions,
@@ -26,7 +26,7 @@ from actbench.data.memory import MemorySource
 from actbench.data.objects import require_pycocotools
 from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
-from actbench.data.streamed import StreamedSource, name_keys
+from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
 from actbench.errors import DataError
 
@@ -101,7 +101,12 @@ def _open_pictures(
     val_fraction: float | None,
 ) -> DataSource:
     parts = _find_pictures(options, data_dir)
+    if isinstance(options, ImageNetOptions):
+        parts = parts._replace(classes=parts.classes[: options.classes])
     train = list_images(parts.train, parts.classes)
+    if isinstance(options, ImageNetOptions) and options.per_class is not None:
+        train = in_name_order(train)
+        train = train.select(np.flatnonzero(rank_in_class(train.labels) < options.per_class))
     test = list_images(parts.test, parts.classes) if parts.test else None
     count = len(train.names) + (len(test.names) if test else 0)
     in_memory = (

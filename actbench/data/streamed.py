@@ -27,6 +27,9 @@ from actbench.streams import stream_seed
 MEASURED = 2048
 """Training pictures that stand for all where mean and deviation must be measured."""
 
+PREFETCHED = 4
+"""Batches that each worker keeps ready: an update may then be short of none while a large picture is decoded."""
+
 Sample = tuple[Tensor, int]
 
 
@@ -102,6 +105,8 @@ class StreamedSource(DataSource):
             pictures,
             batch_sampler=batches,
             num_workers=self._workers,
+            # Each worker decodes this many batches ahead while the device computes.
+            prefetch_factor=PREFETCHED if self._workers else None,
             collate_fn=_collate,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw from the global one

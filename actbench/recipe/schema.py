@@ -51,7 +51,7 @@ class TrainSettings(Frozen):
     """Images per update."""
     accumulation: int = Field(1, ge=1, le=256)
     """Parts into which a batch is cut so that it fits in memory."""
-    optimizer: Literal["sgd", "adamw", "lamb"] = "sgd"
+    optimizer: Literal["sgd", "rmsprop", "adamw", "lamb"] = "sgd"
     lr: Positive
     min_lr: NonNegative = 0.0
     weight_decay: NonNegative = 0.0
@@ -60,10 +60,15 @@ class TrainSettings(Frozen):
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
     eps: float = Field(1e-8, gt=0)
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    rms_decay: float = Field(0.9, ge=0, lt=1)
+    """Decay of rmsprop's moving average of squared gradients."""
+    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
     milestones: tuple[Fraction, ...] = (0.5, 0.75)
     """Where the step schedule drops, as shares of the epochs."""
     gamma: float = Field(0.1, gt=0, lt=1)
+    """Factor of each drop of the step and the exponential schedule."""
+    decay_every: float = Field(1.0, gt=0)
+    """Epochs between the drops of the exponential schedule."""
     warmup_epochs: NonNegative = 0.0
     loss: Literal["cross_entropy", "bce"] = "cross_entropy"
     label_smoothing: float = Field(0.0, ge=0, lt=1)

@@ -75,13 +75,20 @@ def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -
 
 
 def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD, AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it."""
+    """SGD, RMSprop, AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it.
+
+    RMSprop is PyTorch's, with eps added to the root.
+    """
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             groups,
             lr=settings.lr,
             momentum=settings.momentum,
             nesterov=settings.nesterov and settings.momentum > 0,
+        )
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(
+            groups, lr=settings.lr, alpha=settings.rms_decay, eps=settings.eps, momentum=settings.momentum
         )
     betas = (settings.beta1, settings.beta2)
     if settings.optimizer == "adamw":
@@ -104,6 +111,10 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
         return settings.lr
     if settings.schedule == "step":
         drops = sum(step >= round(share * total) for share in settings.milestones)
+        return max(settings.lr * settings.gamma**drops, settings.min_lr)
+    if settings.schedule == "exponential":
+        # Counted from the first epoch, warm-up included, as the papers' staircases are.
+        drops = math.floor(step / (settings.decay_every * steps_per_epoch) + 1e-9)
         return max(settings.lr * settings.gamma**drops, settings.min_lr)
     progress = (step - warmup) / max(total - warmup, 1)
     return settings.min_lr + (settings.lr - settings.min_lr) * 0.5 * (1 + math.cos(math.pi * progress))

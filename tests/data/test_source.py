@@ -177,6 +177,24 @@ def test_a_damaged_picture_is_named_without_a_traceback(tmp_path: Path, workers:
     assert "Traceback" not in str(error.value)
 
 
+def test_a_part_of_imagenet_keeps_whole_classes_and_the_test_set(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "imagenet/train", 8)
+    write_pictures(tmp_path / "imagenet/val", 3)
+
+    def opened(**part: int) -> DataSource:
+        options = IMAGENET.model_copy(update=part)
+        return open_data(options, InputSettings(size=8), data_dir=tmp_path, limit=None, val_fraction=0.2)
+
+    assert counts(opened()) == (18, 6, 9, 3)
+    part = opened(classes=2, per_class=5)
+    assert counts(part) == (8, 2, 6, 2)
+    assert len({opened().fingerprint, part.fingerprint, opened(classes=2).fingerprint}) == 3
+    # Which pictures are kept follows from their names alone.
+    (tmp_path / "imagenet/train/cow").rename(tmp_path / "moved")
+    (tmp_path / "moved").rename(tmp_path / "imagenet/train/cow")
+    assert opened(classes=2, per_class=5).fingerprint == part.fingerprint
+
+
 def test_a_damaged_picture_is_named_while_loading(tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures", 3)
     (tmp_path / "pictures/elk/002.png").write_text("no picture")

@@ -95,13 +95,41 @@ def test_step_schedule_drops_at_its_milestones() -> None:
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
 
 
+def test_exponential_schedule_drops_every_so_many_epochs() -> None:
+    settings = _settings(schedule="exponential", gamma=0.5, decay_every=2.4, warmup_epochs=1)
+    # 5 steps an epoch: drops at steps 12, 24, 36, counted from the start, warm-up included
+    rates = [learning_rate(settings, step, 5) for step in (0, 4, 5, 11, 12, 23, 24, 36)]
+    assert rates == pytest.approx([0.02, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.0125])
+    floor = _settings(schedule="exponential", gamma=0.5, decay_every=1.0, min_lr=0.03)
+    assert learning_rate(floor, 49, 5) == 0.03
+    # 0.1 * 3 is a little above 0.3: a drop falls on its own step all the same
+    tenths = _settings(schedule="exponential", gamma=0.5, decay_every=0.1)
+    assert learning_rate(tenths, 3, 10) == pytest.approx(0.0125)
+
+
+def test_rmsprop_has_its_closed_form() -> None:
+    """v = 0.9 v + 0.1 g^2; u = 0.5 u + g / (sqrt(v) + eps); w = w - lr u. With g = w: two steps by hand."""
+    weight = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+    groups: list[dict[str, object]] = [{"params": [weight], "lr_factor": 1.0, "weight_decay": 0.0}]
+    optimizer = make_optimizer(groups, _settings(optimizer="rmsprop", momentum=0.5, eps=0.1, rms_decay=0.9))
+    want, v, u = 2.0, 0.0, 0.0
+    for _ in range(2):
+        v, gradient = 0.9 * v + 0.1 * want**2, want
+        u = 0.5 * u + gradient / (math.sqrt(v) + 0.1)
+        want -= 0.1 * u
+        optimizer.zero_grad()
+        torch.autograd.backward(weight.square().sum() / 2)
+        optimizer.step()
+    assert weight.item() == pytest.approx(want, rel=1e-12)
+
+
 def test_constant_schedule_and_a_warmup_longer_than_the_run() -> None:
     assert learning_rate(_settings(schedule="constant"), 39, 4) == 0.1
     settings = _settings(epochs=1, warmup_epochs=5)
     assert [learning_rate(settings, step, 2) for step in (0, 1)] == pytest.approx([0.05, 0.1])
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw", "lamb"])
 def test_each_optimiser_goes_downhill(name: str) -> None:
     weight = nn.Parameter(torch.tensor([[3.0, -2.0]]))
     groups: list[dict[str, object]] = [{"params": [weight], "lr_factor": 1.0, "weight_decay": 0.0}]
