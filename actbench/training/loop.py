@@ -182,11 +182,16 @@ def _loggable(values: dict[str, Tensor]) -> dict[str, list[float | None]]:
     for key, value in values.items():
         flat = value.detach().float().flatten()
         if flat.numel() <= LOGGED_WHOLE:
-            logged[key] = [number if math.isfinite(number) else None for number in flat.tolist()]
+            logged[key] = [_logged(number) for number in flat.tolist()]
         else:
             for summary, number in (("mean", flat.mean()), ("min", flat.min()), ("max", flat.max())):
-                logged[f"{key}.{summary}"] = [number.item() if number.isfinite() else None]
+                logged[f"{key}.{summary}"] = [_logged(number.item())]
     return logged
+
+
+def _logged(number: float) -> float | None:
+    """To the seven digits that float32 has; None where it is not finite."""
+    return float(f"{number:.7g}") if math.isfinite(number) else None
 
 
 @torch.no_grad()
