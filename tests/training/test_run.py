@@ -127,8 +127,9 @@ def test_a_failure_of_the_machine_is_stored_and_tried_again(
     def out_of_memory(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    place = {"build": "actbench.training.run.start_state", "evaluation": "actbench.training.run.evaluate"}
-    monkeypatch.setattr(place.get(where, "actbench.models.vanillanet.VanillaNet.forward"), out_of_memory)
+    places = {"build": "start_state", "evaluation": "evaluate_split"}
+    own = f"actbench.training.run.{places[where]}" if where in places else None
+    monkeypatch.setattr(own or "actbench.models.vanillanet.VanillaNet.forward", out_of_memory)
     planned = _planned(recipe, source, store, "relu")
     record = execute(planned, source=source, store=store, device=CPU)
     assert (record.status, record.reason) == ("failed", "RuntimeError: out of memory")
