@@ -38,7 +38,7 @@ def piecewise_linear(
 def look_up(
     x: Tensor, offset: Tensor, slope: Tensor, low: Tensor, inv_step: Tensor, *, channel_dim: int
 ) -> Tensor:
-    """The deploy form offset[j] + slope[j] * x, with the pieces of `piecewise_linear`; no gradients."""
+    """The deploy form offset[j] + slope[j] * x, with the pieces of `piecewise_linear`; only x gets a gradient."""
     if cpu.takes(x, offset):
         fast: Tensor = cpu.look_up(x, offset, slope, low, inv_step, channel_dim)
         return fast

@@ -175,4 +175,12 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return dx, *(value.to(table.dtype) for table, value in grads), None
 
 
+def _look_up_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, offset, slope, low, inv_step = ctx.saved_tensors
+    rise = slope / inv_step[:, None]
+    dx, _, _ = piecewise_linear_backward(grad, x, offset, rise, low, inv_step, ctx.channel_dim)
+    return dx, None, None, None, None, None
+
+
 piecewise_linear.register_autograd(_backward, setup_context=_keep_input)
+look_up.register_autograd(_look_up_backward, setup_context=_keep_input)
