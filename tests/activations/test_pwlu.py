@@ -371,6 +371,16 @@ def test_p14_the_deploy_form_is_equal(dtype: torch.dtype, intervals: int) -> Non
 
 
 @both_forms
+def test_p14_gradients_reach_the_input_of_the_deploy_form() -> None:
+    unit = make(3, torch.float32)
+    x = away_from_knots(unit).float()
+    expected, _ = gradients(unit, x)
+    x.requires_grad_()
+    (dx,) = torch.autograd.grad(unit.deploy()(x).sum(), x)
+    torch.testing.assert_close(dx, expected, rtol=4 * U32, atol=0)
+
+
+@both_forms
 def test_p14_minus_infinity_and_nan_in_the_deploy_form() -> None:
     unit = make(1, torch.float32)
     with torch.no_grad():

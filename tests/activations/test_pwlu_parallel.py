@@ -54,7 +54,7 @@ def train(rank: int, folder: str) -> None:
     try:
         torch.manual_seed(rank)  # ranks differ where they can
         net = Net()
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
         states = []
         wrapped = None
         for epoch in range(3):
@@ -109,7 +109,7 @@ def test_the_switch_and_what_is_learnt_after_it(states: list[list[dict[str, Tens
     before, after = states[0][1:]
     mean, std = (before[f"act.{name}"] / (1 - 0.9**STEPS) for name in STATISTICS[:2])
     # Four small steps from mean -+ 3 std: near it, and moved.
-    assert (after["act.bound_right"] - (mean + 3 * std)).abs().max() < 0.5
+    assert (after["act.bound_right"] - (mean + 3 * std)).abs().max() < 0.2
     for name in ("heights", "bound_left", "bound_right", "slope_right"):
         assert not torch.equal(before[f"act.{name}"], after[f"act.{name}"])
         assert not torch.equal(before[f"shared.{name}"], after[f"shared.{name}"])
