@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["ACTIVATIONS", "ActbenchError", "__version__", "begin_epoch", "create_activation", "load_recipe"]
+__all__ = [
+    "ACTIVATIONS",
+    "ActbenchError",
+    "__version__",
+    "begin_epoch",
+    "create_activation",
+    "load_recipe",
+    "swap_activations",
+]
 
 if TYPE_CHECKING:
     from actbench.activations.create import ACTIVATIONS, create_activation
     from actbench.errors import ActbenchError
     from actbench.recipe.load import load_recipe
+    from actbench.swap import swap_activations
     from actbench.training.phases import begin_epoch
 
 _HOMES = {
@@ -21,6 +30,7 @@ _HOMES = {
     "create_activation": "actbench.activations.create",
     "ActbenchError": "actbench.errors",
     "load_recipe": "actbench.recipe.load",
+    "swap_activations": "actbench.swap",
     "begin_epoch": "actbench.training.phases",
 }
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,9 @@ from actbench.record import (
     TestResult,
     pack_bits,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 STEP_TIME_S = {"relu": 0.010, "swish": 0.0125, "series": 0.020, "lslu": 0.024}
 
@@ -180,3 +183,28 @@ def program(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
         )
 
     return run
+
+
+@pytest.fixture
+def require_bitwise_equal() -> "Callable[[nn.Module, nn.Module, Tensor], None]":
+    """Asserts that two models are the same to the last bit in both modes: output, gradients, running statistics."""
+    import torch
+    from torch import Tensor
+
+    def results(model: "nn.Module", x: "Tensor", *, training: bool) -> "list[Tensor | None]":
+        model.train(training).zero_grad()
+        torch.manual_seed(1)
+        inputs = x.clone().requires_grad_()
+        outputs = model(inputs * 1)  # not a leaf, because a model may begin in place
+        outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(y for y in outputs if y is not None)
+        torch.autograd.backward([y.square().sum() for y in outputs])
+        return [*outputs, inputs.grad, *(p.grad for p in model.parameters()), *model.state_dict().values()]
+
+    def require(one: "nn.Module", two: "nn.Module", x: "Tensor") -> None:
+        for training in (True, False):
+            pairs = zip(results(one, x, training=training), results(two, x, training=training), strict=True)
+            for a, b in pairs:
+                assert (a is None) == (b is None)
+                assert a is None or b is None or torch.equal(a, b)
+
+    return require

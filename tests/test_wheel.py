@@ -32,6 +32,10 @@ def test_recipes_papers_and_types_are_in_it(wheel: Path) -> None:
     assert len(shipped) >= 8
     assert shipped <= names
     assert {"actbench/py.typed", "actbench/papers/lslu.yaml"} <= names
+    kernels = {
+        f"actbench/activations/kernels/{name}" for name in ("piecewise_linear.cpp", "swish.cpp", "rows.h")
+    }
+    assert kernels <= names
     assert not any(name.startswith(("tests/", "results/")) for name in names)
 
 

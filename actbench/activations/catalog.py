@@ -93,6 +93,12 @@ _ENTRIES = (
         source="Nair and Hinton, ICML 2010",
     ),
     ActivationEntry(
+        name="relu6",
+        target="actbench.activations.pointwise:ReLU6",
+        summary="min(max(x, 0), 6), MobileNet-V2's own",
+        source="Krizhevsky, 2010",
+    ),
+    ActivationEntry(
         name="leaky_relu",
         target="actbench.activations.pointwise:LeakyReLU",
         options=LeakyReLUOptions,
@@ -140,6 +146,12 @@ _ENTRIES = (
         learns_curve=True,
         summary="x * sigmoid(beta * x) with beta learnable per channel, starting at 1",
         source="Ramachandran et al., 2017, arXiv:1710.05941",
+    ),
+    ActivationEntry(
+        name="hardswish",
+        target="actbench.activations.pointwise:Hardswish",
+        summary="x * min(max(x + 3, 0), 6) / 6, MobileNet-V3's own beside ReLU",
+        source="Howard et al., 2019, arXiv:1905.02244",
     ),
     ActivationEntry(
         name="mish",

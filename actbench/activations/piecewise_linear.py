@@ -4,7 +4,7 @@ Formula     u = (x - low) * inv_step; piece j = clamp(floor(u) + 1, 0, S - 1) wi
             y = base[j] + rise[j] * (u - o_j)
 Shapes      x: any, channels along channel_dim -> y: same shape; base, rise: (K, S); low, inv_step: (K,), K the
             number of channels, or 1 for a function that all share
-Dtype       y has the dtype of x; everything is computed, and gradients are summed, in at least float32
+Dtype       y has the dtype of x; everything is computed in at least float32, and gradients are summed in float64
 Gradient    dx = g * rise[j] * inv_step, the right piece's at a knot; base and rise: sums of g and g * (u - o_j)
             over their piece; low and inv_step through u
 At the ends a rise of 0 gives base for infinite x too; NaN stays NaN
@@ -109,10 +109,12 @@ class _PiecewiseLinear(Function):
             return dx, None, None, None, None, None
         starts = torch.arange(len(base), device=x.device) * base.shape[1]
         index = (piece + _beside(starts, piece, channel_dim)).flatten()
-        sums = wide_grad.new_zeros(2, base.numel())
-        sums[0].index_add_(0, index, wide_grad.flatten())
-        sums[1].index_add_(0, index, (wide_grad * along).flatten())
-        base_grad, rise_grad = sums.view(2, *base.shape).unbind()
+        # In float32 a sum over a large batch would lose what is added late; MPS has nothing wider.
+        widest = wide.dtype if x.device.type == "mps" else torch.float64
+        sums = wide_grad.new_zeros(2, base.numel(), dtype=widest)
+        sums[0].index_add_(0, index, wide_grad.flatten().to(widest))
+        sums[1].index_add_(0, index, (wide_grad * along).flatten().to(widest))
+        base_grad, rise_grad = sums.to(wide.dtype).view(2, *base.shape).unbind()
         low_grad, step_grad = grid_gradients(base_grad, rise_grad, wide_rise, wide_step)
         return (
             dx,

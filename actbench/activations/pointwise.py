@@ -1,19 +1,22 @@
 """Activations without parameters: PyTorch's own functions under our declarations.
 
 Formula     ReLU        y = max(x, 0)
+            ReLU6       y = min(max(x, 0), 6)
             LeakyReLU   y = x where x > 0, else negative_slope * x
             ELU         y = x where x > 0, else alpha * (exp(x) - 1)
             SELU        y = scale * ELU(x), alpha = 1.6732632, scale = 1.0507010
             GELU        y = x * Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2; approximate="tanh" has
                         Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
             SiLU        y = x * sigmoid(x)
+            Hardswish   y = x * min(max(x + 3, 0), 6) / 6
             Mish        y = x * tanh(log(1 + exp(x)))
             Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20
 Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
 Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
 Parameters  none
 Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReLU 0, LeakyReLU negative_slope,
-            ELU alpha, SELU scale * alpha; the others are smooth
+            ELU alpha, SELU scale * alpha. ReLU6 has 0
+            at its kink 6 too; Hardswish 0 at -3 and 1 at 3; the others are smooth
 Source      each class names its own
 Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
 
@@ -39,6 +42,16 @@ class ReLU(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
+
+
+class ReLU6(Activation):
+    """ReLU cut at 6. Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010."""
+
+    operations_per_element = 2.0
+    limits = (0.0, 6.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(x)
 
 
 class LeakyReLU(Activation):
@@ -111,6 +124,16 @@ class SiLU(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x)
+
+
+class Hardswish(Activation):
+    """SiLU with its sigmoid replaced by ReLU6(x + 3) / 6. Howard et al., 2019, arXiv:1905.02244, section 5.2."""
+
+    operations_per_element = 5.0
+    limits = (math.nan, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardswish(x)
 
 
 class Mish(Activation):

@@ -6,7 +6,7 @@ Formula     d = (B_R - B_L) / N, knots B_i = B_L + i d with heights Y_0 .. Y_N:
             y = Y_N + K_R (x - B_R)                    x >= B_R
 Shapes      x: (N, C, *) -> y: same shape; units K = C along channel_dim, or 1 with sharing="layer":
             heights (K, N + 1); bound_left, bound_right, slope_left, slope_right (K,)
-Dtype       y has the dtype of x; computed in at least float32, where gradients are summed too
+Dtype       y has the dtype of x; computed in at least float32; gradients are summed in float64
 Parameters  N + 5 per unit, all learnable unless frozen. Start: B_R = -B_L = `bound`, K = (0, 1), Y_i = ReLU(B_i); N is
             even, so 0 is a knot and y = ReLU(x) exactly. Weight decay: none, or with `decay` the model's on the
             heights (the paper says nothing; chosen by the sweep in docs/design.md)
@@ -87,7 +87,8 @@ class PWLU(Activation):
     ) -> None:
         super().__init__(num_channels, channel_dim)
         units = num_channels if sharing == "channel" else 1
-        self.intervals, self.phase_epochs, self.freeze, self.decay = intervals, phase_epochs, freeze, decay
+        self.intervals, self.sharing, self.phase_epochs = intervals, sharing, phase_epochs
+        self.freeze, self.decay = freeze, decay
         self.heights = nn.Parameter(torch.empty(units, intervals + 1), requires_grad=freeze == "none")
         for name in ("bound_left", "bound_right", "slope_left", "slope_right"):
             setattr(self, name, nn.Parameter(torch.empty(units), requires_grad=freeze != "all"))
@@ -112,7 +113,7 @@ class PWLU(Activation):
     # ---- the function -----------------------------------------------------------------------------------------
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(self.running_mean) > 1:
+        if self.sharing == "channel":
             check_channels(x, self.num_channels, self.channel_dim)
         if self.deployed:
             return look_up(x, self.offset, self.slope, self.low, self.inv_step, channel_dim=self.channel_dim)
@@ -125,8 +126,8 @@ class PWLU(Activation):
     def _tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """base and rise (K, N + 2), low and inv_step (K,), as `piecewise_linear` takes them; differentiable."""
         heights = widen(self.heights)
-        left, right = self.bounds()
-        step = (right - left) / self.intervals
+        left, _, width = self._range()
+        step = width / self.intervals
         left_rise = (widen(self.slope_left) * step)[:, None]
         right_rise = (widen(self.slope_right) * step)[:, None]
         base = torch.cat((heights[:, :1], heights), dim=1)
@@ -135,10 +136,15 @@ class PWLU(Activation):
 
     def bounds(self) -> tuple[Tensor, Tensor]:
         """B_L and B_R as they act, (K,) each: at least LEAST_WIDTH apart, the middle unchanged."""
+        left, right, _ = self._range()
+        return left, right
+
+    def _range(self) -> tuple[Tensor, Tensor, Tensor]:
+        """B_L, B_R and their distance as they act; far from 0 both bounds may round to one number, it does not."""
         left, right = widen(self.bound_left), widen(self.bound_right)
-        floored: Tensor = _Floor.apply(right - left)
-        missing = (floored - (right - left)) / 2
-        return left - missing, right + missing
+        width: Tensor = _Floor.apply(right - left)
+        missing = (width - (right - left)) / 2
+        return left - missing, right + missing, width
 
     @property
     def at_least_width(self) -> Tensor:
@@ -149,6 +155,8 @@ class PWLU(Activation):
 
     def begin_epoch(self, epoch: int) -> PhaseChange | None:
         """Starts phase one while epoch < phase_epochs, realigns and starts phase two after it."""
+        if self.deployed:
+            return None
         if epoch < self.phase_epochs and not self._tracking:
             for statistic in (self.running_mean, self.running_std, self.batches):
                 statistic.zero_()
@@ -209,7 +217,10 @@ class PWLU(Activation):
             zeros = x.new_zeros(units)
             return zeros, zeros, 0
         own = self.channel_dim % x.ndim if units > 1 else None
-        std, mean = torch.std_mean(x, [dim for dim in range(x.ndim) if dim != own], correction=0)
+        others = [dim for dim in range(x.ndim) if dim != own]
+        if own is not None and not others:  # one value per channel; torch takes no dimensions for all
+            return x, torch.zeros_like(x), 1
+        std, mean = torch.std_mean(x, others, correction=0)
         return mean.view(units), std.view(units), x.numel() // units
 
     def _set_tracking(self, tracking: bool) -> None:
@@ -254,8 +265,8 @@ class PWLU(Activation):
             return (
                 dict(zip(("input_mean", "input_std"), self.statistics(), strict=True)) if self.batches else {}
             )
-        left, right = (bound.detach() for bound in self.bounds())
-        slopes = self.heights.detach().diff(dim=1) * (self.intervals / (right - left))[:, None]
+        left, right, width = (value.detach() for value in self._range())
+        slopes = self.heights.detach().diff(dim=1) * (self.intervals / width)[:, None]
         return {
             "bound_left": left,
             "bound_right": right,
@@ -272,7 +283,9 @@ class PWLU(Activation):
         """Tables of a slope and an offset per piece in the place of the parameters: y = offset[j] + slope[j] * x."""
         if self.deployed:
             return self
-        self._set_tracking(False)
+        if self._tracking:  # in phase one the function is ReLU, whatever shape the parameters rest at
+            self._set_tracking(False)
+            self._start_as_relu(-torch.ones_like(self.bound_left), torch.ones_like(self.bound_right))
         base, rise, low, inv_step = (table.detach() for table in self._tables())
         origin = torch.arange(-1, self.intervals + 1, device=low.device).clamp(min=0)
         slope = rise * inv_step[:, None]

@@ -6,9 +6,9 @@ on.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from actbench.frozen import Options
 
@@ -59,10 +59,47 @@ class MaskRCNNOptions(Options):
     """Proposals per image that the box and mask heads are trained on."""
 
 
+TorchvisionArch = Literal["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0"]
+
+
+class TorchvisionOptions(Options):
+    name: Literal["torchvision"]
+    arch: TorchvisionArch = "resnet18"
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    width: float = Field(1.0, gt=0, le=4)
+    """Factor on MobileNet-V2's channels; the others have none."""
+
+    @model_validator(mode="after")
+    def _has_width(self) -> "TorchvisionOptions":
+        if self.width != 1 and self.arch != "mobilenet_v2":
+            raise ValueError(f"width {self.width:g}: of these networks only mobilenet_v2 has a width factor")
+        return self
+
+
 ModelOptions = Annotated[
-    VanillaNetOptions | ResNetOptions | CifarResNetOptions | RetinaNetOptions | MaskRCNNOptions,
+    VanillaNetOptions
+    | ResNetOptions
+    | CifarResNetOptions
+    | TorchvisionOptions
+    | RetinaNetOptions
+    | MaskRCNNOptions,
     Field(discriminator="name"),
 ]
+
+
+class ArchFacts(NamedTuple):
+    label: str
+    native: tuple[str, ...]
+    """The activations that the architecture calls, beside the gates of its squeeze-and-excite blocks."""
+
+
+TORCHVISION_ARCHS: dict[TorchvisionArch, ArchFacts] = {
+    "resnet18": ArchFacts("ResNet-18", ("relu",)),
+    "resnet50": ArchFacts("ResNet-50", ("relu",)),
+    "mobilenet_v2": ArchFacts("MobileNet-V2", ("relu6",)),
+    "mobilenet_v3_large": ArchFacts("MobileNet-V3-Large", ("hardswish", "relu")),
+    "efficientnet_b0": ArchFacts("EfficientNet-B0", ("silu",)),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +109,8 @@ class ModelEntry:
     options: type[Options]
     summary: str
     source: str
-    native: str
-    """The activation that `activation: native` stands for: the architecture's own, with default options."""
+    native: str | None
+    """The architecture's own activation, with default options; None where it depends on the options or the site."""
     has_deep_training: bool = False
     task: Literal["classify", "detect"] = "classify"
     predicts_masks: bool = False
@@ -124,6 +161,23 @@ _ENTRIES = (
         task="detect",
         predicts_masks=True,
     ),
+    ModelEntry(
+        name="torchvision",
+        target="actbench.models.torchvision_nets:TorchvisionNet",
+        options=TorchvisionOptions,
+        summary="torchvision's ResNet-18/50, MobileNet-V2, MobileNet-V3-Large or EfficientNet-B0, untrained",
+        source="He et al., 2015; Sandler et al., 2018; Howard et al., 2019; Tan and Le, 2019",
+        native=None,
+    ),
 )
 
 ENTRIES: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def native_activations(model: ModelOptions) -> tuple[str, ...]:
+    """All activations that `activation: native` stands for in that model: each site keeps its architecture's own."""
+    if isinstance(model, TorchvisionOptions):
+        return TORCHVISION_ARCHS[model.arch].native
+    native = ENTRIES[model.name].native
+    assert native is not None
+    return (native,)

@@ -51,6 +51,10 @@ class Network(nn.Module, ABC):
     def stem_sites(self) -> tuple[str, ...]:
         """Module paths of the sites that belong to the stem."""
 
+    def native_at(self, site: str) -> str | None:  # noqa: ARG002
+        """The architecture's own activation at that site; None where the catalogue names one for all."""
+        return None
+
     @abstractmethod
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         """Fills `values` with the published initial values of a convolution's or linear layer's parameter."""

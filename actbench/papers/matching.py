@@ -14,8 +14,7 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import ModelOptions
+from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -26,13 +25,6 @@ _DATA = {
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
-}
-_FAMILIES = {
-    "vanillanet": "vanillanet",
-    "resnet": "resnet",
-    "resnet_cifar": "resnet",
-    "retinanet": "retinanet",
-    "maskrcnn": "maskrcnn",
 }
 
 
@@ -73,14 +65,17 @@ def model_label(model: ModelOptions) -> str:
         label += f", {model.fpn_channels} FPN channels" if model.fpn_channels != 256 else ""
         if model.name == "maskrcnn" and model.proposals != 512:
             label += f", {model.proposals} proposals"
+    elif model.name == "torchvision":
+        label += f" x{model.width:g}" if model.width != 1 else ""
+        label += ", stem for small images" if model.stem == "cifar" else ""
     elif model.width != 16:
         label += f", width {model.width}"
     return label
 
 
 def resolved_activation(arm: Arm, recipe: Recipe) -> str:
-    """The arm's activation, `native` replaced by what the architecture brings."""
-    return MODELS[recipe.model.name].native if arm.activation == "native" else arm.activation
+    """The arm's activation, `native` replaced by what the architecture brings: one, or several in words."""
+    return " and ".join(native_activations(recipe.model)) if arm.activation == "native" else arm.activation
 
 
 def reported_values(
@@ -145,12 +140,16 @@ def _published_name(model: ModelOptions) -> str:
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "torchvision":
+        return TORCHVISION_ARCHS[model.arch].label
     return f"ResNet-{model.depth}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
-    names = {_folded(_published_name(model)), _FAMILIES[model.name]}
+    published = _folded(_published_name(model))
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn")
+    names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
     return names

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from actbench.activations.create import create_activation
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
-from actbench.models.catalog import ENTRIES as MODELS
+from actbench.models.catalog import native_activations
 from actbench.models.create import create_model
 from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
@@ -37,7 +37,7 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
     model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
     _initialise(model, seed)
     chosen = _chosen_sites(arm, model)
-    native = MODELS[recipe.model.name].native
+    (native, *_) = native_activations(recipe.model)
     for name, site in activation_sites(model).items():
         assert isinstance(site, Site)
         activation = arm.activation if name in chosen else arm.fill
@@ -45,7 +45,9 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "activation", name))
             made = create_activation(
-                native if activation == "native" else activation, site.num_channels, **options
+                (model.native_at(name) or native) if activation == "native" else activation,
+                site.num_channels,
+                **options,
             )
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)

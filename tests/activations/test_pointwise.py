@@ -17,6 +17,9 @@ SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
     ("name", "options", "values"),
     [
         ("relu", {}, {-2.0: 0.0, 0.0: 0.0, 3.0: 3.0}),
+        ("relu6", {}, {-2.0: 0.0, 0.0: 0.0, 3.0: 3.0, 6.0: 6.0, 7.5: 6.0}),
+        # -1 * 2 / 6 and 1 * 4 / 6; nothing below -3, the identity above 3
+        ("hardswish", {}, {-4.0: 0.0, -3.0: 0.0, -1.0: -1 / 3, 0.0: 0.0, 1.0: 2 / 3, 3.0: 3.0, 5.0: 5.0}),
         ("leaky_relu", {}, {-2.0: -0.02, 0.0: 0.0, 3.0: 3.0}),
         ("leaky_relu", {"negative_slope": -0.5}, {-2.0: 1.0}),
         ("elu", {}, {-LOG2: -0.5, 0.0: 0.0, 3.0: 3.0}),
@@ -45,6 +48,8 @@ def test_values(name: str, options: dict[str, Any], values: dict[float, float]) 
     ("name", "options", "slope"),
     [
         ("relu", {}, 0.0),
+        ("relu6", {}, 0.0),
+        ("hardswish", {}, 0.5),
         ("leaky_relu", {"negative_slope": 0.2}, 0.2),
         ("elu", {"alpha": 0.5}, 0.5),
         ("selu", {}, SCALE * ALPHA),
@@ -61,9 +66,21 @@ def test_gradient_at_zero(name: str, options: dict[str, Any], slope: float) -> N
     assert x.grad.item() == pytest.approx(slope, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "slopes"), [("relu6", {0.0: 0.0, 6.0: 0.0}), ("hardswish", {-3.0: 0.0, 3.0: 1.0})]
+)
+def test_gradient_at_the_other_kinks(name: str, slopes: dict[float, float]) -> None:
+    x = torch.tensor(list(slopes), dtype=torch.float64, requires_grad=True)
+    create_activation(name, 1)(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == list(slopes.values())
+
+
 def test_declared_operations() -> None:
     declared = {
         "relu": 1,
+        "relu6": 2,
+        "hardswish": 5,
         "leaky_relu": 2,
         "elu": 13,
         "selu": 14,

@@ -28,6 +28,7 @@ SMALL = [
     {"name": "resnet", "depth": 50, "width": 4, "stem": "cifar"},
     {"name": "resnet_cifar", "depth": 8, "width": 4},
     {"name": "resnet_cifar", "depth": 20, "width": 4},
+    {"name": "torchvision", "arch": "mobilenet_v2", "stem": "cifar", "width": 0.1},
 ]
 IDS = ["-".join(str(value) for value in options.values()) for options in SMALL]
 
@@ -42,7 +43,7 @@ class ScaledReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         assert x.shape[1] == self.num_channels
-        return torch.relu(x) * self.scale
+        return torch.relu(x) * self.scale.view(-1, *[1] * (x.ndim - 2))
 
     def deploy(self) -> nn.Module:
         return Deployed(self.scale.detach())
@@ -54,7 +55,7 @@ class Deployed(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x * self.scale)
+        return torch.relu(x * self.scale.view(-1, *[1] * (x.ndim - 2)))
 
 
 def build(

@@ -51,11 +51,27 @@ def _built(name: str) -> Path:
     folder = Path(platformdirs.user_cache_dir("actbench")) / "kernels"
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"{name}-{_key(compiler, name)}.so"
-    if not library.exists():
+    if not _is_whole(library):
         with FileLock(library.with_suffix(".lock"), timeout=_PATIENCE_S):
-            if not library.exists():
+            if not _is_whole(library):
                 _compile(compiler, _FOLDER / f"{name}.cpp", library)
     return library
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether the file holds what was built: loading a damaged one can end the process."""
+    try:
+        return _digest_path(library).read_text() == _digest(library)
+    except OSError:
+        return False
+
+
+def _digest_path(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _digest(library: Path) -> str:
+    return hashlib.sha256(library.read_bytes()).hexdigest()
 
 
 def _key(compiler: str, name: str) -> str:
@@ -83,6 +99,8 @@ def _compile(compiler: str, source: Path, library: Path) -> None:
             command = [compiler, *_FLAGS, *extra, str(source), "-o", str(made)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S)
             if done.returncode == 0:
-                made.replace(library)  # whole or not at all
+                digest = _digest(made)
+                made.replace(library)  # a running program keeps the file that it has loaded
+                _digest_path(library).write_text(digest)
                 return
         raise RuntimeError(f"{compiler} failed: {(done.stderr or 'no message').splitlines()[0]}")

@@ -75,7 +75,7 @@ def dense(x: Tensor, channel_dim: int, channels: int) -> tuple[Tensor, Layout]:
     inner = x.shape[channel_dim % x.ndim + 1 :].numel()
     if inner == 1:
         return x, Layout(x.numel() // channels, channels, channels, True)
-    return x, Layout(x.numel() // inner, inner, inner, False)
+    return x, Layout(x.numel() // max(inner, 1), inner, inner, False)
 
 
 def _threads(x: Tensor) -> int:

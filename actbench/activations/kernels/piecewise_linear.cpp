@@ -151,6 +151,7 @@ void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool acro
 
 constexpr int64_t COPIES = 8;          // of a row's sums, so that neighbours on one piece do not wait for each other
 constexpr int64_t SHORT_ROW = 128;     // shorter rows are not worth the copies
+constexpr int64_t FLUSH_ALONG = FLUSH_ROWS * COPIES;  // as with rows: along a row terms fall on COPIES sums
 
 template <class T>
 void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel, double *total,
@@ -246,8 +247,12 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tab
                 backward_across(x + at, g + at, dx + at, tables, rows.channels, sums.data());
                 if ((row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1) flush(sums.data(), width, total);
             } else {
-                backward_along(x + at, g + at, dx + at, rows.size(row), tables, channel,
-                               total + 2 * tables.pieces * channel, sums.data());
+                const int64_t end_of_row = at + rows.size(row);
+                for (int64_t i = at; i < end_of_row; i += FLUSH_ALONG) {
+                    const int64_t size = std::min(FLUSH_ALONG, end_of_row - i);
+                    backward_along(x + i, g + i, dx + i, size, tables, channel, total + 2 * tables.pieces * channel,
+                                   sums.data());
+                }
             }
         }
         if (across) flush(sums.data(), width, total);
