@@ -100,7 +100,10 @@ def test_boxes_without_area_and_crowds_are_no_targets(tmp_path: Path) -> None:
     source = open_set(tmp_path)
     # Wherever the hash of its name puts it, there is nothing to learn of it; it is evaluated if it is held out.
     assert "images/4.png" not in {picture.name for picture in source._train.pictures}
-    things = [Thing((3.0, 3.0, 0.0, 5.0), 1, 0.0, False, None), Thing((60.0, 3.0, 5.0, 5.0), 1, 25.0, False, None)]
+    things = [
+        Thing((3.0, 3.0, 0.0, 5.0), 1, 0.0, False, None),
+        Thing((60.0, 3.0, 5.0, 5.0), 1, 25.0, False, None),
+    ]
     crowded = Thing((1.0, 1.0, 9.0, 9.0), 1, 81.0, True, crowd)
     usable = Thing((30.0, 20.0, 20.0, 20.0), 2, 400.0, False, [[30, 20, 50, 20, 50, 40, 30, 40]])
     targets = targets_of(Picture("a", 40, 30, (*things, crowded, usable)), masks=True)
