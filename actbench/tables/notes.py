@@ -147,7 +147,11 @@ def _reported(group: Group) -> list[str]:
         return []
     paper, plan = group.paper.paper, group.plan
     arxiv = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
-    notes = [f'Reported: {paper.title}{arxiv}; "not found": the paper has a value that could not be read.']
+    shown = [
+        r.value for row in group.rows for r in (*row.reported, *(r for g in row.gaps for r in g.reported))
+    ]
+    missing = '; "not found": the paper has a value that could not be read' if None in shown else ""
+    notes = [f"Reported: {paper.title}{arxiv}{missing}."]
     notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
     if group.claim:
         claim = group.claim
