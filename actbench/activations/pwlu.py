@@ -6,7 +6,8 @@ Formula     d = (B_R - B_L) / N, knots B_i = B_L + i d with heights Y_0 .. Y_N:
             y = Y_N + K_R (x - B_R)                    x >= B_R
 Shapes      x: (N, C, *) -> y: same shape; units K = C along channel_dim, or 1 with sharing="layer":
             heights (K, N + 1); bound_left, bound_right, slope_left, slope_right (K,)
-Dtype       y has the dtype of x; computed in at least float32; gradients are summed in float64
+Dtype       y has the dtype of x; computed in at least float32; gradients are summed in float64, by a
+            kernel in float32 over 256 terms at most before that
 Parameters  N + 5 per unit, all learnable unless frozen. Start: B_R = -B_L = `bound`, K = (0, 1), Y_i = ReLU(B_i); N is
             even, so 0 is a knot and y = ReLU(x) exactly. Weight decay: none, or with `decay` the model's on the
             heights (the paper says nothing; chosen by the sweep in docs/design.md)
@@ -186,12 +187,18 @@ class PWLU(Activation):
                 else None
             )
         mean, std = self.statistics()
-        self._start_as_relu(mean - SIGMAS * std, mean + SIGMAS * std)
+        # A unit that met an infinite input has no statistics; ReLU survives it, and so does the unit's old range.
+        known = mean.isfinite() & std.isfinite()
+        left = torch.where(known, mean - SIGMAS * std, self.bound_left)
+        right = torch.where(known, mean + SIGMAS * std, self.bound_right)
+        self._start_as_relu(left, right)
         far, narrow = int((mean.abs() > SIGMAS * std).sum()), int(self.at_least_width.sum())
         note = (
             f"phase two: range set to mean -+ {SIGMAS:g} deviations, averaged over {int(self.batches)} batches; of "
             f"{len(mean)} units {far} have 0 outside it, {narrow} are at the least width"
         )
+        if not known.all():
+            note += f", {int((~known).sum())} met infinite inputs and keep their range"
         return PhaseChange(tuple(self.parameters()), note, True)
 
     def statistics(self) -> tuple[Tensor, Tensor]:

@@ -30,18 +30,6 @@ class EMA(Generic[Model]):
         averaged, current = self._pairs(model)
         torch._foreach_lerp_(averaged, current, 1 - self.decay)
 
-    def restart(self, path: str, module: nn.Module, parameters: tuple[nn.Parameter, ...]) -> None:
-        """Follows the module at `path` into its new phase, so that the average does not mix two meanings.
-
-        The parameters that the phase has set are copied, and what is no average at all. It goes through
-        `load_state_dict`, by which a module learns of its phase.
-        """
-        chosen = {name for name, value in module.named_parameters() if any(value is p for p in parameters)}
-        averaged = self.model.get_submodule(path)
-        mine, theirs = averaged.state_dict(), module.state_dict()
-        kept = {name for name, value in mine.items() if value.is_floating_point()} - chosen
-        averaged.load_state_dict({name: mine[name] if name in kept else theirs[name] for name in mine})
-
     def _pairs(self, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
         averaged: list[Tensor] = []
         current: list[Tensor] = []

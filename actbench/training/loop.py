@@ -147,10 +147,8 @@ def update(
 
 
 def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
-    changes = begin_epoch(state.model, epoch, state.optimizer)
-    for name, change in changes.items():
-        if state.ema:
-            state.ema.restart(name, state.model.get_submodule(name), change.reset)
+    average = state.ema.model if state.ema else None
+    changes = begin_epoch(state.model, epoch, state.optimizer, average)
     return tuple(f"{name}: {change.note}" for name, change in changes.items())
 
 

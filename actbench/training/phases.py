@@ -2,17 +2,23 @@
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from actbench.activations.base import PhaseChange
 from actbench.training.optim import forget
 
+_WRAPPERS = (AveragedModel, nn.DataParallel, nn.parallel.DistributedDataParallel)
 
-def begin_epoch(model: nn.Module, epoch: int, optimizer: Optimizer | None = None) -> dict[str, PhaseChange]:
+
+def begin_epoch(
+    model: nn.Module, epoch: int, optimizer: Optimizer | None = None, average: nn.Module | None = None
+) -> dict[str, PhaseChange]:
     """Calls `begin_epoch(epoch)` of every module that has one; what changed, by the module's name.
 
-    `optimizer` forgets what it knew of parameters whose values were set anew; a moving average of the weights must
-    copy them. Where a change says `graph_changed`, make DistributedDataParallel and the like anew around the model.
-    Call it before each epoch, from 0, on all ranks; `model` may be wrapped.
+    `optimizer` forgets what it knew of parameters whose values were set anew, and `average`, a copy of the model
+    that holds a moving average of its weights, follows each module into its phase. Where a change says
+    `graph_changed`, make DistributedDataParallel and the like anew around the model. Call it before each epoch, from
+    0, on all ranks; models may be wrapped.
     """
     changes: dict[str, PhaseChange] = {}
     for name, module in _unwrapped(model).named_modules():
@@ -22,14 +28,27 @@ def begin_epoch(model: nn.Module, epoch: int, optimizer: Optimizer | None = None
             changes[name] = change
             if optimizer is not None:
                 forget(optimizer, change.reset)
+            if average is not None:
+                _follow(_unwrapped(average).get_submodule(name), module, change.reset)
     return changes
 
 
+def _follow(average: nn.Module, module: nn.Module, reset: tuple[nn.Parameter, ...]) -> None:
+    """Copies the parameters that the phase has set, and what is no average at all.
+
+    Through `load_state_dict`, by which a module learns of its phase.
+    """
+    chosen = {name for name, value in module.named_parameters() if any(value is p for p in reset)}
+    mine, theirs = average.state_dict(), module.state_dict()
+    kept = {name for name, value in mine.items() if value.is_floating_point()} - chosen
+    average.load_state_dict({name: mine[name] if name in kept else theirs[name] for name in mine})
+
+
 def _unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside torch.compile, DataParallel or DistributedDataParallel."""
+    """The model inside torch.compile, AveragedModel, DataParallel or DistributedDataParallel."""
     while True:
         inner = getattr(model, "_orig_mod", None)
-        if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        if inner is None and isinstance(model, _WRAPPERS):
             inner = model.module
         if not isinstance(inner, nn.Module):
             return model

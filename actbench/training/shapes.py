@@ -121,7 +121,7 @@ def _shape(name: str, site: nn.Module, seen: _Input, *, singles: int) -> SiteSha
     """None where the curve is not finite: the loop will tell that the run diverged."""
     weight = next(site.parameters())
     grid = torch.linspace(seen.left, seen.right, GRID_POINTS, dtype=torch.float64).to(weight)
-    curves: Tensor = site(grid[:, None].expand(GRID_POINTS, seen.channels).contiguous()).double().cpu()
+    curves: Tensor = site(grid[:, None].expand(GRID_POINTS, seen.channels).contiguous()).cpu().double()
     if not bool(curves.isfinite().all()):
         return None
     differ = bool((curves != curves[:, :1]).any())

@@ -17,6 +17,7 @@ from actbench.activations.pwlu import PWLU
 from actbench.recipe.schema import ArmTrain, EMASettings, TrainSettings
 from actbench.training.ema import EMA
 from actbench.training.optim import forget, make_optimizer, parameter_groups
+from actbench.training.phases import begin_epoch
 
 F64 = torch.float64
 NAMES = ("heights", "bound_left", "bound_right", "slope_left", "slope_right")
@@ -406,10 +407,7 @@ def test_an_averaged_copy_follows_every_phase() -> None:
 
     step()  # an average that has already moved
     for epoch, phase in ((0, 1), (1, 1), (5, 0), (6, 0)):
-        change = model.act.begin_epoch(epoch)
-        if change is not None:
-            forget(optimizer, change.reset)
-            ema.restart("act", model.act, change.reset)
+        for change in begin_epoch(model, epoch, optimizer, ema.model).values():
             if change.reset:
                 for mine, theirs in zip(ema.model.act.parameters(), model.act.parameters(), strict=True):
                     assert torch.equal(mine, theirs)

@@ -1,7 +1,5 @@
 """The average follows its recurrence, and its horizon follows the length of the run."""
 
-from typing import cast
-
 import pytest
 import torch
 from torch import nn
@@ -38,14 +36,3 @@ def test_buffers_are_averaged_and_counts_copied() -> None:
     assert torch.allclose(ema.model.running_mean, model.running_mean / 2)
     assert ema.model.num_batches_tracked == 1
     assert not any(parameter.requires_grad for parameter in ema.model.parameters())
-
-
-def test_restart_copies_the_parameters_of_a_new_phase() -> None:
-    model = nn.Linear(2, 2)
-    ema = EMA(model, EMASettings(decay=0.99), total_steps=10)
-    before = ema.model.bias.clone()
-    nn.init.constant_(model.weight, 7.0)
-    nn.init.constant_(model.bias, 7.0)
-    ema.restart("", model, (cast(nn.Parameter, model.weight),))
-    assert torch.equal(ema.model.weight, model.weight)
-    assert torch.equal(ema.model.bias, before)

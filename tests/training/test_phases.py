@@ -2,8 +2,10 @@
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 import actbench
+from actbench.activations.base import PhaseChange
 from actbench.activations.pwlu import PWLU
 
 
@@ -56,3 +58,36 @@ def test_modules_without_phases_and_methods_of_that_name_do_no_harm() -> None:
             return epoch
 
     assert actbench.begin_epoch(nn.Sequential(nn.ReLU(), Counter()), 0) == {}
+
+
+class _Moves(nn.Linear):
+    """Sets its weight at the second epoch and leaves its bias alone."""
+
+    def begin_epoch(self, epoch: int) -> PhaseChange | None:
+        if epoch != 1:
+            return None
+        nn.init.constant_(self.weight, 7.0)
+        return PhaseChange((self.weight,), "moved")
+
+
+def test_an_average_takes_over_what_a_phase_has_set_and_nothing_else() -> None:
+    model, average = nn.Sequential(_Moves(2, 2)), nn.Sequential(_Moves(2, 2))
+    before = average.state_dict()["0.bias"].clone()
+    assert not torch.equal(before, model.state_dict()["0.bias"])
+    assert list(actbench.begin_epoch(model, 1, average=average)) == ["0"]
+    assert torch.equal(average.state_dict()["0.weight"], torch.full((2, 2), 7.0))
+    assert torch.equal(average.state_dict()["0.bias"], before)
+
+
+def test_torchs_averaged_model_follows_pwlu_into_phase_two() -> None:
+    net = _net()
+    actbench.begin_epoch(net, 0)
+    average = AveragedModel(net, use_buffers=True)  # made in phase one
+    net(torch.randn(64, 3))
+    actbench.begin_epoch(net, 1, average=average)
+    with torch.no_grad():
+        for unit in (net[1], average.module[1]):
+            unit.slope_left.fill_(-1.0)  # type: ignore[union-attr, operator]
+    x = torch.randn(64, 3) * 10
+    assert torch.allclose(average(x), net(x), atol=1e-5)
+    assert not torch.allclose(net[1](net[0](x)), net[0](x).relu())

@@ -45,7 +45,8 @@ def piecewise_linear_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dx, and the sums of g and g * (u - o_j) per channel and piece."""
     x, layout = dense(x.detach(), channel_dim, len(base))
-    dx, base_grad, rise_grad = torch.empty_like(x), torch.zeros(base.shape), torch.zeros(base.shape)
+    dx = torch.empty_like(x)
+    base_grad, rise_grad = (x.new_zeros(base.shape, dtype=torch.float32) for _ in range(2))
     if x.numel():
         tensors = [x, like(x, grad), dx, *float_tables(base, rise, low, inv_step), base_grad, rise_grad]
         run(LIBRARY, "backward", tensors, layout, len(base), base.shape[1])

@@ -24,7 +24,7 @@ def swish(x: Tensor, beta: Tensor, channel_dim: int) -> Tensor:
 def swish_backward(grad: Tensor, x: Tensor, beta: Tensor, channel_dim: int) -> tuple[Tensor, Tensor]:
     """dx, and beta's gradient in float32."""
     x, layout = dense(x.detach(), channel_dim, len(beta))
-    dx, beta_grad = torch.empty_like(x), torch.zeros(beta.shape)
+    dx, beta_grad = torch.empty_like(x), x.new_zeros(beta.shape, dtype=torch.float32)
     if x.numel():
         run(LIBRARY, "backward", [x, like(x, grad), dx, *float_tables(beta), beta_grad], layout, len(beta))
     return dx, beta_grad
