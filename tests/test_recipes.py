@@ -102,6 +102,16 @@ def _write_pictures(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / "silkworm" / f"class{label}" / f"{number}.png")
 
 
+def _write_imagenet(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 20), ("val", 5)):
+        for label in range(4):
+            (folder / "imagenet" / part / f"n{label:08}").mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (240, 260, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / "imagenet" / part / f"n{label:08}" / f"{number}.JPEG")
+
+
 def _write_coco(folder: Path) -> None:
     """Few pictures, since each is trained on with 800 pixels."""
     write_part(folder / "coco", "train2017", "instances_train2017.json", 3)
@@ -115,6 +125,7 @@ def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) ->
     _write_cifar(tmp_path, 10)
     _write_cifar(tmp_path, 100)
     _write_pictures(tmp_path)
+    _write_imagenet(tmp_path)
     _write_coco(tmp_path)
     request = TrainRequest(
         references=(name,),

@@ -137,6 +137,33 @@ def find_calls(model: nn.Module, kinds: frozenset[str]) -> Found:
     return Found(calls, blocked, flow)
 
 
+def overwriting(call: Call, flow: Flow) -> list[nn.Module]:
+    """Modules in place (a dropout, say) that write into what the call returns.
+
+    An activation that needs its output for the gradient, as ReLU does, could not stand before them.
+    """
+    return list(_writers(call.owner, call.node, flow, 0))
+
+
+def _writers(owner: nn.Module, node: fx.Node, flow: Flow, depth: int) -> Iterator[nn.Module]:
+    for user in node.users if depth < 50 else ():
+        if user.op == "output":
+            for caller in flow.callers.get(id(owner), []):
+                yield from _writers(caller.owner, caller.node, flow, depth + 1)
+        elif user.op == "call_module":
+            module = owner.get_submodule(str(user.target))
+            if module_is_inplace(module):
+                yield module
+            elif isinstance(module, nn.Identity | nn.Flatten):
+                yield from _writers(owner, user, flow, depth + 1)
+            elif id(module) in flow.graphs:
+                for inner in flow.graphs[id(module)].nodes:
+                    if inner.op == "placeholder":
+                        yield from _writers(module, inner, flow, depth + 1)
+        elif user.target in _VIEWS:
+            yield from _writers(owner, user, flow, depth + 1)
+
+
 def _has_own_forward(module: nn.Module) -> bool:
     if module_kind(module) or type(module).forward is nn.Module.forward:
         return False

@@ -9,7 +9,7 @@ A site is named by the path of the module called, with _1, _2 for its further ca
 module and the function's name. Where every activation module is called once, modules are exchanged and nothing
 else; only a forward with functional or repeated calls is rewritten (`call_rewriting.py`), in place, so that the
 names of all other weights stay as they are. In-place activations become out-of-place ones; whoever read the
-overwritten value reads the activation's output.
+overwritten value reads the activation's output. A module in place right behind a site is set out of place too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 
 from actbench.errors import ActbenchError, Problem
 from actbench.models.call_channels import Channels, channels_into
-from actbench.models.call_finding import Call, Found, find_calls, function_key
+from actbench.models.call_finding import Call, Found, find_calls, function_key, overwriting
 from actbench.models.call_kinds import call_input, kinds_named, module_kind
 from actbench.models.call_rewriting import rewritten_class
 from actbench.models.call_tracing import own_code
@@ -64,6 +64,7 @@ def replace_calls(
     if example_input is None:
         _refuse_aliases(calls)
     channels = {call.name: channels_into(call.owner, call_input(call.node), found.flow) for call in calls}
+    writers = [writer for call in calls for writer in overwriting(call, found.flow)]
     before = None if example_input is None else _run(model, example_input)
     with _installed(calls) as probes:
         if example_input is not None:
@@ -74,6 +75,8 @@ def replace_calls(
             raise ActbenchError("the factory returned one module for several sites; each needs its own")
         for call, module in zip(calls, made, strict=True):
             call.owner.set_submodule(call.target, module)
+    for writer in writers:
+        vars(writer)["inplace"] = False
     return chosen
 
 

@@ -75,9 +75,9 @@ def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -
 
 
 def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD, RMSprop, AdamW, or timm's LAMB, which clips the global gradient norm at 1 by itself as upstream's recipe has it.
+    """SGD, AdamW, RMSprop with eps beside the root (PyTorch's), or timm's LAMB.
 
-    RMSprop is PyTorch's, with eps added to the root.
+    LAMB clips the global gradient norm at 1 by itself, as upstream's recipe has it.
     """
     if settings.optimizer == "sgd":
         return torch.optim.SGD(

@@ -258,6 +258,15 @@ def test_readers_of_an_overwritten_value_read_the_activation(forward: Callable[.
         assert torch.equal(model(x), want)
 
 
+def test_what_writes_into_a_sites_output_is_set_out_of_place() -> None:
+    """Hard-swish needs its input for the gradient, ReLU its output, which the dropout would overwrite."""
+    head = nn.Sequential(nn.Dropout(0.5, inplace=True), conv(), nn.Dropout(0.5, inplace=True))
+    model = nn.Sequential(nn.Sequential(conv(), nn.Hardswish()), nn.Identity(), head)
+    replace_calls(model, Marked, from_="hardswish")
+    model(torch.randn(2, 4, 8, 8)).sum().backward()
+    assert [m.inplace for m in model.modules() if isinstance(m, nn.Dropout)] == [False, True]
+
+
 class Residual(nn.Module):
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from actbench.papers.matching import data_label, model_label, reported_values
+from actbench.models.catalog import TORCHVISION_ARCHS
+from actbench.papers.matching import data_label, model_label, reported_values, resolved_activation
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable, load_paper
 from actbench.recipe.schema import Recipe
 
@@ -92,3 +93,35 @@ def test_labels_say_what_differs_from_the_published_network(make_recipe: MakeRec
         data_label(make_recipe(data={"name": "image_folder", "folder": "pictures/silkworm/"}).data)
         == "silkworm"
     )
+
+
+def test_pwlus_gain_stands_beside_torchvisions_networks(make_recipe: MakeRecipe) -> None:
+    def gains(arch: str) -> list[float | None]:
+        recipe = make_recipe(
+            arms=[{"name": "pwlu", "activation": "pwlu"}],
+            model={"name": "torchvision", "arch": arch},
+            **IMAGENET,
+        )
+        return [r.value for r in reported_values(load_paper("pwlu"), recipe, recipe.arm("pwlu"), "gain")]
+
+    assert {arch: gains(arch) for arch in TORCHVISION_ARCHS} == {
+        "resnet18": [0.9],
+        "resnet50": [0.53],
+        "mobilenet_v2": [1.0],
+        "mobilenet_v3_large": [1.7],
+        "efficientnet_b0": [1.0],
+    }
+
+
+def test_native_may_be_several(make_recipe: MakeRecipe) -> None:
+    model = {"name": "torchvision", "arch": "mobilenet_v3_large"}
+    recipe = make_recipe(arms=arms(activation="native"), model=model)
+    assert resolved_activation(recipe.arm("arm"), recipe) == "hardswish and relu"
+
+
+def test_labels_of_torchvisions_networks(make_recipe: MakeRecipe) -> None:
+    def label(**model: Any) -> str:
+        return model_label(make_recipe(arms=arms(), model={"name": "torchvision", **model}).model)
+
+    assert label(arch="mobilenet_v3_large") == "MobileNet-V3-Large"
+    assert label(arch="mobilenet_v2", stem="cifar", width=0.25) == "MobileNet-V2 x0.25, stem for small images"

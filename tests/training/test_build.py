@@ -105,6 +105,33 @@ def test_sites_can_be_globs_and_must_match_something() -> None:
     assert "stages.0.act" in str(caught.value)
 
 
+def test_native_keeps_what_each_site_of_an_architecture_has() -> None:
+    recipe = _recipe({"name": "torchvision", "arch": "mobilenet_v3_large"}, {"activation": "native"})
+    model = build_model(recipe, recipe.arms[0], seed=0, num_classes=10, channels=3)
+    kinds = [type(site).__name__ for site in activation_sites(model).values()]
+    assert (kinds.count("Hardswish"), kinds.count("ReLU"), len(kinds)) == (21, 19, 40)
+    stem = _recipe(
+        {"name": "torchvision", "arch": "mobilenet_v2", "width": 0.1},
+        {"activation": "swish", "sites": "stem", "fill": "native"},
+    )
+    model = build_model(stem, stem.arms[0], seed=0, num_classes=10, channels=3)
+    kinds = [type(site).__name__ for site in activation_sites(model).values()]
+    assert (kinds[0], set(kinds[1:])) == ("Swish", {"ReLU6"})
+
+
+def test_arms_share_every_weight_of_a_network_made_elsewhere() -> None:
+    made = [
+        build_model(recipe, recipe.arms[0], seed=3, num_classes=10, channels=3)
+        for recipe in (
+            _recipe({"name": "torchvision", "arch": "mobilenet_v2", "width": 0.1}, {"activation": activation})
+            for activation in ("relu", "pwlu")
+        )
+    ]
+    one, two = (dict(model.named_parameters()) for model in made)
+    assert set(one) < set(two)
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
 def test_an_arm_can_hold_lambda() -> None:
     recipe = _recipe({"width": 0.0625, "decay_epochs": 4}, {"activation": "relu"})
     held = Arm.model_validate({"name": "held", "activation": "relu", "train": {"deep_lambda": 1.0}})
