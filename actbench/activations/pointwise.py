@@ -15,8 +15,8 @@ Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for 
 Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
 Parameters  none
 Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReLU 0, LeakyReLU negative_slope,
-            ELU alpha, SELU scale * alpha. ReLU6 has 0
-            at its kink 6 too; Hardswish 0 at -3 and 1 at 3; the others are smooth
+            ELU alpha, SELU scale * alpha. ReLU6 has 0 at its kink 6 too; Hardswish 0 at -3 and 1 at 3; the
+            others are smooth
 Source      each class names its own
 Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
 
@@ -47,6 +47,7 @@ class ReLU(Activation):
 class ReLU6(Activation):
     """ReLU cut at 6. Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010."""
 
+    is_pointwise = True
     operations_per_element = 2.0
     limits = (0.0, 6.0)
 
@@ -129,6 +130,7 @@ class SiLU(Activation):
 class Hardswish(Activation):
     """SiLU with its sigmoid replaced by ReLU6(x + 3) / 6. Howard et al., 2019, arXiv:1905.02244, section 5.2."""
 
+    is_pointwise = True
     operations_per_element = 5.0
     limits = (math.nan, math.inf)
 

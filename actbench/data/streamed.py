@@ -27,7 +27,7 @@ from actbench.streams import stream_seed
 MEASURED = 2048
 """Training pictures that stand for all where mean and deviation must be measured."""
 
-PREFETCHED = 4
+PREFETCHED = 2
 """Batches that each worker keeps ready: an update may then be short of none while a large picture is decoded."""
 
 Sample = tuple[Tensor, int]

@@ -60,8 +60,13 @@ def channels_into(owner: nn.Module, node: fx.Node | None, flow: Flow, depth: int
     elif not call_kind(node) and node.target not in _KEEPING | _KEEPING_METHODS:
         return None
     sources = [n for n in node.all_input_nodes if n.op != "get_attr"]
-    agreed = {channels_into(owner, source, flow, depth + 1) for source in sources} - {None}
-    return agreed.pop() if len(agreed) == 1 else None
+    found = {channels_into(owner, source, flow, depth + 1) for source in sources}
+    agreed = found - {None}
+    if len(agreed) != 1:
+        return None
+    (channels,) = agreed
+    # One channel may have been broadcast against the many of a source that the graph does not tell.
+    return None if channels is None or (channels.number == 1 and None in found) else channels
 
 
 def _out_of(module: nn.Module, flow: Flow, depth: int) -> Channels | None:

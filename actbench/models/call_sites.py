@@ -70,7 +70,7 @@ def replace_calls(
         if example_input is not None:
             _require_equal(before, _run(model, example_input))
         chosen = tuple(_site(call, channels[call.name], probes[call.name], channel_dim) for call in calls)
-        made = [_fitted(make(site), call) for site, call in zip(chosen, calls, strict=True)]
+        made = [_fitted(make(site), call, model) for site, call in zip(chosen, calls, strict=True)]
         if len({id(module) for module in made}) < len(made):
             raise ActbenchError("the factory returned one module for several sites; each needs its own")
         for call, module in zip(calls, made, strict=True):
@@ -181,6 +181,8 @@ def _site(call: Call, known: Channels | None, probe: _Probe, asked: Literal[1, -
             f"{call.name} gets an input of shape {tuple(*shapes)}: channels first, or last?",
             hints=["say channel_dim=1 for (N, C, L) or channel_dim=-1 for (N, T, C)"],
         )
+    elif any(len(shape) < 2 for shape in shapes):
+        raise ActbenchError(f"{call.name} gets an input of one dimension: no channels to tell apart")
     else:
         counts = {shape[dim] for shape in shapes}
     if len(counts | {shape[dim] for shape in shapes}) > 1:
@@ -189,11 +191,12 @@ def _site(call: Call, known: Channels | None, probe: _Probe, asked: Literal[1, -
     return CallSite(name=call.name, kind=call.kind, num_channels=counts.pop(), channel_dim=dim)
 
 
-def _fitted(module: nn.Module, call: Call) -> nn.Module:
-    """On the device, in the dtype and in the mode of the model around the site."""
+def _fitted(module: nn.Module, call: Call, model: nn.Module) -> nn.Module:
+    """On the device, in the dtype and in the mode of the model around the site, the nearest parameters first."""
     if not isinstance(module, nn.Module):
         raise ActbenchError(f"the factory made {module!r} for {call.name}, which is no nn.Module")
-    beside = next((p for p in call.owner.parameters() if p.is_floating_point()), None)
+    around = [p for part in (call.owner, model) for p in part.parameters() if p.is_floating_point()]
+    beside = around[0] if around else None
     return (module if beside is None else module.to(beside.device, beside.dtype)).train(call.owner.training)
 
 
@@ -268,7 +271,15 @@ def _run(model: nn.Module, example_input: object) -> list[object]:
             # Cloned, because a model may begin in place.
             fresh = tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
             return tree_leaves(model(*fresh))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ActbenchError(f"the model cannot be run on example_input: {error}") from error
     finally:
         for module, training in modes:

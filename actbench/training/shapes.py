@@ -93,6 +93,7 @@ def _measure_inputs(
         if not bool((mean + std).isfinite()):
             return
         reach = REACH * deviation or 1.0  # an input that never varies still gets a curve
+        reach = max(reach, abs(centre) * 1e-2)  # or the digits kept could not tell the ends apart
         left, right = rounded(centre - reach), rounded(centre + reach)
         channels = x.shape[getattr(sites[name], "channel_dim", 1)]
         found[name] = _Input(centre, deviation, left, right, _density(x, left, right), channels)
