@@ -29,10 +29,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The tables in README.md and docs/ are written from the records in results/.
+# The tables and figures in README.md and docs/ are made from the records in results/.
 tables: $(READY)
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
+	$(BIN)/actbench export-table pwlu_resnet20_c100 --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md
+	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 -o docs/figures/pwlu_shapes.png
+	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 --minus-relu -o docs/figures/pwlu_shapes_minus_relu.png
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

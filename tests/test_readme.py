@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from actbench.commands.export_table import export_table
+from actbench.commands.plot import PlotRequest, plot_shapes
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +66,7 @@ LSLU_ARMS = ["relu", "swish", "series", "lslu"]
     ("recipe", "arms", "page"),
     [
         ("lslu_vanillanet_c100", LSLU_ARMS, "README.md"),
+        ("pwlu_resnet20_c100", [], "README.md"),
         ("pwlu_decay_resnet8_c100", [], "docs/pwlu.md"),
     ],
 )
@@ -70,6 +74,28 @@ def test_the_tables_are_what_the_records_say(recipe: str, arms: list[str], page:
     """`make tables` writes them; a change of records or rendering that leaves one behind is caught here."""
     outcome = export_table([recipe], arms=arms, check=ROOT / page, results_dir=ROOT / "results")
     assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize(("name", "minus_relu"), [("pwlu_shapes", False), ("pwlu_shapes_minus_relu", True)])
+def test_the_figures_are_what_the_records_say(name: str, minus_relu: bool, tmp_path: Path) -> None:
+    """Picture for picture; to a few shades, as another version of the drawing library may smooth otherwise."""
+    made = tmp_path / f"{name}.png"
+    plot_shapes(
+        PlotRequest(
+            references=("pwlu_resnet20_c100",),
+            arms=("pwlu",),
+            seeds="0",
+            minus_relu=minus_relu,
+            output=made,
+            results_dir=ROOT / "results",
+        )
+    )
+    fresh, stored = (
+        np.asarray(Image.open(path).convert("L"), dtype=np.float64)
+        for path in (made, ROOT / "docs" / "figures" / f"{name}.png")
+    )
+    assert fresh.shape == stored.shape
+    assert np.abs(fresh - stored).mean() < 1
 
 
 def test_the_loop_in_the_pages_about_pwlu_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ class _Moves(nn.Linear):
         if epoch != 1:
             return None
         nn.init.constant_(self.weight, 7.0)
-        return PhaseChange((self.weight,), "moved")
+        return PhaseChange((self.get_parameter("weight"),), "moved")
 
 
 def test_an_average_takes_over_what_a_phase_has_set_and_nothing_else() -> None:
@@ -86,8 +86,8 @@ def test_torchs_averaged_model_follows_pwlu_into_phase_two() -> None:
     net(torch.randn(64, 3))
     actbench.begin_epoch(net, 1, average=average)
     with torch.no_grad():
-        for unit in (net[1], average.module[1]):
-            unit.slope_left.fill_(-1.0)  # type: ignore[union-attr, operator]
+        for unit in (net.get_submodule("1"), average.module.get_submodule("1")):
+            unit.get_parameter("slope_left").fill_(-1.0)
     x = torch.randn(64, 3) * 10
     assert torch.allclose(average(x), net(x), atol=1e-5)
     assert not torch.allclose(net[1](net[0](x)), net[0](x).relu())
