@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from actbench.activations.pwlu import PWLU
 from actbench.commands.export_table import export_table
 from actbench.commands.plot import PlotRequest, plot_shapes
 
@@ -96,6 +98,15 @@ def test_the_figures_are_what_the_records_say(name: str, minus_relu: bool, tmp_p
     )
     assert fresh.shape == stored.shape
     assert np.abs(fresh - stored).mean() < 1
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    batch = "swapped.model(torch.randn(2, 3, 32, 32))"
+    exec(compile(code.replace("    ... ", f"    {batch} "), "README.md", "exec"), names)
+    assert len(names["swapped"].sites) == 17
+    assert all(not unit.phase for unit in names["swapped"].model.modules() if isinstance(unit, PWLU))
 
 
 def test_the_loop_in_the_pages_about_pwlu_runs(capsys: pytest.CaptureFixture[str]) -> None:
