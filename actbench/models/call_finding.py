@@ -1,6 +1,5 @@
 """All calls of some kinds of activation in a network, named, and the places that could not be looked into."""
 
-import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from actbench.models.call_channels import Caller, Flow
+from actbench.models.call_inplace import read_elsewhere, readers_after
 from actbench.models.call_kinds import (
     FunctionModule,
     call_input,
@@ -28,30 +28,6 @@ from actbench.models.call_tracing import (
     own_graph,
     reads_training,
 )
-
-_VIEWS = {
-    *(
-        "view",
-        "reshape",
-        "flatten",
-        "chunk",
-        "split",
-        "transpose",
-        "permute",
-        "narrow",
-        "squeeze",
-        "unsqueeze",
-    ),
-    *(
-        torch.reshape,
-        torch.flatten,
-        torch.chunk,
-        torch.split,
-        torch.transpose,
-        torch.permute,
-        operator.getitem,
-    ),
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +59,7 @@ class Call:
     def later_readers(self) -> list[fx.Node]:
         """Nodes that read the input after the call; where the call is in place they see its output."""
         source = call_input(self.node)
-        return _readers_after(self.node, source) if self.is_inplace and source is not None else []
+        return readers_after(self.node, source) if self.is_inplace and source is not None else []
 
 
 class Blocked(NamedTuple):
@@ -133,38 +109,15 @@ def find_calls(model: nn.Module, kinds: frozenset[str]) -> Found:
         flow = _flow(owners, graphs)
         _name(calls)
     for call in calls:
-        call.alias = _alias(call, flow) if call.is_inplace else None
+        source = call_input(call.node)
+        if call.is_inplace and source is not None:
+            call.alias = read_elsewhere(call.owner, call.node, source, flow)
     return Found(calls, blocked, flow)
 
 
-def overwriting(call: Call, flow: Flow) -> list[nn.Module]:
-    """Modules in place (a dropout, say) that write into what the call returns.
-
-    An activation that needs its output for the gradient, as ReLU does, could not stand before them.
-    """
-    return list(_writers(call.owner, call.node, flow, 0))
-
-
-def _writers(owner: nn.Module, node: fx.Node, flow: Flow, depth: int) -> Iterator[nn.Module]:
-    for user in node.users if depth < 50 else ():
-        if user.op == "output":
-            for caller in flow.callers.get(id(owner), []):
-                yield from _writers(caller.owner, caller.node, flow, depth + 1)
-        elif user.op == "call_module":
-            module = owner.get_submodule(str(user.target))
-            if module_is_inplace(module):
-                yield module
-            elif isinstance(module, nn.Identity | nn.Flatten):
-                yield from _writers(owner, user, flow, depth + 1)
-            elif id(module) in flow.graphs:
-                for inner in flow.graphs[id(module)].nodes:
-                    if inner.op == "placeholder":
-                        yield from _writers(module, inner, flow, depth + 1)
-        elif user.target in _VIEWS:
-            yield from _writers(owner, user, flow, depth + 1)
-
-
 def _has_own_forward(module: nn.Module) -> bool:
+    if isinstance(module, torch.jit.ScriptModule):
+        return True
     if module_kind(module) or type(module).forward is nn.Module.forward:
         return False
     is_builtin = type(module).__module__.startswith("torch.nn.modules")
@@ -173,6 +126,8 @@ def _has_own_forward(module: nn.Module) -> bool:
 
 def _graph(module: nn.Module, kinds: frozenset[str]) -> fx.Graph:
     """The module's graph; one that a rewritten forward can be made from, if that is what its calls need."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UntraceableError("it is compiled script", None)
     modes = [
         own_graph(module, training=training)
         for training in ((False, True) if reads_training(module) else (False,))
@@ -193,7 +148,7 @@ def _needs_rewriting(module: nn.Module, graph: fx.Graph, kinds: frozenset[str]) 
         any(node.op != "call_module" for node in nodes)
         or len(set(targets)) < len(targets)
         or any(
-            _is_inplace(node, module) and source is not None and _readers_after(node, source)
+            _is_inplace(node, module) and source is not None and readers_after(node, source)
             for node in nodes
             for source in [call_input(node)]
         )
@@ -249,6 +204,9 @@ def function_key(node: fx.Node) -> str:
 
 def _left_in(path: str, module: nn.Module, kinds: frozenset[str]) -> tuple[tuple[str, ...], str | None]:
     """Sites that an untraceable module may have, by what is registered right below it and what its code names."""
+    if isinstance(module, torch.jit.ScriptModule):
+        operators = str(module.inlined_graph)
+        return tuple(_joined(path, kind) for kind in sorted(kinds) if f"aten::{kind}" in operators), None
     names = [
         _joined(path, key)
         for key, child in module.named_modules()
@@ -315,38 +273,9 @@ def _flow(owners: list[tuple[str, nn.Module]], graphs: dict[int, fx.Graph]) -> F
     return Flow(graphs, callers)
 
 
-def _alias(call: Call, flow: Flow) -> str | None:
-    source = call_input(call.node)
-    return _read_elsewhere(call.owner, call.node, source, flow, 0) if source is not None else None
-
-
-def _read_elsewhere(owner: nn.Module, node: fx.Node, source: fx.Node, flow: Flow, depth: int) -> str | None:
-    """Where else a value overwritten in place is read: through a view here, or by the caller that passed it."""
-    value = source
-    while value.target in _VIEWS and isinstance(value.args[0], fx.Node):
-        value = value.args[0]
-        if _readers_after(node, value):
-            return f"{value.name!r}, of which its input is a view, is read again"
-    if value.op != "placeholder" or depth > 50:
-        return None
-    for caller in flow.callers.get(id(owner), []):
-        for passed in caller.node.all_input_nodes:
-            if _readers_after(caller.node, passed):
-                return f"its input is read again in {type(caller.owner).__name__}, which passed it"
-            found = _read_elsewhere(caller.owner, caller.node, passed, flow, depth + 1)
-            if found:
-                return found
-    return None
-
-
-def _readers_after(node: fx.Node, value: fx.Node) -> list[fx.Node]:
-    order = {each: place for place, each in enumerate(node.graph.nodes)}
-    return [user for user in value.users if order[user] > order[node]]
-
-
 def _is_aside(model: nn.Module, path: str, kinds: frozenset[str]) -> bool:
     """Whether a module around that path keeps all these kinds of activation to itself."""
-    parts = path.split(".")
+    parts = path.split(".") if path else []
     around = [model.get_submodule(".".join(parts[:end])) for end in range(1, len(parts) + 1)]
     return all(any(stands_aside(module, kind) for module in around) for kind in kinds)
 

@@ -11,13 +11,55 @@ from typing import Any
 from torch import fx, nn
 
 from actbench.errors import ActbenchError
+from actbench.models.call_finding import Call, function_key
+from actbench.models.call_kinds import call_input
+from actbench.models.call_tracing import own_code
 
 # torch, inf, device and the like, which every generated source may use, and which no pickle can hold.
 _ALWAYS_THERE = dict(fx.Graph().python_code("self").globals)
 _CLASSES: dict[tuple[object, ...], type[nn.Module]] = {}
 
 
-def rewritten_class(module: nn.Module, graph: fx.Graph, closed: tuple[str, ...]) -> type[nn.Module]:
+def rewrite(owner: nn.Module, calls: list[Call]) -> None:
+    """Lets the owner's forward call its sites' modules, which stand at their places already.
+
+    Changes the calls' graph; the owner's class is what must be kept to take it back.
+    """
+    graph = calls[0].node.graph
+    for call in calls:
+        source, later = call_input(call.node), call.later_readers()
+        assert source is not None
+        if call.node.op == "call_module":
+            call.node.target = call.target
+            new = call.node
+        else:
+            with graph.inserting_before(call.node):
+                new = graph.call_module(call.target, (source,))
+            call.node.replace_all_uses_with(new)
+            graph.erase_node(call.node)
+        for reader in later:
+            reader.replace_input_with(source, new)
+    owner.__class__ = _rewritten_class(owner, graph, _left_behind(owner, calls))
+
+
+def _left_behind(owner: nn.Module, calls: list[Call]) -> tuple[str, ...]:
+    """Methods beside forward that name what was swapped: they still call the old activations, or half of them."""
+    names = {call.target.partition(".")[0] for call in calls}
+    for call in calls:
+        names |= (
+            {function_key(call.node), f"{function_key(call.node)}_"}
+            if call.node.op != "call_module"
+            else set()
+        )
+    cls = type(owner)
+    return tuple(
+        code.co_name
+        for code in own_code(owner)
+        if code.co_name != "forward" and hasattr(cls, code.co_name) and names & set(code.co_names)
+    )
+
+
+def _rewritten_class(module: nn.Module, graph: fx.Graph, closed: tuple[str, ...]) -> type[nn.Module]:
     """The module's class with `graph` as its forward.
 
     The methods named in `closed` contain calls that were swapped inside forward; called alone they would compute

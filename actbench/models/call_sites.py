@@ -24,10 +24,10 @@ from torch.utils._pytree import tree_leaves
 
 from actbench.errors import ActbenchError, Problem
 from actbench.models.call_channels import Channels, channels_into
-from actbench.models.call_finding import Call, Found, find_calls, function_key, overwriting
+from actbench.models.call_finding import Call, Found, find_calls
+from actbench.models.call_inplace import writers_into
 from actbench.models.call_kinds import call_input, kinds_named, module_kind
-from actbench.models.call_rewriting import rewritten_class
-from actbench.models.call_tracing import own_code
+from actbench.models.call_rewriting import rewrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def replace_calls(
     if example_input is None:
         _refuse_aliases(calls)
     channels = {call.name: channels_into(call.owner, call_input(call.node), found.flow) for call in calls}
-    writers = [writer for call in calls for writer in overwriting(call, found.flow)]
+    writers = [w for call in calls for w in writers_into(call.owner, call.node, found.flow)]
     before = None if example_input is None else _run(model, example_input)
     with _installed(calls) as probes:
         if example_input is not None:
@@ -112,7 +112,7 @@ def _chosen(found: Found, sites: Literal["all"] | Sequence[str], from_: str | Se
             names |= matched
     problems = [
         Problem(
-            message=f"{blocked.path or type(blocked.reason).__name__!r} calls {_words(from_)}, but its forward "
+            message=f"{repr(blocked.path) if blocked.path else 'the model'} calls {_words(from_)}, but its forward "
             f"cannot be traced: {blocked.reason}",
             where=blocked.call or blocked.reason.where,
             hints=(
@@ -214,7 +214,7 @@ def _installed(calls: list[Call]) -> Iterator[dict[str, _Probe]]:
             for call in own:
                 owner.set_submodule(call.target, probes[call.name])
             if not all(call.stands_alone for call in own):
-                _rewrite(owner, own)
+                rewrite(owner, own)
         yield probes
     except BaseException:
         for owner, cls in classes.values():
@@ -223,41 +223,6 @@ def _installed(calls: list[Call]) -> Iterator[dict[str, _Probe]]:
             holder._modules.clear()
             holder._modules.update(kept)
         raise
-
-
-def _rewrite(owner: nn.Module, calls: list[Call]) -> None:
-    graph = calls[0].node.graph
-    for call in calls:
-        source, later = call_input(call.node), call.later_readers()
-        assert source is not None
-        if call.node.op == "call_module":
-            call.node.target = call.target
-            new = call.node
-        else:
-            with graph.inserting_before(call.node):
-                new = graph.call_module(call.target, (source,))
-            call.node.replace_all_uses_with(new)
-            graph.erase_node(call.node)
-        for reader in later:
-            reader.replace_input_with(source, new)
-    owner.__class__ = rewritten_class(owner, graph, _left_behind(owner, calls))
-
-
-def _left_behind(owner: nn.Module, calls: list[Call]) -> tuple[str, ...]:
-    """Methods beside forward that name what was swapped: they still call the old activations, or half of them."""
-    names = {call.target.partition(".")[0] for call in calls}
-    for call in calls:
-        names |= (
-            {function_key(call.node), f"{function_key(call.node)}_"}
-            if call.node.op != "call_module"
-            else set()
-        )
-    cls = type(owner)
-    return tuple(
-        code.co_name
-        for code in own_code(owner)
-        if code.co_name != "forward" and hasattr(cls, code.co_name) and names & set(code.co_names)
-    )
 
 
 def _run(model: nn.Module, example_input: object) -> list[object]:

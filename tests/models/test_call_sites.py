@@ -359,6 +359,17 @@ def test_what_cannot_be_traced_for_certain_is_refused_with_its_place(
     assert swapped(model, sites=["1"]) == {"1": 4}
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
+def test_compiled_script_is_refused_where_it_calls_one() -> None:
+    x = torch.randn(1, 4, 8, 8)
+    scripted = torch.jit.trace(nn.Sequential(conv(), nn.ReLU()), x)  # type: ignore[no-untyped-call]
+    with pytest.raises(ActbenchError, match="'1' calls relu, but its forward cannot be traced"):
+        replace_calls(nn.Sequential(nn.ReLU(), scripted), Marked, from_="relu")
+    plain = torch.jit.trace(nn.Sequential(conv(), nn.Sigmoid()), x)  # type: ignore[no-untyped-call]
+    model = nn.Sequential(conv(), nn.ReLU(), plain)
+    assert swapped(model) == {"1": 4}
+
+
 def test_what_cannot_be_traced_is_no_obstacle_without_a_call() -> None:
     def wild(self: Any, x: Tensor) -> Tensor:
         x = self.act(x) if x.sum() > 0 else self.a(x)
