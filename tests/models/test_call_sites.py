@@ -483,3 +483,39 @@ def test_timms_own_modules_count() -> None:
         model = timm.create_model("mobilenetv3_small_050", pretrained=False)
     kinds = {site.kind for site in replace_calls(model, Marked, from_=("hardswish", "relu"))}
     assert kinds == {"hardswish", "relu"}
+
+
+class _OnlyFunctions(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+def test_an_activation_follows_the_model_where_its_own_module_has_no_parameters() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), _OnlyFunctions(), nn.Sequential(nn.ReLU())).double()
+    replace_calls(model, lambda site: nn.PReLU(site.num_channels), from_="relu")
+    slopes = [module.weight for module in model.modules() if isinstance(module, nn.PReLU)]
+    assert [slope.dtype for slope in slopes] == [torch.float64, torch.float64]
+
+
+class _Masked(nn.Module):
+    """One channel, made by a layer, broadcast over eight that the graph does not tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.mask = nn.Conv2d(3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(torch.cat([self.left(x), self.right(x)], 1) * self.mask(x))
+
+
+def test_one_channel_that_is_broadcast_tells_no_channels() -> None:
+    with pytest.raises(ActbenchError, match="cannot tell how many channels reach relu"):
+        replace_calls(_Masked(), lambda site: nn.PReLU(site.num_channels), from_="relu")
+    sites = replace_calls(
+        _Masked(),
+        lambda site: nn.PReLU(site.num_channels),
+        from_="relu",
+        example_input=torch.randn(2, 3, 5, 5),
+    )
+    assert [site.num_channels for site in sites] == [8]
