@@ -24,6 +24,7 @@ from actbench.models.call_tracing import (
     UntraceableError,
     attribute_mention,
     functional_mention,
+    given_arguments,
     lasting_graph,
     own_graph,
     reads_training,
@@ -86,18 +87,23 @@ def find_calls(model: nn.Module, kinds: frozenset[str]) -> Found:
     blocked: list[Blocked] = []
     graphs: dict[int, fx.Graph] = {}
     owners: list[tuple[str, nn.Module]] = []
+    given: dict[int, set[frozenset[str]]] = {}
     with _told_apart(model, kinds):
         for path, module in model.named_modules():
             if not _has_own_forward(module):
                 continue
             try:
-                graphs[id(module)] = _graph(module, kinds)
+                graphs[id(module)] = graph = _graph(module, kinds, given.get(id(module), set()))
             except UntraceableError as reason:
                 candidates, mention = _left_in(path, module, kinds)
                 if candidates:
                     blocked.append(Blocked(path, reason, mention, candidates, _is_aside(model, path, kinds)))
             else:
                 owners.append((path, module))
+                for node in graph.find_nodes(op="call_module"):  # callers come before what they call
+                    called = module.get_submodule(str(node.target))
+                    if _has_own_forward(called) and not isinstance(called, torch.jit.ScriptModule):
+                        given.setdefault(id(called), set()).add(given_arguments(called, node))
         _drop_iterated_sequences(owners, graphs)
         for path, module in owners:
             if id(module) in graphs:
@@ -124,12 +130,16 @@ def _has_own_forward(module: nn.Module) -> bool:
     return not is_builtin or bool(module._modules)
 
 
-def _graph(module: nn.Module, kinds: frozenset[str]) -> fx.Graph:
-    """The module's graph; one that a rewritten forward can be made from, if that is what its calls need."""
+def _graph(module: nn.Module, kinds: frozenset[str], given: set[frozenset[str]]) -> fx.Graph:
+    """The module's graph; one that a rewritten forward can be made from, if that is what its calls need.
+
+    `given` are the sets of arguments that its callers give.
+    """
     if isinstance(module, torch.jit.ScriptModule):
         raise UntraceableError("it is compiled script", None)
+    always = frozenset.intersection(*given) if given else frozenset()
     modes = [
-        own_graph(module, training=training)
+        own_graph(module, always, training=training)
         for training in ((False, True) if reads_training(module) else (False,))
     ]
     if not any(_needs_rewriting(module, graph, kinds) for graph in modes):
@@ -138,7 +148,10 @@ def _graph(module: nn.Module, kinds: frozenset[str]) -> fx.Graph:
         both = {node.target for graph in modes for node in graph.nodes if _kind_of(node, module) in kinds}
         if len(both) == max(counts):
             return modes[counts.index(max(counts))]
-    return lasting_graph(module)
+    if len(given) > 1:
+        differing = ", ".join(sorted(frozenset.union(*given) - always))
+        raise UntraceableError(f"it is called with and without the argument {differing}", None)
+    return lasting_graph(module, always)
 
 
 def _needs_rewriting(module: nn.Module, graph: fx.Graph, kinds: frozenset[str]) -> bool:

@@ -9,6 +9,7 @@ attributes set in forward, and arguments other than their defaults.
 
 import dis
 import inspect
+import itertools
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -48,17 +49,22 @@ class _OneLevel(fx.Tracer):
         return made
 
 
-def own_graph(module: nn.Module, *, training: bool) -> fx.Graph:
-    """The graph of a module's own forward in one mode. Leaves the module as it was. Raises UntraceableError."""
-    return _traced(module, training=training, live_training=False)
+def own_graph(module: nn.Module, given: frozenset[str], *, training: bool) -> fx.Graph:
+    """The graph of a module's own forward in one mode. Leaves the module as it was. Raises UntraceableError.
+
+    Of the arguments with a default those in `given` are variables; the others are taken at their defaults.
+    """
+    return _traced(module, given, training=training, live_training=False)
 
 
-def lasting_graph(module: nn.Module) -> fx.Graph:
+def lasting_graph(module: nn.Module, given: frozenset[str]) -> fx.Graph:
     """A graph that can stand in for a module's forward: for every input, in both modes.
 
     Raises UntraceableError for whatever a graph would leave out, or fix for ever.
     """
-    graph, other = (_traced(module, training=training, live_training=True) for training in (False, True))
+    graph, other = (
+        _traced(module, given, training=training, live_training=True) for training in (False, True)
+    )
     if graph.python_code("self").src != other.python_code("self").src:
         raise UntraceableError("its forward depends on whether a submodule is in training mode", None)
     for node in graph.nodes:
@@ -83,7 +89,14 @@ def reads_training(module: nn.Module) -> bool:
     return any("training" in code.co_names for code in own_code(module))
 
 
-def _traced(module: nn.Module, *, training: bool, live_training: bool) -> fx.Graph:
+def given_arguments(module: nn.Module, call: fx.Node) -> frozenset[str]:
+    """Names of a module's arguments that a call gives a variable for."""
+    parameters = list(inspect.signature(inspect.unwrap(type(module).forward)).parameters)[1:]
+    given = {**dict(zip(parameters, call.args, strict=False)), **call.kwargs}
+    return frozenset(name for name, value in given.items() if isinstance(value, fx.Node))
+
+
+def _traced(module: nn.Module, given: frozenset[str], *, training: bool, live_training: bool) -> fx.Graph:
     """With `live_training` a read of `self.training` stays one, in the graph."""
     if "forward" in vars(module):
         raise UntraceableError("its forward was replaced on the instance", None)
@@ -93,12 +106,13 @@ def _traced(module: nn.Module, *, training: bool, live_training: bool) -> fx.Gra
     with _undisturbed(module, training=training), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            graph = tracer.trace(module, concrete_args=_defaults(module))
+            defaults = {name: value for name, value in _defaults(module).items() if name not in given}
+            graph = tracer.trace(module, concrete_args=defaults)
         except Exception as error:  # tracing runs the module's own code, which may raise anything
             raise UntraceableError(_reason(error), _place(error)) from error
     for node in list(graph.nodes):
         if node.op == "placeholder":
-            _restore_argument_name(node, module)
+            _restore_argument(node, module, given)
         if node.op == "get_attr" and node.target == "training" and not node.users:
             graph.erase_node(node)
     return graph
@@ -189,11 +203,17 @@ def _defaults(module: nn.Module) -> dict[str, object]:
     }
 
 
-def _restore_argument_name(node: fx.Node, module: nn.Module) -> None:
-    """torch.fx appends _1 to the name of an argument traced at its default, which would break keyword calls."""
-    name = str(node.target).removesuffix("_1")
-    if name in _defaults(module):
+def _restore_argument(node: fx.Node, module: nn.Module, given: frozenset[str]) -> None:
+    """torch.fx appends _1 to the name of an argument traced at its default, which would break keyword calls.
+
+    An argument that was traced as given must be given, where Python's order of arguments allows to say so.
+    """
+    name, defaults = str(node.target).removesuffix("_1"), _defaults(module)
+    if name in defaults and name not in given:
         node.target = name
+    before = itertools.takewhile(lambda other: other is not node, node.graph.find_nodes(op="placeholder"))
+    if node.target in given and not any(other.args for other in before):
+        node.args = ()
 
 
 def _reason(error: BaseException) -> str:

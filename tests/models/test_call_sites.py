@@ -166,6 +166,45 @@ def test_arguments_keep_their_names_and_insist_on_their_defaults() -> None:
         model(x, scale=2.0)
 
 
+class Joined(nn.Module):
+    """A block with an optional argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = conv()
+
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        if shortcut is None:
+            shortcut = x
+        return F.relu(self.a(x) + shortcut)
+
+
+def test_an_argument_that_callers_give_is_a_variable(require_bitwise_equal: RequireEqual) -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.a(x), shortcut=self.b(x))
+        return y
+
+    model = Owns(forward, act=Joined())
+    plain = copy.deepcopy(model)
+    assert swapped(model) == {"act.relu": 4}
+    require_bitwise_equal(plain, model, torch.randn(2, 4, 8, 8))
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'shortcut'"):
+        model.act(torch.randn(2, 4, 8, 8))
+    alone = nn.Sequential(Joined())
+    assert swapped(alone) == {"0.relu": 4}
+    with pytest.raises(AssertionError, match="specialized to have value None"):
+        alone[0](x := torch.randn(2, 4, 8, 8), x)
+
+
+def test_a_block_called_with_and_without_an_argument_is_refused() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.act(self.a(x)), self.b(x))
+        return y
+
+    with pytest.raises(ActbenchError, match="called with and without the argument shortcut"):
+        replace_calls(Owns(forward, act=Joined()), Marked, from_="relu")
+
+
 def test_copies_pickles_and_state_dicts() -> None:
     model = Functional()
     swapped(model)
