@@ -87,7 +87,7 @@ def _data(_: Path) -> _Listing:
     rows = [
         [entry.name, _options(entry.options), entry.summary, entry.layout] for entry in DATA_SETS.values()
     ]
-    widths = {"options": 24, "summary": 30, "layout": 48}
+    widths = {"options": 24, "summary": 30, "layout": 44}
     return _Listing(columns=("data", "options", "summary", "layout"), rows=rows, widths=widths)
 
 

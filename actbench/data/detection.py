@@ -5,6 +5,7 @@ their order matters. Pictures without a single usable object are left out of tra
 stay in evaluation, where anything found in them is wrong.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ class DetectionSource(Source):
         loader = DataLoader(
             examples,
             batch_sampler=batches,
-            num_workers=self._workers,
+            num_workers=min(self._workers, _processors()),
             collate_fn=list,
             generator=torch.Generator(),  # or the loader would draw from the global one
         )
@@ -199,6 +200,13 @@ class Examples(Dataset["Example | DataError"]):
             return image, None
         targets = targets_of(picture, masks=self.masks)
         return flipped(image, targets) if self.flip(place) else (image, targets)
+
+
+def _processors() -> int:
+    """Those that this process may use: more workers than that only wait for each other."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _first(part: Pictures, limit: int | None) -> Pictures:

@@ -54,6 +54,7 @@ def root(tmp_path: Path) -> Path:
 def test_workers_change_neither_order_nor_draws(root: Path) -> None:
     alone = batches(open_set(root))
     assert same(alone, batches(open_set(root, workers=2)))
+    assert same(alone, batches(open_set(root, workers=100)))  # no more are started than there are processors
     assert not same(alone, batches(open_set(root), epoch=1))
     assert not same(alone, batches(open_set(root), seed=1))
     assert [batch.num_images for batch in alone] == [4, 4]
