@@ -19,6 +19,11 @@ from actbench.models.call_sites import CallSite, replace_calls
 RequireEqual = Callable[[nn.Module, nn.Module, Tensor], None]
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 class Marked(nn.Module):
     """ReLU that remembers which site it was made for."""
 
@@ -114,6 +119,7 @@ class Functional(nn.Module):
         self.a, self.b, self.norm = conv(), conv(), nn.BatchNorm2d(4)
         self.shared = nn.ReLU()
         self.fc = nn.Linear(4, 3)
+        nn.init.constant_(self.fc.bias, 3.0)  # or the last ReLU might hide everything before it
         self.chosen = F.relu
 
     def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
