@@ -5,7 +5,6 @@ their order matters. Pictures without a single usable object are left out of tra
 stay in evaluation, where anything found in them is wrong.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from actbench.data.objects import (
 from actbench.data.pipeline import Generators
 from actbench.data.settings import InputSettings
 from actbench.data.shapes import make_shapes
+from actbench.data.workers import usable_workers
 from actbench.errors import DataError
 from actbench.streams import stream_seed
 
@@ -144,7 +144,7 @@ class DetectionSource(Source):
         loader = DataLoader(
             examples,
             batch_sampler=batches,
-            num_workers=min(self._workers, _processors()),
+            num_workers=usable_workers(self._workers),
             collate_fn=list,
             generator=torch.Generator(),  # or the loader would draw from the global one
         )
@@ -200,13 +200,6 @@ class Examples(Dataset["Example | DataError"]):
             return image, None
         targets = targets_of(picture, masks=self.masks)
         return flipped(image, targets) if self.flip(place) else (image, targets)
-
-
-def _processors() -> int:
-    """Those that this process may use: more workers than that only wait for each other."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _first(part: Pictures, limit: int | None) -> Pictures:

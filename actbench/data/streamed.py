@@ -21,6 +21,7 @@ from actbench.data.geometry import draw_boxes
 from actbench.data.normalization import KNOWN, choose_normalization
 from actbench.data.pipeline import Generators, Pipeline, eval_side
 from actbench.data.settings import InputSettings
+from actbench.data.workers import usable_workers
 from actbench.errors import DataError
 from actbench.streams import stream_seed
 
@@ -101,12 +102,13 @@ class StreamedSource(DataSource):
     def _load(
         self, pictures: "Pictures", batches: list[list[int]], device: torch.device
     ) -> Iterator[tuple[Tensor, Tensor]]:
+        workers = usable_workers(self._workers)
         loader = DataLoader(
             pictures,
             batch_sampler=batches,
-            num_workers=self._workers,
+            num_workers=workers,
             # Each worker decodes this many batches ahead while the device computes.
-            prefetch_factor=PREFETCHED if self._workers else None,
+            prefetch_factor=PREFETCHED if workers else None,
             collate_fn=_collate,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw from the global one
