@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from actbench.commands.compare import compare
 from actbench.commands.train import TrainRequest, train
 from actbench.papers.reported import load_paper
 from actbench.recipe.load import load_recipe
@@ -145,3 +146,37 @@ def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) ->
     for run in runs:
         assert run.record.data.train <= 64
         assert len(run.record.history) == 1
+
+
+def test_a_run_that_ends_in_phase_one_is_told_before_and_after(tmp_path: Path) -> None:
+    class Listening(Silent):
+        def __init__(self) -> None:
+            self.warnings: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.warnings.append(text)
+
+    listening = Listening()
+    request = TrainRequest(
+        references=("pwlu_resnet20_c100",),
+        profile="smoke",
+        seeds="0",
+        arms=("pwlu",),
+        overrides=("train.epochs=1",),
+        device="cpu",
+        results_dir=tmp_path,
+    )
+    train(request, listening)
+    (warning,) = listening.warnings
+    assert "arm pwlu is in phase one for all of its 1 epochs" in warning
+    compared = compare(
+        ["pwlu_resnet20_c100"],
+        profile="smoke",
+        arms=["pwlu"],
+        overrides=["train.epochs=1"],
+        seeds="0",
+        results_dir=tmp_path,
+    )
+    assert "phase one to the end (1 epochs): the activation never left its start" in " ".join(
+        compared.text.split()
+    )

@@ -10,7 +10,7 @@ Dtype       y has the dtype of x; computed in at least float32; gradients are su
             kernel in float32 over 256 terms at most before that
 Parameters  N + 5 per unit, all learnable unless frozen. Start: B_R = -B_L = `bound`, K = (0, 1), Y_i = ReLU(B_i); N is
             even, so 0 is a knot and y = ReLU(x) exactly. Weight decay: none, or with `decay` the model's on the
-            heights (the paper says nothing; chosen by the sweep in docs/design.md)
+            heights (the paper says nothing; chosen by the sweep in docs/pwlu.md)
 Learning    `begin_epoch(e)` with e < phase_epochs (paper: 5) starts phase one: y = ReLU(x), the parameters rest, and
             mean mu and deviation sigma of each unit's input are averaged with momentum 0.9. At e = phase_epochs
             `realign` sets B = mu -+ 3 sigma, K = (0, 1), Y_i = ReLU(B_i) in place; phase two learns everything.
@@ -258,6 +258,12 @@ class PWLU(Activation):
         """ "cpp" where the compiled kernel serves, else "reference"."""
         own = self.slope if self.deployed else self.heights
         return "cpp" if own.device.type == "cpu" and is_available(LIBRARY) else "reference"
+
+    def extra_repr(self) -> str:
+        told = f"{self.num_channels}, intervals={self.intervals}, sharing={self.sharing}"
+        if self.deployed:
+            return f"{told}, deployed"
+        return f"{told}, {f'phase one of {self.phase_epochs} epochs' if self._tracking else 'learning'}"
 
     def param_groups(self) -> Iterator[dict[str, Any]]:
         """No weight decay, whatever the parameters' dimensions; with `decay`, the model's on the heights."""

@@ -88,8 +88,8 @@ def _no_curves(run: StoredRun) -> ActbenchError:
     if entry is not None and not entry.learns_curve:
         others = [arm.name for arm in record.recipe.arms if _learns_curve(record, arm.name)]
         return ActbenchError(
-            f"arm {record.arm.name!r} has no learnt curves: {name} has no parameters, or its output depends on "
-            "neighbouring places too",
+            f"arm {record.arm.name!r} has no learnt curves: {name} has no parameters, its output depends on "
+            "neighbouring places too, or it does not declare is_pointwise",
             where=str(run.path),
             hints=[f"arms of this recipe with curves: {', '.join(others) or 'none'}"],
         )

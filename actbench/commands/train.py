@@ -65,6 +65,7 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     device = resolve_device(request.device)
     for recipe in recipes:
         check_sites(recipe)
+        _warn_of_short_runs(recipe, request, progress)
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
         progress.note(f"reading {name}")
@@ -98,6 +99,15 @@ def _load(request: TrainRequest) -> list[Recipe]:
     if problems:
         raise RecipeError(list(dict.fromkeys(problems)))
     return [recipe for variants in recipes.values() for recipe in variants]
+
+
+def _warn_of_short_runs(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
+    for arm in recipe.arms:
+        if recipe.stays_in_phase_one(arm) and (not request.arms or arm.name in request.arms):
+            progress.warn(
+                f"{recipe.name}: arm {arm.name} is in phase one for all of its {recipe.train.epochs} epochs and never "
+                f"leaves its start\n  give it less: arms.{arm.name}.options.phase_epochs=..."
+            )
 
 
 def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 One panel per site in the order of the forward pass. Reads the record alone; imports matplotlib only to draw.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,9 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
         if number >= len(last.shapes):
             panel.set_axis_off()
             continue
-        _draw_site(panel, last.shapes[number].site, epochs, colors, minus_relu)
+        site = last.shapes[number].site
+        _draw_site(panel, site, epochs, colors, minus_relu)
+        panel.set_title(site.removeprefix(_common_path(last)))
         if number % columns == 0:
             panel.set_ylabel("output - ReLU" if minus_relu else "output")
         if number // columns == rows - 1:
@@ -127,7 +130,15 @@ def _draw_site(
     panel.set_xlim(last.left, last.right)
     panel.set_ylim(min(heights) - margin, max(heights) + margin)
     panel.locator_params(nbins=4)
-    panel.set_title(site)
+
+
+def _common_path(epoch: EpochRecord) -> str:
+    """What the names of several sites all begin with, whole steps of the path alone, its last point included."""
+    if len(epoch.shapes) < 2:
+        return ""
+    names = [shape.site.split(".")[:-1] for shape in epoch.shapes]
+    common = list(itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*names, strict=False)))
+    return "".join(f"{steps[0]}." for steps in common)
 
 
 def _draw_density(panel: "Axes", shape: SiteShape) -> None:
@@ -164,9 +175,11 @@ def _title(record: RunRecord, last: EpochRecord) -> str:
     synthetic = "; generated images, no result" if recipe.is_synthetic else ""
     where = f"{model_label(recipe.model)} on {data_label(recipe.data)}"
     run = f"recipe {recipe.name}, profile {recipe.profile}, arm {record.arm.name}, seed {record.seed}"
+    path = _common_path(last).rstrip(".")
+    below = f"sites below {path}; " if path else ""
     return (
         f"Learnt curves of {record.arm.activation} in {where} after epoch {last.epoch + 1} of {epochs}\n"
-        f"{run}{ended}{synthetic}; lines are means over channels"
+        f"{run}{ended}{synthetic}; {below}lines are means over channels"
     )
 
 

@@ -200,6 +200,11 @@ class Recipe(Frozen):
             )
         return self
 
+    def stays_in_phase_one(self, arm: Arm) -> bool:
+        """Whether the run ends before the arm's activation begins to learn its shape."""
+        phase_epochs = getattr(arm.options, "phase_epochs", 0)
+        return phase_epochs > 0 and phase_epochs >= self.train.epochs
+
     @property
     def is_synthetic(self) -> bool:
         return DATA_SETS[self.data.name].synthetic

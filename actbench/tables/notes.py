@@ -59,6 +59,10 @@ def _arm(arm: Arm, plan: Recipe) -> str:
         parts.append(f"weight decay of its own parameters times {arm.train.weight_decay_factor:g}")
     if arm.train.deep_lambda is not None:
         parts.append(f"deep training's lambda held at {arm.train.deep_lambda:g}")
+    if plan.stays_in_phase_one(arm):
+        parts.append(
+            f"phase one to the end ({plan.train.epochs} epochs): the activation never left its start"
+        )
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
 
 
@@ -151,6 +155,7 @@ def _reported(group: Group) -> list[str]:
         r.value for row in group.rows for r in (*row.reported, *(r for g in row.gaps for r in g.reported))
     ]
     missing = '; "not found": the paper has a value that could not be read' if None in shown else ""
+    missing = missing if shown else " has no value for this setting"
     notes = [f"Reported: {paper.title}{arxiv}{missing}."]
     notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
     if group.claim:
