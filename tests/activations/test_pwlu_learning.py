@@ -521,3 +521,33 @@ def test_every_option_makes_a_unit_that_can_learn() -> None:
         unit = make(3, torch.float32, sharing=sharing, intervals=intervals)
         units = 3 if sharing == "channel" else 1
         assert sum(p.numel() for p in unit.parameters()) == units * (intervals + 5)
+
+
+def test_a_unit_that_met_an_infinite_input_keeps_its_range_and_the_note_says_so() -> None:
+    unit = PWLU(2, phase_epochs=1)
+    unit.begin_epoch(0)
+    x = torch.randn(64, 2)
+    x[3, 0] = -math.inf
+    assert unit(x).isfinite().all()
+    change = unit.begin_epoch(1)
+    assert change is not None
+    assert "1 met infinite inputs and keep their range" in change.note
+    assert (unit.bound_left[0].item(), unit.bound_right[0].item()) == (-3.0, 3.0)
+    assert unit.bound_right[1] < 5
+    assert all(value.isfinite().all() for value in unit.parameters())
+
+
+@pytest.mark.parametrize("name", ["pwlu", "swish"])
+def test_gradients_do_not_hang_on_the_default_dtype(name: str) -> None:
+    unit, x = create_activation(name, 3), torch.randn(50, 3)
+    unit(x).square().sum().backward()
+    expected = [p.grad.clone() for p in unit.parameters() if p.grad is not None]
+    unit.zero_grad()
+    torch.set_default_dtype(torch.float64)
+    try:
+        unit(x).square().sum().backward()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    found = [p.grad for p in unit.parameters() if p.grad is not None]
+    assert len(found) == len(expected) > 0
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
