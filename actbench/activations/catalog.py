@@ -218,7 +218,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
