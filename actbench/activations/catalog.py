@@ -13,6 +13,27 @@ from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+RationalVersion = Literal["A", "B", "C", "D"]
+CurveName = Literal[
+    "identity",
+    "tanh",
+    "sigmoid",
+    "x_gelu",
+    "x_silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hardswish",
+    "mish",
+    "softplus",
+]
+"""Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
+x_gelu is x * gelu(x), what gated units with both halves equal compute."""
+Coefficients = Literal["fitted", "published"]
 
 
 class LeakyReLUOptions(Options):
@@ -71,6 +92,20 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +235,14 @@ _ENTRIES = (
         learns_curve=True,
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
         source="Zhou et al., 2021, arXiv:2104.03693",
+    ),
+    ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
     ),
 )
 

@@ -69,7 +69,7 @@ def images(batch: int = 2, side: int = 5) -> Tensor:
 
 
 def test_there_are_entries_and_the_mapping_has_them_all() -> None:
-    assert len(ENTRIES) == 17
+    assert len(ENTRIES) == 18
     assert list(ACTIVATIONS) == list(ENTRIES)
     assert len(ACTIVATIONS) == len(ENTRIES)
     with pytest.raises(KeyError):
