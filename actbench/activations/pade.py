@@ -8,7 +8,8 @@ Formula     y = P(x) / Q(x),  P = sum a_i x^i,  Q by version:
             All are Q = offset + |S|, S = sum c_j z^j: z = |x| and c_j = |b_j| in A, z = x and c_j = b_j otherwise
 Shapes      x: any, channels along channel_dim -> y: same shape; numerator (G, m + 1), denominator (H, n), in C
             (H, n + 1); G and H are 1, or divide the number of channels: row k serves the k-th part of them
-Dtype       y has the dtype of x; computed in float64, so that x^m of any float32 fits; gradients are summed there
+Dtype       y has the dtype of x; computed and summed in float64, so that x^m of any float32 fits (the kernel: in float32
+            near 0, else in float64)
 Gradient    sgn(0) = +1 everywhere: dy/da_i = x^i / Q; dy/dc_j = -s z^j P / Q^2 with s = sgn(S), in A times
             sgn(b_j) for dy/db_j; dy/dx = P' / Q - (P / Q) (s S' / Q), S' = dS/dx with d|x|/dx = sgn(x).
             Autograd's sgn(0) = 0 would leave denominators that start at 0 there for ever
@@ -26,6 +27,8 @@ from torch.autograd.function import once_differentiable
 
 from actbench.activations.catalog import RationalVersion
 from actbench.activations.channelwise import check_channels
+from actbench.activations.kernels import layout
+from actbench.activations.kernels import rational as kernel
 
 HIGHEST_ORDER = 7
 _FARTHEST = 2.0**140
@@ -68,8 +71,14 @@ def rational(
     if len(numerator) > 1 or len(denominator) > 1:
         check_channels(x, num_channels, channel_dim)
         numerator, denominator = (_per_channel(table, num_channels) for table in (numerator, denominator))
-    y: Tensor = _Pade.apply(x, numerator, denominator, form.of_magnitude, form.offset, channel_dim)
+    compute = kernel.rational if layout.takes(kernel.LIBRARY, x) else _Pade.apply
+    y: Tensor = compute(x, numerator, denominator, form.of_magnitude, form.offset, channel_dim)
     return y
+
+
+def backend(parameter: Tensor) -> str:
+    """ "cpp" where the compiled kernel serves modules on this parameter's device, else "reference"."""
+    return "cpp" if parameter.device.type == "cpu" and layout.is_available(kernel.LIBRARY) else "reference"
 
 
 def ends(

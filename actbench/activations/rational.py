@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from actbench.activations.base import Activation
 from actbench.activations.catalog import Coefficients, CurveName, RationalVersion, Sharing
-from actbench.activations.pade import ends, rational
+from actbench.activations.pade import backend, ends, rational
 from actbench.activations.rational_fit import start_as
 
 NOISE = 0.1
@@ -62,6 +62,11 @@ class Rational(Activation):
         self.denominator = _rows(start.denominator, rows, freeze)
         self.limits = ends(*start, version)
         self.operations_per_element = 2.0 * (numerator + denominator) + 3
+
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """ "cpp" where the compiled kernel serves, else "reference"."""
+        return backend(self.numerator)
 
     def forward(self, x: Tensor) -> Tensor:
         numerator: Tensor = self.numerator
