@@ -110,6 +110,20 @@ class RationalOptions(Options):
     """Whether the model's weight decay applies to the coefficients."""
 
 
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
 class ThresholdOptions(Options):
     amplitude: float = 1.0
     surrogate: Surrogate = "identity"
@@ -376,6 +390,15 @@ _ENTRIES = (
         summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
         source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
     ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
 )
+
 
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

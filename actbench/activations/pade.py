@@ -8,8 +8,8 @@ Formula     y = P(x) / Q(x),  P = sum a_i x^i,  Q by version:
             All are Q = offset + |S|, S = sum c_j z^j: z = |x| and c_j = |b_j| in A, z = x and c_j = b_j otherwise
 Shapes      x: any, channels along channel_dim -> y: same shape; numerator (G, m + 1), denominator (H, n), in C
             (H, n + 1); G and H are 1, or divide the number of channels: row k serves the k-th part of them
-Dtype       y has the dtype of x; computed and summed in float64, so that x^m of any float32 fits (the kernel: in
-            float32 near 0, else in float64)
+Dtype       y has the dtype of x; computed and summed in float64, which x^m of any float32 fits (by the kernel in
+            float32 near 0, and only then)
 Gradient    sgn(0) = +1 everywhere: dy/da_i = x^i / Q; dy/dc_j = -s z^j P / Q^2 with s = sgn(S), in A times
             sgn(b_j) for dy/db_j; dy/dx = P' / Q - (P / Q) (s S' / Q), S' = dS/dx with d|x|/dx = sgn(x).
             Autograd's sgn(0) = 0 would leave denominators that start at 0 there for ever
@@ -74,11 +74,6 @@ def rational(
     compute = kernel.rational if layout.takes(kernel.LIBRARY, x) else _Pade.apply
     y: Tensor = compute(x, numerator, denominator, form.of_magnitude, form.offset, channel_dim)
     return y
-
-
-def backend(parameter: Tensor) -> str:
-    """ "cpp" where the compiled kernel serves modules on this parameter's device, else "reference"."""
-    return "cpp" if parameter.device.type == "cpu" and layout.is_available(kernel.LIBRARY) else "reference"
 
 
 def ends(

@@ -20,24 +20,18 @@ Departures  D's noise is that of the library's PyTorch form: on the numerator al
             elsewhere on the same curve. Infinite inputs count as +-2^140
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Coefficients, CurveName, RationalVersion, Sharing
-from actbench.activations.pade import backend, ends, rational
+from actbench.activations.pade_unit import PadeUnit
 from actbench.activations.rational_fit import start_as
 
 NOISE = 0.1
 
 
-class Rational(Activation):
+class Rational(PadeUnit):
     """See the module's header."""
-
-    is_pointwise = True
 
     def __init__(
         self,
@@ -54,48 +48,14 @@ class Rational(Activation):
         freeze: bool = False,
         decay: bool = False,
     ) -> None:
-        super().__init__(num_channels, channel_dim)
-        self.version, self.decay = version, decay
         start = start_as(init, version, (numerator, denominator), interval, coefficients)
         rows = num_channels if sharing == "channel" else 1
-        self.numerator = _rows(start.numerator, rows, freeze)
-        self.denominator = _rows(start.denominator, rows, freeze)
-        self.limits = ends(*start, version)
-        self.operations_per_element = 2.0 * (numerator + denominator) + 3
-
-    @property
-    def backend(self) -> str:  # type: ignore[override]
-        """ "cpp" where the compiled kernel serves, else "reference"."""
-        return backend(self.numerator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        numerator: Tensor = self.numerator
-        if self.version == "D" and self.training:
-            numerator = numerator * torch.empty_like(numerator).uniform_(1 - NOISE, 1 + NOISE)
-        return rational(
-            x,
-            numerator,
-            self.denominator,
-            version=self.version,
-            num_channels=self.num_channels,
-            channel_dim=self.channel_dim,
+        super().__init__(
+            num_channels, channel_dim, start, version, rows=(rows, rows), freeze=freeze, decay=decay
         )
 
-    def param_groups(self) -> Iterator[dict[str, Any]]:
-        """No weight decay unless asked for: then the rule for 2-D parameters holds, the model's."""
-        if not self.decay:
-            yield {"params": [self.numerator, self.denominator], "weight_decay": 0.0}
-
-    def log_values(self) -> dict[str, Tensor]:
-        return {
-            "numerator": self.numerator.detach().clone(),
-            "denominator": self.denominator.detach().clone(),
-        }
-
-    def extra_repr(self) -> str:
-        m, n = self.numerator.shape[1] - 1, self.denominator.shape[1] - (self.version == "C")
-        return f"{self.num_channels}, version={self.version}, {m}/{n}, rows={len(self.numerator)}"
-
-
-def _rows(values: tuple[float, ...], rows: int, freeze: bool) -> nn.Parameter:
-    return nn.Parameter(torch.tensor(values).repeat(rows, 1), requires_grad=not freeze)
+    def numerator_now(self) -> Tensor:
+        """With the noise of version D in training."""
+        if self.version != "D" or not self.training:
+            return self.numerator
+        return self.numerator * torch.empty_like(self.numerator).uniform_(1 - NOISE, 1 + NOISE)

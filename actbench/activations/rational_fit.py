@@ -26,6 +26,10 @@ _REWEIGHTED = 30
 """Rounds of weighted least squares; the residual stops falling after about ten."""
 _EXACT = 1e-20
 """Summed squares that are rounding alone."""
+_INSIDE = 1e-3
+"""How far from a bound a trust region starts."""
+_TOLERANCE = 1e-13
+"""Relative change of cost and coefficients, and slope of the cost, at which the fit ends."""
 SCALE_OF_C = 0.9
 """Version C has one coefficient too many: a common factor changes nothing. b_0 is held here, so that Q(0) = 1."""
 
@@ -125,6 +129,7 @@ class _Problem:
         self.bottom = z[:, None] ** np.arange(1, denominator + 1)
 
     def solve(self) -> tuple[Array, Array]:
+        """a_0 .. a_m and b_1 .. b_n with the least squared error."""
         from scipy.optimize import least_squares  # only who fits pays for the import
 
         split = self.top.shape[1]
@@ -132,21 +137,28 @@ class _Problem:
         if self.of_magnitude:
             low[split:] = 0  # |b_j| is what counts
         flat, linear = self._starts()
-        if (
-            float(np.square(self._error(flat)).sum()) < _EXACT
-        ):  # a polynomial; a denominator would fit its rounding
+        # For a polynomial a denominator would only fit the rounding.
+        if float(np.square(self._error(flat)).sum()) < _EXACT:
             return flat[:split], flat[split:]
         best = None
         for start in (flat, linear):
-            inside = np.maximum(start, np.where(np.isfinite(low), 1e-3, -np.inf))
+            inside = np.maximum(start, np.where(np.isfinite(low), _INSIDE, -np.inf))
+            bounds, small = (low, np.inf), _TOLERANCE
             found = least_squares(
-                self._error, inside, self._slopes, bounds=(low, np.inf), xtol=1e-13, ftol=1e-13, gtol=1e-13,
+                self._error,
+                inside,
+                self._slopes,
+                bounds=bounds,
+                xtol=small,
+                ftol=small,
+                gtol=small,
                 max_nfev=400,
-            )  # fmt: skip
+            )
             if best is None or found.cost < best.cost:
                 best = found
         assert best is not None
-        return best.x[:split], best.x[split:]
+        coefficients: Array = best.x
+        return coefficients[:split], coefficients[split:]
 
     def _starts(self) -> tuple[Array, Array]:
         """The best polynomial, and what reweighted linear least squares finds."""
@@ -154,10 +166,10 @@ class _Problem:
         weight = np.ones(len(self.wanted))
         for _ in range(_REWEIGHTED):
             system = np.hstack((self.top, -self.bottom * self.wanted[:, None])) * weight[:, None]
-            linear = np.linalg.lstsq(system, self.wanted * weight, rcond=None)[0]
+            linear: Array = np.linalg.lstsq(system, self.wanted * weight, rcond=None)[0]
             below = np.abs(linear[split:]) if self.of_magnitude else linear[split:]
             weight = 1 / np.maximum(np.abs(1 + self.bottom @ below), 0.1)
-        flat = np.zeros(len(linear))
+        flat: Array = np.zeros(len(linear))
         flat[:split] = np.linalg.lstsq(self.top, self.wanted, rcond=None)[0]
         return flat, linear
 

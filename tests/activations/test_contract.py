@@ -17,9 +17,9 @@ from actbench.activations.create import ACTIVATIONS, create_activation
 from actbench.activations.series import SpatialSeries
 from actbench.errors import ActbenchError
 
-CHANNELS = 4
+CHANNELS = 8  # gr_kan's groups
 SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
-KERNELS = {"pwlu", "rational", "swish"}
+KERNELS = {"gr_kan", "pwlu", "rational", "swish"}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
 SURROGATES = {"threshold"}
@@ -58,7 +58,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("rational", {"version": "D", "init": "silu", "sharing": "channel"}),
     ("rational", {"numerator": 3, "denominator": 2, "init": "leaky_relu", "freeze": True}),
     ("rational", {"init": "identity", "decay": True}),
+    ("gr_kan", {"groups": 2, "denominator": "B", "share": "denominator", "init": "gelu"}),
+    ("gr_kan", {"groups": 4, "share": "none", "init": "identity", "coefficients": "published"}),
+    ("gr_kan", {"groups": 1, "freeze": True, "decay": True}),
 ]
+
 
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in VARIANTS]
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
@@ -82,7 +86,7 @@ def make(name: str, options: dict[str, Any]) -> Activation:
     return module
 
 
-def seeded(module: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def seeded(module: Callable[[Tensor], Any], x: Tensor) -> Any:
     """The output under one seed, for those that draw in training."""
     torch.manual_seed(1)
     return module(x)
@@ -179,24 +183,24 @@ def test_any_number_of_dimensions_in_any_order(name: str, options: dict[str, Any
             create_activation(name, CHANNELS, channel_dim=-1, **options)
         return
     x = torch.randn(*(2, 3, 5, 2)[: ndim - 1], CHANNELS)
-    tokens = create_activation(name, CHANNELS, channel_dim=-1, **options)
+    tokens = create_activation(name, CHANNELS, channel_dim=-1, **options).eval()
     with torch.no_grad():
         for value in tokens.parameters():
             value.add_(torch.rand(value.shape))
     y = tokens(x)
     assert y.shape == x.shape
     for dim in range(ndim):
-        other = create_activation(name, CHANNELS, channel_dim=dim, **options)
+        other = create_activation(name, CHANNELS, channel_dim=dim, **options).eval()
         other.load_state_dict(tokens.state_dict())
         # In another order of memory, other elements fall to torch's vector kernels, which round otherwise.
         torch.testing.assert_close(other(x.movedim(-1, dim)).movedim(dim, -1), y, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["prelu", "swish"])
+@pytest.mark.parametrize("name", ["gr_kan", "prelu", "swish"])
 def test_other_channels_than_announced_are_an_error(name: str) -> None:
     module = create_activation(name, CHANNELS)
     for shape in ((2, 3, CHANNELS), (CHANNELS,)):
-        with pytest.raises(ActbenchError, match=r"4 channels along dimension 1 got an input of shape"):
+        with pytest.raises(ActbenchError, match=r"8 channels along dimension 1 got an input of shape"):
             module(torch.zeros(shape))
 
 
