@@ -175,10 +175,8 @@ def _reported(group: Group) -> list[str]:
     notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
     if group.claim:
         claim = group.claim
-        known = claim.difference is not None
-        size = f"by {claim.difference:+.2f} points" if known else "by how much could not be read"
         notes.append(
-            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {size}, "
+            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {claim.size}, "
             f"{claim.model or 'a network not known'} on {claim.data} ({claim.source})."
         )
         notes += [f"{claim.stand_in}."] if claim.stand_in else []
@@ -196,7 +194,7 @@ def _values(row: ArmRow) -> list[str]:
         if r.value is not None and (r.row.certainty or r.table.certainty)
     ]
     return notes + [
-        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.baseline}, no baseline here."
+        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.reference}, no baseline here."
         for r in row.reported_elsewhere
         if r.value is not None
     ]
@@ -204,5 +202,5 @@ def _values(row: ArmRow) -> list[str]:
 
 def _what(reported: Reported) -> str:
     row = reported.row
-    number = f"{row.value:+.2f} over {row.baseline}" if row.kind == "gain" else f"{row.value:.2f}"
+    number = f"{row.value:+.2f} over {row.reference}" if row.kind == "gain" else f"{row.value:.2f}"
     return f"{number} on {reported.table.dataset} ({reported.table.id})"
