@@ -24,11 +24,10 @@ PointsMetric = Literal[
     "top1_accuracy", "fgsm_accuracy", "box_ap", "mask_ap", "keypoint_ap", "mean_iou", "auc", "benchmark_score"
 ]
 """Metrics in percent, whose differences are points; benchmark_score is a language task's own score or an average."""
-ClaimMetric = PointsMetric | Literal["perplexity", "bleu", "sparsity"]
+ClaimMetric = PointsMetric | Literal["perplexity", "loss", "bleu", "sparsity"]
 TableMetric = (
     ClaimMetric
     | Literal[
-        "loss",
         "relative_time",
         "throughput",
         "operations",
@@ -140,8 +139,9 @@ class Claim(Frozen):
             return f"reaching {self.value:.2f}"
         if self.difference is None:
             return "by how much could not be read"
-        unit = "points" if self.metric in get_args(PointsMetric) else f"in {self.metric.replace('_', ' ')}"
-        return f"by {'up to ' if self.is_upper_end else ''}{self.difference:+.2f} {unit}"
+        in_points = self.metric in get_args(PointsMetric)
+        number = f"{self.difference:+.2f} points" if in_points else f"{self.difference:+g} in {self.metric}"
+        return f"by {'up to ' if self.is_upper_end else ''}{number}"
 
 
 class Paper(Frozen):
