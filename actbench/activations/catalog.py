@@ -30,6 +30,8 @@ CurveName = Literal[
     "hardswish",
     "mish",
     "softplus",
+    "relu2",
+    "talu",
 ]
 """Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
 x_gelu is x * gelu(x), what gated units with both halves equal compute."""
@@ -429,6 +431,5 @@ _ENTRIES = (
         source="Song et al., 2024, arXiv:2406.05955",
     ),
 )
-
 
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
