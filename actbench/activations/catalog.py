@@ -14,6 +14,9 @@ from actbench.frozen import NoOptions, Options
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
 Positive = Literal["softplus", "none"]
 
 
@@ -73,6 +76,17 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
 
 
 class ThresholdOptions(Options):
@@ -326,6 +340,13 @@ _ENTRIES = (
         target="actbench.activations.relu2:ReLU2",
         summary="max(x, 0)^2",
         source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
     ),
     ActivationEntry(
         name="threshold",
