@@ -37,6 +37,9 @@ CurveName = Literal[
 x_gelu is x * gelu(x), what gated units with both halves equal compute."""
 Coefficients = Literal["fitted", "published"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
 Positive = Literal["softplus", "none"]
 
 
@@ -96,6 +99,17 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
 
 
 class RationalOptions(Options):
@@ -430,6 +444,14 @@ _ENTRIES = (
         summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
         source="Song et al., 2024, arXiv:2406.05955",
     ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
+    ),
 )
+
 
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
