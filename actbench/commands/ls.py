@@ -80,7 +80,7 @@ def _arms(_: Path) -> _Listing:
     rows = [
         [entry.name, _options(entry.options), entry.summary, entry.source] for entry in ACTIVATIONS.values()
     ]
-    widths = {"options": 40, "summary": 60, "source": 0}
+    widths = {"options": 40, "summary": 56, "source": 0}
     return _Listing(columns=("activation", "options", "summary", "source"), rows=rows, widths=widths)
 
 

@@ -20,9 +20,9 @@ def document(paper: str, claim: Claim, found: Evidence) -> dict[str, Any]:
     return {
         "claim": claim.id,
         "paper": paper,
-        **claim.model_dump(exclude={"id"}),
+        **claim.model_dump(mode="json", exclude={"id"}),
         "recipes": [asdict(recipe) for recipe in found.recipes],
-        "records": [_finding(finding) for finding in found.findings] or NOT_RUN,
+        "records": [_finding(finding) for finding in found.findings],
     }
 
 
