@@ -53,6 +53,10 @@ Metric = Annotated[
         "--metric", help="top1_accuracy, box_ap or mask_ap  [default: the first of the recipe's task]"
     ),
 ]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="a file with activations of your own; may be repeated"),
+]
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
@@ -87,6 +91,7 @@ def train(
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
     limit: Limit = None,
+    plugin: Plugins = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
     ] = False,
@@ -108,6 +113,7 @@ def train(
     from actbench.commands.train import TrainRequest
     from actbench.commands.train import train as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = TrainRequest(
         references=references,
@@ -131,6 +137,7 @@ def eval_(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help=_SELECTION)],
     profile: Profile = None,
     arm: Arms = None,
+    plugin: Plugins = None,
     limit: Limit = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="evaluate the merged inference form")] = False,
     split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
@@ -147,6 +154,7 @@ def eval_(
     """Evaluate stored weights again, in training or deploy form."""
     from actbench.commands.eval import EvalRequest, evaluate_stored
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = EvalRequest(
         references=references,
@@ -309,6 +317,7 @@ def ls(
         str, typer.Argument(help="recipes, arms, models, data, papers, claims or runs")
     ] = "recipes",
     results_dir: ResultsDir = Path("results"),
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """List recipes, arms, models, data, papers, claims or runs.
@@ -317,6 +326,7 @@ def ls(
     """
     from actbench.commands.ls import ls as command
 
+    _load_plugins(plugin)
     _run(lambda: command(kind, results_dir=results_dir), as_json)
 
 
@@ -324,6 +334,7 @@ def ls(
 def show(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="RECIPE", help=_RECIPES)] = None,
     profile: Profile = None,
+    plugin: Plugins = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="every value with where it comes from")
     ] = False,
@@ -333,6 +344,7 @@ def show(
     """Show a recipe's text, its values, or the format of all."""
     from actbench.commands.show import show as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments) if arguments else ((), ())
     if len(references) > 1:
         raise ActbenchError("show takes one recipe", where="command line", hints=[" ".join(references)])
@@ -356,10 +368,12 @@ def cp(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="the copy's name")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a file that exists")] = False,
+    plugin: Plugins = None,
 ) -> None:
     """Copy a recipe to edit."""
     from actbench.commands.cp import cp as command
 
+    _load_plugins(plugin)
     _run(lambda: command(recipe, destination, name=name, force=force), as_json=False)
 
 
@@ -367,11 +381,13 @@ def cp(
 def validate(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
     profile: Profile = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Check recipes in all profiles; tell every mistake's line."""
     from actbench.commands.validate import validate as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     _run(lambda: command(references, profile=_profile(profile), overrides=overrides), as_json)
 
@@ -432,6 +448,15 @@ def _split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not references:
         raise ActbenchError("no recipe named", where="command line", hints=["actbench ls recipes"])
     return references, tuple(argument for argument in arguments if is_override(argument))
+
+
+def _load_plugins(files: Sequence[Path] | None) -> None:
+    """Imports a user's own activations, named by file; loading torch is left to them."""
+    if files:
+        from actbench.activations.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
 
 
 def _choice(option: str, value: str, known: Sequence[str]) -> Any:

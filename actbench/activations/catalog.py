@@ -4,21 +4,19 @@ An activation is constructed as `Class(num_channels, channel_dim=1, **options)`;
 an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from actbench.errors import ActbenchError
-from actbench.frozen import Frozen, NoOptions, Options
+from actbench.frozen import Frozen, NoOptions, Options, OptionValue
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
-
-
-OptionValue = bool | int | float | str | None | tuple[bool | int | float | str, ...]
-"""What an option can be, whatever declares it."""
 
 
 class LeakyReLUOptions(Options):
@@ -79,6 +77,11 @@ class PWLUOptions(Options):
     """Whether the model's weight decay applies to the heights."""
 
 
+def file_digest(path: Path) -> str:
+    """Hash of a file's content. Raises OSError."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class PluginSource(Frozen):
     """Where a user's own activation comes from, and what it was when it was imported."""
 
@@ -86,14 +89,21 @@ class PluginSource(Frozen):
     """As it was named; None for a package's."""
     package: str | None = None
     """Name and version of the package; None for a file's."""
-    sha256: str
-    """Of the whole file, or of all the package's files."""
+    sha256: str = ""
+    """Of the whole file, or of all the package's files; empty where neither it nor a record of it is at hand."""
     defaults: dict[str, OptionValue] = Field(default_factory=dict)
     """The default of each option, so that a record can be read without the plug-in."""
 
     @property
     def label(self) -> str:
         return self.file or self.package or "a plug-in"
+
+    def is_present(self) -> bool:
+        """Whether its file lies where it lay, unchanged."""
+        try:
+            return self.file is not None and self.sha256 == file_digest(Path(self.file))
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,14 @@ def package_label(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.module
 
 
-def failure_in(error: BaseException, where: str, root: Path) -> ActbenchError:
+def failure_of(entry: ActivationEntry, error: Exception) -> ActbenchError:
+    """What an activation of a plug-in raised where it was made or called."""
+    assert entry.plugin is not None
+    root = Path(entry.plugin.file) if entry.plugin.file else _package_root(entry.target.partition(":")[0])
+    return _failure_in(error, entry.plugin.label, root or Path())
+
+
+def _failure_in(error: BaseException, where: str, root: Path) -> ActbenchError:
     """What a plug-in's code raised, told at the last line of the plug-in (the file, or below the folder `root`)."""
     if isinstance(error, SyntaxError) and error.filename:
         places = [(error.filename, error.lineno)]
@@ -103,7 +110,7 @@ def _run_file(source: bytes, path: Path, name: str) -> types.ModuleType:
         del sys.modules[name]
         if isinstance(error, ActbenchError):
             raise
-        raise failure_in(error, str(path), path) from error
+        raise _failure_in(error, str(path), path) from error
     return module
 
 
@@ -184,7 +191,7 @@ def _entry_of_package(point: EntryPoint) -> ActivationEntry:
         with contextlib.redirect_stdout(sys.stderr):
             made = point.load()
     except (Exception, SystemExit) as error:
-        raise failure_in(error, where, root) from error
+        raise _failure_in(error, where, root) from error
     if not (isinstance(made, type) and issubclass(made, nn.Module)):
         raise ActbenchError("is no class of torch.nn.Module", where=where)
     source = PluginSource(package=package_label(point), sha256=digest)
