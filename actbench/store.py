@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from actbench.activations.catalog import PluginSource
+from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
 from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
 

@@ -4,19 +4,18 @@ An activation is constructed as `Class(num_channels, channel_dim=1, **options)`;
 an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from actbench.errors import ActbenchError
-from actbench.frozen import Frozen, NoOptions, Options, OptionValue
+from actbench.activations.plugin_source import PluginSource
+from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+Positive = Literal["softplus", "none"]
 
 
 class LeakyReLUOptions(Options):
@@ -77,33 +76,65 @@ class PWLUOptions(Options):
     """Whether the model's weight decay applies to the heights."""
 
 
-def file_digest(path: Path) -> str:
-    """Hash of a file's content. Raises OSError."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+class ThresholdOptions(Options):
+    amplitude: float = 1.0
+    surrogate: Surrogate = "identity"
+    """What backward takes for the step's derivative."""
+    sharing: Sharing = "channel"
+    freeze: bool = False
 
 
-class PluginSource(Frozen):
-    """Where a user's own activation comes from, and what it was when it was imported."""
+class APALUOptions(Options):
+    a: float = Field(0.55, gt=0)
+    b: float = Field(0.065, gt=0)
+    sharing: Sharing = "layer"
+    positive: Positive = "softplus"
+    """How a and b are kept positive: by learning their inverse softplus, or not at all."""
+    freeze: bool = False
 
-    file: str | None = None
-    """As it was named; None for a package's."""
-    package: str | None = None
-    """Name and version of the package; None for a file's."""
-    sha256: str = ""
-    """Of the whole file, or of all the package's files; empty where neither it nor a record of it is at hand."""
-    defaults: dict[str, OptionValue] = Field(default_factory=dict)
-    """The default of each option, so that a record can be read without the plug-in."""
 
-    @property
-    def label(self) -> str:
-        return self.file or self.package or "a plug-in"
+class SqishOptions(Options):
+    form: Literal["sqrt", "sigmoid"] = "sqrt"
+    a: float = Field(0.05, ge=0, le=1)
+    beta: float = Field(1.0, gt=0)
+    gamma: float = Field(1.0, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
 
-    def is_present(self) -> bool:
-        """Whether its file lies where it lay, unchanged."""
-        try:
-            return self.file is not None and self.sha256 == file_digest(Path(self.file))
-        except OSError:
-            return False
+
+class ACONCOptions(Options):
+    p1: float = 1.0
+    p2: float = 0.0
+    beta: float = 1.0
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class SMUOptions(Options):
+    alpha: float = Field(0.01, ge=0, lt=1)
+    mu: float = Field(2.5, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class TaLUOptions(Options):
+    alpha: float = Field(1.0, gt=0)
+    clamp: float | None = Field(None, lt=0)
+    """Below it the curve is flat; None for a whole tangent."""
+
+
+class FourierSeriesOptions(Options):
+    terms: int = Field(5, ge=1, le=64)
+    half_period: float = Field(3.0, gt=0)
+    """L: the start is ReLU's series on [-L, L]."""
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class LinearCombinationOptions(Options):
+    normalise: Literal["sum", "softmax"] = "sum"
+    sharing: Sharing = "layer"
+    freeze: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +223,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
@@ -238,33 +269,74 @@ _ENTRIES = (
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
         source="Zhou et al., 2021, arXiv:2104.03693",
     ),
+    ActivationEntry(
+        name="apalu",
+        target="actbench.activations.apalu:APALU",
+        options=APALUOptions,
+        learns_curve=True,
+        summary="a * (x + x * sigmoid(1.702 x)) where positive, b * (exp(x) - 1) elsewhere, a and b learnable",
+        source="Subramanian et al., 2024, arXiv:2402.08244",
+    ),
+    ActivationEntry(
+        name="sqish",
+        target="actbench.activations.sqish:Sqish",
+        options=SqishOptions,
+        learns_curve=True,
+        summary="a smooth leaky ReLU by the root of a sigmoid; slope a, beta and gamma learnable",
+        source="Biswas, Karri, Bagci, 2023, arXiv:2310.10126",
+    ),
+    ActivationEntry(
+        name="acon_c",
+        target="actbench.activations.acon:ACONC",
+        options=ACONCOptions,
+        learns_curve=True,
+        summary="smooth maximum of the lines p1 * x and p2 * x; both slopes and the switch learnable",
+        source="Ma et al., 2020, arXiv:2009.04759",
+    ),
+    ActivationEntry(
+        name="smu",
+        target="actbench.activations.smu:SMU",
+        options=SMUOptions,
+        learns_curve=True,
+        summary="a leaky ReLU of slope alpha made smooth by erf, its sharpness mu learnable",
+        source="Biswas et al., 2021, arXiv:2111.04682",
+    ),
+    ActivationEntry(
+        name="talu",
+        target="actbench.activations.talu:TaLU",
+        options=TaLUOptions,
+        summary="x where positive, alpha * tanh(x) elsewhere, flat below clamp",
+        source="Hasan et al., 2023, arXiv:2305.04402",
+    ),
+    ActivationEntry(
+        name="fourier_series",
+        target="actbench.activations.fourier_series:FourierSeries",
+        options=FourierSeriesOptions,
+        learns_curve=True,
+        summary="truncated Fourier series, coefficients and base frequency learnable, from ReLU's on [-L, L]",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="linear_combination",
+        target="actbench.activations.linear_combination:LinearCombination",
+        options=LinearCombinationOptions,
+        learns_curve=True,
+        summary="weighted mean of ReLU, sigmoid, tanh and the identity, weights learnable",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="relu2",
+        target="actbench.activations.relu2:ReLU2",
+        summary="max(x, 0)^2",
+        source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="threshold",
+        target="actbench.activations.threshold:Threshold",
+        options=ThresholdOptions,
+        learns_curve=True,
+        summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
+        source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
 )
-
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
-_RESERVED = frozenset([*ENTRIES, "native"])
-
-
-def add_plugin_entries(entries: Sequence[ActivationEntry]) -> None:
-    """Adds a plug-in's activations, in place of what the same file gave before. Raises ActbenchError, adding none, for
-    a name that is built in or another plug-in's."""
-    added = {entry.name: entry for entry in entries}
-    files = {entry.plugin.file for entry in entries if entry.plugin and entry.plugin.file}
-    kept = {
-        name: entry for name, entry in ENTRIES.items() if not (entry.plugin and entry.plugin.file in files)
-    }
-    for name, entry in added.items():
-        assert entry.plugin is not None
-        if name in _RESERVED:
-            raise ActbenchError(
-                f"{name!r} is built in and cannot be overridden",
-                where=entry.plugin.label,
-                hints=["give the class another name, one that a table can show beside the built-in"],
-            )
-        other = kept.get(name)
-        if other is not None and other.plugin is not None and other.plugin.sha256 != entry.plugin.sha256:
-            raise ActbenchError(
-                f"{name!r} is an activation of {other.plugin.label} already", where=entry.plugin.label
-            )
-    for name in ENTRIES.keys() - kept.keys():
-        del ENTRIES[name]
-    ENTRIES.update(added)

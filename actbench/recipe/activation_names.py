@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from actbench.activations.catalog import ENTRIES, PluginSource
+from actbench.activations.catalog import ENTRIES
+from actbench.activations.plugin_source import PluginSource
 from actbench.activations.plugins import find_entry, offered_by_packages
 from actbench.errors import ActbenchError, Problem
 from actbench.frozen import OptionValue, UntypedOptions

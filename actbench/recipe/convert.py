@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 from pydantic import ValidationError
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.activations.catalog import PluginSource
+from actbench.activations.plugin_source import PluginSource
 from actbench.errors import Problem, RecipeError
 from actbench.frozen import Frozen, NoOptions, UntypedOptions
 from actbench.recipe.nearest import name_hints

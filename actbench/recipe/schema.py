@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.activations.catalog import PluginSource
+from actbench.activations.plugin_source import PluginSource
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
