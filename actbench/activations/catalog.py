@@ -1,18 +1,24 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
 An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
-an entry equal to the constructor's signature, defaults included.
+an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
-from actbench.frozen import NoOptions, Options
+from actbench.errors import ActbenchError
+from actbench.frozen import Frozen, NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+
+
+OptionValue = bool | int | float | str | None | tuple[bool | int | float | str, ...]
+"""What an option can be, whatever declares it."""
 
 
 class LeakyReLUOptions(Options):
@@ -73,16 +79,37 @@ class PWLUOptions(Options):
     """Whether the model's weight decay applies to the heights."""
 
 
+class PluginSource(Frozen):
+    """Where a user's own activation comes from, and what it was when it was imported."""
+
+    file: str | None = None
+    """As it was named; None for a package's."""
+    package: str | None = None
+    """Name and version of the package; None for a file's."""
+    sha256: str
+    """Of the whole file, or of all the package's files."""
+    defaults: dict[str, OptionValue] = Field(default_factory=dict)
+    """The default of each option, so that a record can be read without the plug-in."""
+
+    @property
+    def label(self) -> str:
+        return self.file or self.package or "a plug-in"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationEntry:
     name: str
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    arguments: tuple[str, ...] = ("num_channels", "channel_dim")
+    """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
     summary: str
     source: str
+    plugin: PluginSource | None = None
+    """None for our own."""
 
 
 _ENTRIES = (
@@ -204,3 +231,30 @@ _ENTRIES = (
 )
 
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
+_RESERVED = frozenset([*ENTRIES, "native"])
+
+
+def add_plugin_entries(entries: Sequence[ActivationEntry]) -> None:
+    """Adds a plug-in's activations, in place of what the same file gave before. Raises ActbenchError, adding none, for
+    a name that is built in or another plug-in's."""
+    added = {entry.name: entry for entry in entries}
+    files = {entry.plugin.file for entry in entries if entry.plugin and entry.plugin.file}
+    kept = {
+        name: entry for name, entry in ENTRIES.items() if not (entry.plugin and entry.plugin.file in files)
+    }
+    for name, entry in added.items():
+        assert entry.plugin is not None
+        if name in _RESERVED:
+            raise ActbenchError(
+                f"{name!r} is built in and cannot be overridden",
+                where=entry.plugin.label,
+                hints=["give the class another name, one that a table can show beside the built-in"],
+            )
+        other = kept.get(name)
+        if other is not None and other.plugin is not None and other.plugin.sha256 != entry.plugin.sha256:
+            raise ActbenchError(
+                f"{name!r} is an activation of {other.plugin.label} already", where=entry.plugin.label
+            )
+    for name in ENTRIES.keys() - kept.keys():
+        del ENTRIES[name]
+    ENTRIES.update(added)
