@@ -399,10 +399,7 @@ def check(
         typer.Argument(metavar="ACTIVATION", help="an activation's name, and its options such as n=5"),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="all activations of the catalogue")] = False,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option("--plugin", help="a file with activations of your own; may be repeated"),
-    ] = None,
+    plugin: Plugins = None,
     shape: Annotated[
         str | None, typer.Option("--shape", help="of the output  [default: 2,16,6,6; for tokens 2,9,16]")
     ] = None,
