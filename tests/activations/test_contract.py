@@ -41,6 +41,14 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("pwlu", {"sharing": "layer", "intervals": 2}),
     ("pwlu", {"intervals": 64, "freeze": "heights"}),
     ("pwlu", {"freeze": "all", "phase_epochs": 0, "bound": 1.0}),
+    ("apalu", {"sharing": "channel", "positive": "none", "a": 1.0, "b": 1.5}),
+    ("sqish", {"form": "sigmoid", "sharing": "channel", "a": 0.25, "beta": 2.0}),
+    ("sqish", {"freeze": True, "a": 0.0, "gamma": 0.5}),
+    ("acon_c", {"sharing": "layer", "p2": 0.25}),
+    ("smu", {"sharing": "channel", "alpha": 0.25, "mu": 1.0}),
+    ("talu", {"alpha": 0.25, "clamp": -0.5}),
+    ("fourier_series", {"sharing": "channel", "terms": 2}),
+    ("linear_combination", {"sharing": "channel", "normalise": "softmax"}),
 ]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in VARIANTS]
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
@@ -69,7 +77,7 @@ def images(batch: int = 2, side: int = 5) -> Tensor:
 
 
 def test_there_are_entries_and_the_mapping_has_them_all() -> None:
-    assert len(ENTRIES) == 17
+    assert len(ENTRIES) == 24
     assert list(ACTIVATIONS) == list(ENTRIES)
     assert len(ACTIVATIONS) == len(ENTRIES)
     with pytest.raises(KeyError):
