@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.data.catalog import DataOptions
+from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
 from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
@@ -25,6 +25,8 @@ _DATA = {
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
+    "sst2": "SST-2",
+    "synthetic_text": "synthetic sentences",
 }
 
 
@@ -46,6 +48,8 @@ def data_label(data: DataOptions) -> str:
     if data.name in ("image_folder", "coco"):
         name = data.folder.rstrip("/").rsplit("/", 1)[-1]
         return "COCO" if name == "coco" else name
+    if data.name == "glue":
+        return f"GLUE {GLUE_LABELS[data.task]}"
     return _DATA[data.name]
 
 
@@ -68,6 +72,10 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
+    elif model.name in ("bert_small", "bert"):
+        label += f", input scaling {model.input_scaling}" if model.input_scaling != "none" else ""
+        label += ", tanh at the pooler" if model.pooler == "tanh" else ""
+        label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.width != 16:
         label += f", width {model.width}"
     return label
@@ -135,6 +143,10 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
     return same_options and arm.sites == "all" and arm.train == ArmTrain()
 
 
+BERT_BASE = (12, 768, 12, 3072)
+"""Layers, width, heads, width of the feed-forward block."""
+
+
 def _published_name(model: ModelOptions) -> str:
     if model.name == "vanillanet":
         return f"VanillaNet-{model.depth}"
@@ -142,6 +154,9 @@ def _published_name(model: ModelOptions) -> str:
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
+    if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
+        is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
+        return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
     return f"ResNet-{model.depth}"
 
 

@@ -12,10 +12,10 @@ from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
-from actbench.data.settings import InputSettings
+from actbench.data.settings import InputSettings, TokenSettings
 from actbench.frozen import Frozen, NoOptions, Options
 from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import ModelOptions
+from actbench.models.catalog import BertOptions, BertSmallOptions, ModelOptions
 
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
@@ -62,7 +62,7 @@ class TrainSettings(Frozen):
     eps: float = Field(1e-8, gt=0)
     rms_decay: float = Field(0.9, ge=0, lt=1)
     """Decay of rmsprop's moving average of squared gradients."""
-    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "exponential", "constant"] = "cosine"
     milestones: tuple[Fraction, ...] = (0.5, 0.75)
     """Where the step schedule drops, as shares of the epochs."""
     gamma: float = Field(0.1, gt=0, lt=1)
@@ -154,7 +154,7 @@ class Recipe(Frozen):
     table: Name | None = None
     """Which table of that paper this recipe stands beside."""
     claim: str | None = None
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
     data: DataOptions
@@ -227,6 +227,11 @@ def _check_task(recipe: Recipe) -> None:
     ):
         if task != recipe.task:
             raise ValueError(f"{key}: {name!r} is for task {task}, and the task here is {recipe.task}")
+    if recipe.task == "text":
+        _check_text(recipe)
+        return
+    if recipe.input.tokens != TokenSettings():
+        raise ValueError("input.tokens: for task text alone")
     if recipe.task == "classify":
         if recipe.input.max_size != InputSettings().max_size:
             raise ValueError("input.max_size: for task detect alone")
@@ -257,3 +262,21 @@ def _check_task(recipe: Recipe) -> None:
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "
             f"most {_DETECTION_EVAL_BATCH} for task detect"
         )
+
+
+def _check_text(recipe: Recipe) -> None:
+    """Raises a ValueError where settings of pictures, or a model too short, stand in a recipe of task text."""
+    assert isinstance(recipe.model, BertSmallOptions | BertOptions)
+    for key in sorted(recipe.input.model_dump(exclude_defaults=True)):
+        if key != "tokens":
+            raise ValueError(f"input.{key}: not for task text, which takes only input.tokens")
+    if recipe.train.channels_last:
+        raise ValueError("train.channels_last: for pictures; leave it out for task text")
+    longest = recipe.input.tokens.max_length
+    if recipe.model.max_length < longest:
+        raise ValueError(
+            f"model.max_length: {recipe.model.max_length} places are too few for input.tokens.max_length, {longest}"
+        )
+    has_weights = isinstance(recipe.model, BertOptions) and recipe.model.weights is not None
+    if has_weights and recipe.input.tokens.tokenizer != "wordpiece":
+        raise ValueError("model.weights: learnt on word pieces; set input.tokens.tokenizer to wordpiece")

@@ -70,8 +70,9 @@ def _runs(group: Group) -> str:
     data, plan = group.data, group.plan
     limit = f", limited to {plan.limit} each" if plan.limit else ""
     val = f", {data.val:,} validation" if data.val else ""
+    noun = "sentences" if plan.task == "text" else "images"
     return (
-        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test images in "
+        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test {noun} in "
         f"{data.num_classes} classes{limit}. All arms on equal footing {group.footing[:8]}."
     )
 

@@ -6,6 +6,7 @@ import sys
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from actbench.models.network import FramesInput
@@ -24,15 +25,12 @@ def measure_cost(
 ) -> Cost:
     """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed.
 
-    Of a detector the counts are those of its features: body and pyramid.
+    Of a detector the counts are those of its features: body and pyramid. Of a model of sentences they are those of a
+    sentence as long as the recipe lets one be.
     """
     model = copy.deepcopy(state.model)
     sites = {name: model.get_submodule(name) for name in state.sites}
-    size = recipe.input.size
-    layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
-    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0)).to(
-        device, memory_format=layout
-    )
+    images = _probe(recipe, channels).to(device)
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
     macs, pointwise = _forward_work(model, sites, images)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
@@ -51,6 +49,19 @@ def measure_cost(
     )
 
 
+def _probe(recipe: Recipe, channels: int) -> Tensor:
+    """A few examples of the right shape, of no meaning."""
+    generator = torch.Generator().manual_seed(0)
+    if recipe.task == "text":
+        shape = (_PROBE_IMAGES, recipe.input.tokens.max_length)
+        return torch.randint(1, channels, shape, generator=generator)
+    size = recipe.input.size
+    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=generator)
+    return images.to(
+        memory_format=torch.channels_last if recipe.train.channels_last else torch.contiguous_format
+    )
+
+
 def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
     """MACs and declared pointwise operations of one image, in evaluation mode."""
     operations = 0.0
@@ -61,7 +72,8 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
 
     hooks = [site.register_forward_hook(count) for site in sites.values()]
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # Attention as its matrix products: the counter knows none of the fused forms for CPUs.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         if isinstance(model, FramesInput):
             model.features(images)
         else:
