@@ -13,6 +13,28 @@ from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+RationalVersion = Literal["A", "B", "C", "D"]
+CurveName = Literal[
+    "identity",
+    "tanh",
+    "sigmoid",
+    "x_gelu",
+    "x_silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hardswish",
+    "mish",
+    "softplus",
+]
+"""Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
+x_gelu is x * gelu(x), what gated units with both halves equal compute."""
+Coefficients = Literal["fitted", "published"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
 Positive = Literal["softplus", "none"]
 
 
@@ -72,6 +94,42 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class ThresholdOptions(Options):
+    amplitude: float = 1.0
+    surrogate: Surrogate = "identity"
+    """What backward takes for the step's derivative."""
+    sharing: Sharing = "channel"
+    freeze: bool = False
 
 
 class APALUOptions(Options):
@@ -209,7 +267,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
@@ -310,6 +368,37 @@ _ENTRIES = (
         summary="weighted mean of ReLU, sigmoid, tanh and the identity, weights learnable",
         source="Liao, 2020, arXiv:2004.13271",
     ),
+    ActivationEntry(
+        name="relu2",
+        target="actbench.activations.relu2:ReLU2",
+        summary="max(x, 0)^2",
+        source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="threshold",
+        target="actbench.activations.threshold:Threshold",
+        options=ThresholdOptions,
+        learns_curve=True,
+        summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
+        source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
+    ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
+    ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
 )
+
 
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
