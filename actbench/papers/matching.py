@@ -14,7 +14,7 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
+from actbench.models.catalog import TORCHVISION_ARCHS, ArmModel, ModelOptions, ViTOptions, native_activations
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -68,6 +68,8 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
+    elif model.name == "vit":
+        label += ", mean of tokens" if model.pool == "mean" else ""
     elif model.width != 16:
         label += f", width {model.width}"
     return label
@@ -102,7 +104,8 @@ def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
     entry = ACTIVATIONS.get(arm.activation)
     default = entry.options() if entry else NoOptions()
-    return arm.options == default and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return arm.options == default and arm.sites == "all" and same_settings
 
 
 def _beside(
@@ -132,7 +135,8 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
     entry = ACTIVATIONS.get(arm.activation)
     default = entry.options() if entry else NoOptions()
     same_options = arm.options.model_dump(exclude={"n"}) == default.model_dump(exclude={"n"})
-    return same_options and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return same_options and arm.sites == "all" and same_settings
 
 
 def _published_name(model: ModelOptions) -> str:
@@ -142,7 +146,20 @@ def _published_name(model: ModelOptions) -> str:
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
+    if model.name == "vit":
+        return _vit_name(model)
     return f"ResNet-{model.depth}"
+
+
+_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+
+
+def _vit_name(model: ViTOptions) -> str:
+    kind = "KAT" if model.feed_forward == "kat" else "ViT"
+    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
+    is_published = size is not None and model.mlp_ratio == 4
+    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
+    return f"{name}/{model.patch}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:

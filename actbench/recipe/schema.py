@@ -15,7 +15,7 @@ from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options
 from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import ModelOptions
+from actbench.models.catalog import ArmModel, ModelOptions
 
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
@@ -100,7 +100,7 @@ class EvaluationSettings(Frozen):
 
 
 class ArmTrain(Frozen):
-    """The only differences an arm may have beside its activation; tables name them in a footnote."""
+    """The only differences in training an arm may have beside its activation; tables name them in a footnote."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Factor on lr for the activation's own parameters."""
@@ -117,7 +117,10 @@ class Arm(Frozen):
     sites: Literal["all", "stem"] | tuple[str, ...] = "all"
     """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
     fill: str = "relu"
+    fill_options: SerializeAsAny[Options] = NoOptions()
     train: ArmTrain = ArmTrain()
+    model: ArmModel = ArmModel()
+    """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
 
     @field_validator("activation", "fill")
     @classmethod
@@ -128,13 +131,19 @@ class Arm(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_activation(cls, values: object) -> object:
-        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again."""
-        if isinstance(values, dict) and isinstance(values.get("options", {}), dict):
-            entry = ACTIVATIONS.get(str(values.get("activation")))
-            options = (entry.options if entry else NoOptions).model_validate(values.get("options", {}))
-            return {**values, "options": options}
-        return values
+    def _options_of_the_activations(cls, values: object) -> object:
+        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again."""
+        if not isinstance(values, dict):
+            return values
+        typed = {}
+        for key, name in (
+            ("options", values.get("activation")),
+            ("fill_options", values.get("fill", "relu")),
+        ):
+            if isinstance(given := values.get(key, {}), dict):
+                entry = ACTIVATIONS.get(str(name))
+                typed[key] = (entry.options if entry else NoOptions).model_validate(given)
+        return {**values, **typed}
 
 
 class Variant(Frozen):
@@ -183,6 +192,7 @@ class Recipe(Frozen):
                 "train.early_stopping: forbidden under protocol best-test, which has no validation set"
             )
         _check_task(self)
+        _check_models(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:
@@ -200,6 +210,13 @@ class Recipe(Frozen):
             )
         return self
 
+    def model_of(self, arm: Arm) -> ModelOptions:
+        """The model as this arm has it."""
+        changes = arm.model.changes()
+        if not changes:
+            return self.model
+        return type(self.model).model_validate({**self.model.model_dump(), **changes})
+
     def stays_in_phase_one(self, arm: Arm) -> bool:
         """Whether the run ends before the arm's activation begins to learn its shape."""
         phase_epochs = getattr(arm.options, "phase_epochs", 0)
@@ -212,6 +229,21 @@ class Recipe(Frozen):
     def arm(self, name: str) -> Arm:
         """The arm of that name; KeyError where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+
+def _check_models(recipe: Recipe) -> None:
+    """Raises a ValueError where an arm's own options of the model, or the model's picture size, do not fit."""
+    known = type(recipe.model).model_fields
+    for index, arm in enumerate(recipe.arms):
+        for key in arm.model.changes():
+            if key not in known:
+                raise ValueError(
+                    f"arms[{index}].model.{key}: the model {recipe.model.name!r} has no such option"
+                )
+    if recipe.model.name == "vit" and recipe.model.image_size != recipe.input.size:
+        raise ValueError(
+            f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
+        )
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from actbench.compare import ArmRow, Gap, Group
+from actbench.frozen import Options
 from actbench.papers.matching import (
     Reported,
     data_label,
@@ -48,11 +49,14 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             if arm.activation == "native"
             else f"activation {arm.activation}"
         )
-    options = flatten(arm.options.model_dump(mode="json", exclude_defaults=True))
-    parts += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
+    parts += _options(arm.options)
     if arm.sites != "all":
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
-        parts.append(f"only at {where}, {arm.fill} elsewhere")
+        fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.fill_options))])
+        parts.append(f"only at {where}, {fill} elsewhere")
+    parts += [
+        f"of the model its own {key} = {json.dumps(value)}" for key, value in arm.model.changes().items()
+    ]
     if arm.train.lr_factor != 1:
         parts.append(f"learning rate of its own parameters times {arm.train.lr_factor:g}")
     if arm.train.weight_decay_factor != 1:
@@ -64,6 +68,12 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             f"phase one to the end ({plan.train.epochs} epochs): the activation never left its start"
         )
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
+
+
+def _options(options: Options) -> list[str]:
+    """What differs from the defaults."""
+    given = flatten(options.model_dump(mode="json", exclude_defaults=True))
+    return [f"{key} = {json.dumps(value)}" for key, value in given.items()]
 
 
 def _runs(group: Group) -> str:

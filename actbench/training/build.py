@@ -7,15 +7,18 @@ carry.
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.activations.create import create_activation
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
 from actbench.models.catalog import native_activations
 from actbench.models.create import create_model
+from actbench.models.feed_forward import FeedForward
 from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
@@ -32,26 +35,27 @@ class Site(nn.Module):
         raise AssertionError("a site was left without an activation")
 
 
+class _Filling(NamedTuple):
+    """What goes into one site."""
+
+    activation: str
+    options: dict[str, object]
+
+
 def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> Network:
-    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
-    model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
+    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's sites do not fit the model."""
+    model = create_model(recipe.model_of(arm), num_classes=num_classes, in_channels=channels, act=Site)
+    fillings = _fillings(recipe, arm, model)
     _initialise(model, seed)
-    chosen = _chosen_sites(arm, model)
-    (native, *_) = native_activations(recipe.model)
-    for name, site in activation_sites(model).items():
+    for name, (activation, options) in fillings.items():
+        site = model.get_submodule(name)
         assert isinstance(site, Site)
-        activation = arm.activation if name in chosen else arm.fill
-        options = arm.options.model_dump() if name in chosen and arm.activation != "native" else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "activation", name))
-            made = create_activation(
-                (model.native_at(name) or native) if activation == "native" else activation,
-                site.num_channels,
-                channel_dim=site.channel_dim,
-                **options,
-            )
+            made = create_activation(activation, site.num_channels, channel_dim=site.channel_dim, **options)
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
+    model.init_behind_sites()
     set_deep_lambda(model, arm, epoch=0)
     if isinstance(model, FramesInput):
         mean, std = constant_normalization(recipe.input, channels)
@@ -60,11 +64,11 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
 
 
 def check_sites(recipe: Recipe) -> None:
-    """Raises ActbenchError if an arm's `sites` match no site of the model; builds nothing but its shape."""
-    with torch.device("meta"):
-        model = create_model(recipe.model, num_classes=2, in_channels=3, act=Site)
+    """Raises ActbenchError if an arm's sites do not fit the model; builds nothing but its shape."""
     for arm in recipe.arms:
-        _chosen_sites(arm, model)
+        with torch.device("meta"):
+            model = create_model(recipe.model_of(arm), num_classes=2, in_channels=3, act=Site)
+            _fillings(recipe, arm, model)
 
 
 def activation_sites(model: Network) -> dict[str, nn.Module]:
@@ -81,11 +85,45 @@ def set_deep_lambda(model: Network, arm: Arm, *, epoch: int) -> float | None:
     return value
 
 
+def _fillings(recipe: Recipe, arm: Arm, model: Network) -> dict[str, _Filling]:
+    """Site -> what the arm puts there; sites of gated activations get their room."""
+    chosen = _chosen_sites(arm, model)
+    (native, *_) = native_activations(recipe.model)
+    fillings: dict[str, _Filling] = {}
+    for name in model.sites():
+        activation, options = (
+            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
+        )
+        if activation == "native":
+            fillings[name] = _Filling(model.native_at(name) or native, {})
+        else:
+            fillings[name] = _Filling(activation, options.model_dump())
+        if getattr(ACTIVATIONS[fillings[name].activation], "gated", False):
+            _make_room(arm, model, name, fillings[name].activation)
+    return fillings
+
+
+def _make_room(arm: Arm, model: Network, site: str, activation: str) -> None:
+    """Twice the channels for a gated activation, where there is a layer to give them."""
+    parent, _, attribute = site.rpartition(".")
+    block = model.get_submodule(parent)
+    if not isinstance(block, FeedForward) or attribute != "act":
+        raise ActbenchError(
+            f"arm {arm.name!r}: {activation!r} is gated, it takes twice the channels that it gives, and at the site "
+            f"{site!r} nothing doubles them",
+            hints=[
+                "gated activations go behind the first layer of a transformer's feed-forward block: `*.act`"
+            ],
+        )
+    block.widen_for_gate(Site)
+
+
 def _initialise(model: Network, seed: int) -> None:
     generator = torch.Generator()
     for name, module, key, parameter in _own_parameters(model):
         generator.manual_seed(stream_seed(seed, "init", name))
         model.init_parameter(module, key, parameter, generator)
+    model.init_jointly(lambda name: torch.Generator().manual_seed(stream_seed(seed, "init", name)))
 
 
 def _own_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
@@ -99,6 +137,8 @@ def _chosen_sites(arm: Arm, model: Network) -> set[str]:
     if arm.sites == "all":
         return set(names)
     if arm.sites == "stem":
+        if not model.stem_sites():
+            raise ActbenchError(f"arm {arm.name!r}: the stem of this model has no activation site")
         return set(model.stem_sites())
     chosen = {name for name in names if any(fnmatchcase(name, pattern) for pattern in arm.sites)}
     if not chosen:
