@@ -28,16 +28,25 @@ _GATE = 1.702
 """The logistic function at 1.702 * x is near the normal distribution function at x: Hendrycks and Gimpel, 2016."""
 
 
+def _below(x: Tensor) -> tuple[Tensor, Tensor]:
+    """exp and expm1 of min(x, 0); (e^x - 1) = tanh(x / 2) * (e^x + 1) loses no digits near 0 and vectorises."""
+    below = x.clamp(max=0)
+    power = below.exp()
+    return power, (below / 2).tanh() * (power + 1)
+
+
 def _value(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    # relu(x) before the gate: exp never sees a large number, and nothing overflows that the result does not.
-    return a * x.relu() * (1 + torch.sigmoid(_GATE * x)) + b * x.clamp(max=0).expm1()
+    # relu(x) before the gate: nothing overflows that the result does not.
+    return a * x.relu() * (1 + torch.sigmoid(_GATE * x)) + b * _below(x)[1]
 
 
 def _partials(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     s = torch.sigmoid(_GATE * x)
-    below = x.clamp(max=0)
-    by_x = torch.where(x >= 0, a * (1 + s + s * (1 - s) * x * _GATE), b * below.exp())
-    return by_x, (x.relu() * (1 + s), below.expm1())
+    power, shifted = _below(x)
+    above = (x >= 0).to(x.dtype)
+    # power is 1 above zero, so each product is exactly 0 on the other's side.
+    by_x = a * (above * (1 + s + s * (1 - s) * x * _GATE)) + b * (power - above)
+    return by_x, (x.relu() * (1 + s), shifted)
 
 
 _apalu = pointwise_function(_value, _partials)

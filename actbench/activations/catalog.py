@@ -13,6 +13,7 @@ from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
 Positive = Literal["softplus", "none"]
 
 
@@ -72,6 +73,14 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class ThresholdOptions(Options):
+    amplitude: float = 1.0
+    surrogate: Surrogate = "identity"
+    """What backward takes for the step's derivative."""
+    sharing: Sharing = "channel"
+    freeze: bool = False
 
 
 class APALUOptions(Options):
@@ -310,6 +319,19 @@ _ENTRIES = (
         summary="weighted mean of ReLU, sigmoid, tanh and the identity, weights learnable",
         source="Liao, 2020, arXiv:2004.13271",
     ),
+    ActivationEntry(
+        name="relu2",
+        target="actbench.activations.relu2:ReLU2",
+        summary="max(x, 0)^2",
+        source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="threshold",
+        target="actbench.activations.threshold:Threshold",
+        options=ThresholdOptions,
+        learns_curve=True,
+        summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
+        source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
 )
-
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -35,7 +35,12 @@ def _waves(x: Tensor, w: Tensor, terms: int) -> list[tuple[Tensor, Tensor]]:
     waves = [(c, s)]
     for _ in range(terms - 1):
         previous_c, previous_s = waves[-1]
-        waves.append((previous_c * c - previous_s * s, previous_s * c + previous_c * s))
+        waves.append(
+            (
+                torch.addcmul(previous_c * c, previous_s, s, value=-1),
+                torch.addcmul(previous_s * c, previous_c, s),
+            )
+        )
     return waves
 
 
@@ -43,7 +48,7 @@ def _value(x: Tensor, offset: Tensor, w: Tensor, *coefficients: Tensor) -> Tenso
     terms = len(coefficients) // 2
     y = offset
     for (c, s), a, b in zip(_waves(x, w, terms), coefficients[:terms], coefficients[terms:], strict=True):
-        y = y + a * c + b * s
+        y = torch.addcmul(torch.addcmul(y, a, c), b, s)
     return y
 
 
@@ -56,7 +61,7 @@ def _partials(
     for n, ((c, s), a, b) in enumerate(
         zip(waves, coefficients[:terms], coefficients[terms:], strict=True), start=1
     ):
-        by_phase = by_phase + n * (b * c - a * s)
+        by_phase = torch.addcmul(torch.addcmul(by_phase, n * b, c), n * a, s, value=-1)
     cosines, sines = (tuple(part) for part in zip(*waves, strict=True))
     return w * by_phase, (torch.ones_like(x), x * by_phase, *cosines, *sines)
 

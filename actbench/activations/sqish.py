@@ -20,7 +20,6 @@ import math
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.activations.base import Activation
@@ -34,17 +33,21 @@ def _exponent(x: Tensor, a: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
     return beta.log() - 2 * gamma * (1 - a) * x
 
 
+def _gate(u: Tensor, p: float) -> Tensor:
+    # (1 + exp(u))^-p by sigmoid: exp(u) alone would overflow for x far below zero.
+    gate = torch.sigmoid(-u)
+    return gate.sqrt() if p == 0.5 else gate
+
+
 def _value(x: Tensor, a: Tensor, beta: Tensor, gamma: Tensor, p: float) -> Tensor:
-    # (1 + exp(u))^-p as exp(-p * softplus(u)): exp(u) alone would overflow for x far below zero.
-    gate = (-p * F.softplus(_exponent(x, a, beta, gamma))).exp()
-    return x * (a + (1 - a) * gate)
+    return x * (a + (1 - a) * _gate(_exponent(x, a, beta, gamma), p))
 
 
 def _partials(
     x: Tensor, a: Tensor, beta: Tensor, gamma: Tensor, p: float
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     u = _exponent(x, a, beta, gamma)
-    gate = (-p * F.softplus(u)).exp()
+    gate = _gate(u, p)
     # q * g * x is bounded, so it is formed before the second factor x.
     bell = torch.sigmoid(u) * gate * x
     keep = 1 - a

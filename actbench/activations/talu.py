@@ -13,7 +13,6 @@ Departures  the paper's negative branch could not be established: all three cand
 
 import math
 
-import torch
 from torch import Tensor
 
 from actbench.activations.base import Activation
@@ -26,8 +25,9 @@ def _value(x: Tensor, alpha: float, clamp: float) -> Tensor:
 
 def _partials(x: Tensor, alpha: float, clamp: float) -> tuple[Tensor, tuple[()]]:
     t = x.clamp(clamp, 0).tanh()
-    below = torch.where(x > clamp, alpha * (1 - t * t), 0.0)
-    return torch.where(x >= 0, 1.0, below), ()
+    above = (x >= 0).to(x.dtype)
+    # t is 0 above zero, so the tangent's share is exactly 0 there.
+    return above + alpha * ((1 - t * t) * (x > clamp) - above), ()
 
 
 _talu = pointwise_function(_value, _partials)

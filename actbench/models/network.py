@@ -74,7 +74,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
-        """Fills `values` with the published start of a convolution's, linear layer's or embedding's parameter."""
+        """Fills `values`, a parameter of a convolution, linear layer or embedding, with the published start."""
 
     @abstractmethod
     def merge_convolutions(self) -> None:
