@@ -158,6 +158,8 @@ class ModelEntry:
     has_deep_training: bool = False
     task: Literal["classify", "detect"] = "classify"
     predicts_masks: bool = False
+    takes_gated: bool = False
+    """Whether its sites lie in feed-forward blocks that give a gated activation its two halves."""
 
 
 _ENTRIES = (
@@ -220,6 +222,7 @@ _ENTRIES = (
         summary="Vision Transformer of any size, sites in its feed-forward blocks, KAT's placement among them",
         source="Dosovitskiy et al., 2020, arXiv:2010.11929; Yang and Wang, 2024, arXiv:2409.10594",
         native="gelu",
+        takes_gated=True,
     ),
 )
 

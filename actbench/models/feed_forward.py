@@ -46,28 +46,21 @@ class FeedForward(nn.Module):
         placement: FeedForwardPlacement = "mlp",
     ) -> None:
         super().__init__()
-        self.width, self.hidden = width, hidden
+        self.width, self.hidden, self.placement = width, hidden, placement
         if placement == "kat":
             self.act_in = act(width, channel_dim=-1)
             if getattr(self.act_in, "is_gated", False):
                 raise ActbenchError(
-                    "a gated activation has no place before fc1, where nothing doubles the channels",
-                    hints=["let the arm's `sites` name the others: ['*.act']"],
+                    "a gated activation has no place before fc1, where nothing doubles the channels"
                 )
-        self.placement = placement
-        self.fc1 = nn.Linear(width, hidden)
         self.act = act(hidden, channel_dim=-1)
+        is_gated = getattr(self.act, "is_gated", False)
+        if is_gated:
+            hidden = gated_hidden(hidden)
+            self.act = act(hidden, channel_dim=-1)
+        self.fc1 = nn.Linear(width, 2 * hidden if is_gated else hidden)
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(hidden, width)
-        if getattr(self.act, "is_gated", False):
-            self.widen_for_gate(act)
-
-    def widen_for_gate(self, act: TokenActivationFactory) -> None:
-        """Makes room at `act` for a gated activation, of as many channels as match the parameters."""
-        inner = gated_hidden(self.hidden)
-        self.fc1 = nn.Linear(self.width, 2 * inner)
-        self.act = act(inner, channel_dim=-1)
-        self.fc2 = nn.Linear(inner, self.width)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.placement == "kat":

@@ -129,6 +129,11 @@ class Arm(Frozen):
             raise ValueError(f"unknown activation {name!r}")
         return name
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether its activation takes twice the channels that it gives."""
+        return self.activation in ACTIVATIONS and ACTIVATIONS[self.activation].gated
+
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_activations(cls, values: object) -> object:
@@ -193,6 +198,7 @@ class Recipe(Frozen):
             )
         _check_task(self)
         _check_models(self)
+        _check_gates(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:
@@ -244,6 +250,34 @@ def _check_models(recipe: Recipe) -> None:
         raise ValueError(
             f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
         )
+
+
+def _check_gates(recipe: Recipe) -> None:
+    """Raises a ValueError where a gated activation would meet a layer that gives it half of what it takes."""
+    for index, arm in enumerate(recipe.arms):
+        if arm.fill in ACTIVATIONS and ACTIVATIONS[arm.fill].gated:
+            raise ValueError(
+                f"arms[{index}].fill: {arm.fill!r} is gated and fills no sites; take a plain one"
+            )
+        if not arm.is_gated:
+            continue
+        if not MODELS[recipe.model.name].takes_gated:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.takes_gated) or "none"
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, which takes feed-forward blocks that give it "
+                f"gates and values, and the model {recipe.model.name!r} has none; models that do: {able}"
+            )
+        if arm.sites != "all":
+            raise ValueError(
+                f"arms[{index}].sites: must be all for {arm.activation!r}: it is gated, so the layers before its "
+                "sites are twice as wide, and no fill fits there"
+            )
+        model = recipe.model_of(arm)
+        if model.name == "vit" and model.feed_forward == "kat":
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, and with feed_forward kat there are sites "
+                "before the first layer, where nothing gives it gates and values; take feed_forward mlp for this arm"
+            )
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}

@@ -7,52 +7,54 @@ carry.
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.activations.create import create_activation
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
-from actbench.models.catalog import native_activations
+from actbench.models.catalog import ModelOptions, native_activations
 from actbench.models.create import create_model
-from actbench.models.feed_forward import FeedForward
 from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
 
 
 class Site(nn.Module):
-    """Holds the place of an activation until the site's name is known."""
+    """Holds the place of an activation until the site's name is known.
 
-    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
+    A model with feed-forward blocks doubles the layer before it where `is_gated`.
+    """
+
+    def __init__(self, num_channels: int, channel_dim: int = 1, *, is_gated: bool = False) -> None:
         super().__init__()
-        self.num_channels, self.channel_dim = num_channels, channel_dim
+        self.num_channels, self.channel_dim, self.is_gated = num_channels, channel_dim, is_gated
 
     def forward(self, _x: Tensor) -> Tensor:
         raise AssertionError("a site was left without an activation")
 
 
-class _Filling(NamedTuple):
-    """What goes into one site."""
-
-    activation: str
-    options: dict[str, object]
-
-
 def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> Network:
-    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's sites do not fit the model."""
-    model = create_model(recipe.model_of(arm), num_classes=num_classes, in_channels=channels, act=Site)
-    fillings = _fillings(recipe, arm, model)
+    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
+    model = _create(recipe.model_of(arm), num_classes, channels, is_gated=arm.is_gated)
     _initialise(model, seed)
-    for name, (activation, options) in fillings.items():
-        site = model.get_submodule(name)
+    chosen = _chosen_sites(arm, model)
+    (native, *_) = native_activations(recipe.model)
+    for name, site in activation_sites(model).items():
         assert isinstance(site, Site)
+        activation, options = (
+            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "activation", name))
-            made = create_activation(activation, site.num_channels, channel_dim=site.channel_dim, **options)
+            made = create_activation(
+                (model.native_at(name) or native) if activation == "native" else activation,
+                site.num_channels,
+                channel_dim=site.channel_dim,
+                **options.model_dump(),
+            )
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
     model.init_behind_sites()
@@ -64,11 +66,14 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
 
 
 def check_sites(recipe: Recipe) -> None:
-    """Raises ActbenchError if an arm's sites do not fit the model; builds nothing but its shape."""
+    """Raises ActbenchError if an arm's `sites` match no site of the model; builds nothing but its shape."""
+    shapes: dict[tuple[ModelOptions, bool], Network] = {}
     for arm in recipe.arms:
-        with torch.device("meta"):
-            model = create_model(recipe.model_of(arm), num_classes=2, in_channels=3, act=Site)
-            _fillings(recipe, arm, model)
+        key = (recipe.model_of(arm), arm.is_gated)
+        if key not in shapes:
+            with torch.device("meta"):
+                shapes[key] = _create(key[0], 2, 3, is_gated=arm.is_gated)
+        _chosen_sites(arm, shapes[key])
 
 
 def activation_sites(model: Network) -> dict[str, nn.Module]:
@@ -85,37 +90,9 @@ def set_deep_lambda(model: Network, arm: Arm, *, epoch: int) -> float | None:
     return value
 
 
-def _fillings(recipe: Recipe, arm: Arm, model: Network) -> dict[str, _Filling]:
-    """Site -> what the arm puts there; sites of gated activations get their room."""
-    chosen = _chosen_sites(arm, model)
-    (native, *_) = native_activations(recipe.model)
-    fillings: dict[str, _Filling] = {}
-    for name in model.sites():
-        activation, options = (
-            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
-        )
-        if activation == "native":
-            fillings[name] = _Filling(model.native_at(name) or native, {})
-        else:
-            fillings[name] = _Filling(activation, options.model_dump())
-        if getattr(ACTIVATIONS[fillings[name].activation], "gated", False):
-            _make_room(arm, model, name, fillings[name].activation)
-    return fillings
-
-
-def _make_room(arm: Arm, model: Network, site: str, activation: str) -> None:
-    """Twice the channels for a gated activation, where there is a layer to give them."""
-    parent, _, attribute = site.rpartition(".")
-    block = model.get_submodule(parent)
-    if not isinstance(block, FeedForward) or attribute != "act":
-        raise ActbenchError(
-            f"arm {arm.name!r}: {activation!r} is gated, it takes twice the channels that it gives, and at the site "
-            f"{site!r} nothing doubles them",
-            hints=[
-                "gated activations go behind the first layer of a transformer's feed-forward block: `*.act`"
-            ],
-        )
-    block.widen_for_gate(Site)
+def _create(model: ModelOptions, num_classes: int, channels: int, *, is_gated: bool) -> Network:
+    act = partial(Site, is_gated=is_gated)
+    return create_model(model, num_classes=num_classes, in_channels=channels, act=act)
 
 
 def _initialise(model: Network, seed: int) -> None:
