@@ -54,9 +54,8 @@ def _arm(arm: Arm, plan: Recipe) -> str:
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
         fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.fill_options))])
         parts.append(f"only at {where}, {fill} elsewhere")
-    parts += [
-        f"of the model its own {key} = {json.dumps(value)}" for key, value in arm.model.changes().items()
-    ]
+    own = arm.model.changes().items()
+    parts += [f"the model's {key} = {json.dumps(value)} for it alone" for key, value in own]
     if arm.train.lr_factor != 1:
         parts.append(f"learning rate of its own parameters times {arm.train.lr_factor:g}")
     if arm.train.weight_decay_factor != 1:
