@@ -193,11 +193,19 @@ class ActivationEntry:
     options: type[Options] = NoOptions
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    gated: bool = False
+    """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
@@ -381,6 +389,34 @@ _ENTRIES = (
         learns_curve=True,
         summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
         source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
+    ActivationEntry(
+        name="reglu",
+        target="actbench.activations.gated:ReGLU",
+        gated=True,
+        summary="max(g, 0) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="geglu",
+        target="actbench.activations.gated:GEGLU",
+        gated=True,
+        summary="gelu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="swiglu",
+        target="actbench.activations.gated:SwiGLU",
+        gated=True,
+        summary="silu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="drelu",
+        target="actbench.activations.gated:DReLU",
+        gated=True,
+        summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
+        source="Song et al., 2024, arXiv:2406.05955",
     ),
     ActivationEntry(
         name="rational",

@@ -12,6 +12,10 @@ from pydantic import Field, model_validator
 
 from actbench.frozen import Frozen, Options
 
+FeedForwardPlacement = Literal["mlp", "kat"]
+WeightInit = Literal["trunc_normal_0.02", "variance_preserving"]
+AttentionInit = Literal["default", "mimetic"]
+
 
 class VanillaNetOptions(Options):
     name: Literal["vanillanet"]
@@ -115,6 +119,33 @@ class BertOptions(_TransformerOptions):
         return self
 
 
+class ViTOptions(Options):
+    name: Literal["vit"]
+    image_size: int = Field(224, ge=4, le=1024)
+    """Side of the pictures, which the position embedding is made for; equal to `input.size`."""
+    patch: int = Field(16, ge=1, le=64)
+    width: int = Field(192, ge=8, le=2048)
+    depth: int = Field(12, ge=1, le=48)
+    heads: int = Field(3, ge=1, le=32)
+    mlp_ratio: float = Field(4.0, gt=0, le=16)
+    feed_forward: FeedForwardPlacement = "mlp"
+    """kat: an activation before each of the two linear maps, not between them alone."""
+    pool: Literal["token", "mean"] = "token"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    """Chance to drop a branch of the last block; it rises evenly from 0 in the first."""
+    w_init: WeightInit = "trunc_normal_0.02"
+    attention_init: AttentionInit = "default"
+
+    @model_validator(mode="after")
+    def _divides(self) -> "ViTOptions":
+        if self.image_size % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide image_size {self.image_size}")
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
+
+
 TorchvisionArch = Literal["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0"]
 
 
@@ -137,12 +168,25 @@ ModelOptions = Annotated[
     | ResNetOptions
     | CifarResNetOptions
     | TorchvisionOptions
+    | ViTOptions
     | RetinaNetOptions
     | MaskRCNNOptions
     | BertSmallOptions
     | BertOptions,
     Field(discriminator="name"),
 ]
+
+
+class ArmModel(Frozen):
+    """What one arm may have otherwise than its recipe's model, a declared difference; None: as the recipe says."""
+
+    feed_forward: FeedForwardPlacement | None = None
+    w_init: WeightInit | None = None
+    attention_init: AttentionInit | None = None
+
+    def changes(self) -> dict[str, str]:
+        """The options that are given."""
+        return self.model_dump(exclude_none=True)
 
 
 class ArchFacts(NamedTuple):
@@ -172,6 +216,8 @@ class ModelEntry:
     has_deep_training: bool = False
     task: Literal["classify", "detect", "text"] = "classify"
     predicts_masks: bool = False
+    takes_gated: bool = False
+    """Whether its sites lie in feed-forward blocks that give a gated activation its two halves."""
 
 
 _ENTRIES = (
@@ -235,6 +281,7 @@ _ENTRIES = (
         source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
         native="gelu",
         task="text",
+        takes_gated=True,
     ),
     ModelEntry(
         name="bert",
@@ -245,6 +292,15 @@ _ENTRIES = (
         source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
         native="gelu",
         task="text",
+    ),
+    ModelEntry(
+        name="vit",
+        target="actbench.models.vit:VisionTransformer",
+        options=ViTOptions,
+        summary="Vision Transformer of any size, sites in its feed-forward blocks, KAT's placement among them",
+        source="Dosovitskiy et al., 2020, arXiv:2010.11929; Yang and Wang, 2024, arXiv:2409.10594",
+        native="gelu",
+        takes_gated=True,
     ),
 )
 

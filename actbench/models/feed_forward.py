@@ -14,14 +14,15 @@ Source      Vaswani et al., 2017, arXiv:1706.03762, section 3.3; Shazeer, 2020, 
 Departures  none
 """
 
-from typing import Literal
+import copy
 
+import torch
 from torch import Tensor, nn
 
 from actbench.errors import ActbenchError
+from actbench.gain import second_moment_gain
+from actbench.models.catalog import FeedForwardPlacement
 from actbench.models.network import TokenActivationFactory
-
-Placement = Literal["mlp", "kat"]
 
 _MULTIPLE = 8
 """Of channels behind a gate; for the tiles of matrix units, and so that 8 groups of channels fit."""
@@ -42,41 +43,53 @@ class FeedForward(nn.Module):
         act: TokenActivationFactory,
         *,
         dropout: float = 0.0,
-        placement: Placement = "mlp",
+        placement: FeedForwardPlacement = "mlp",
     ) -> None:
         super().__init__()
-        self.width, self.hidden = width, hidden
+        self.width, self.hidden, self.placement = width, hidden, placement
         if placement == "kat":
             self.act_in = act(width, channel_dim=-1)
             if getattr(self.act_in, "is_gated", False):
                 raise ActbenchError(
-                    "a gated activation has no place before fc1, where nothing doubles the channels",
-                    hints=["let the arm's `sites` name the others: ['*.act']"],
+                    "a gated activation has no place before fc1, where nothing doubles the channels"
                 )
-        self.placement = placement
-        self.fc1 = nn.Linear(width, hidden)
         self.act = act(hidden, channel_dim=-1)
+        is_gated = getattr(self.act, "is_gated", False)
+        if is_gated:
+            hidden = gated_hidden(hidden)
+            self.act = act(hidden, channel_dim=-1)
+        self.fc1 = nn.Linear(width, 2 * hidden if is_gated else hidden)
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(hidden, width)
-        if getattr(self.act, "is_gated", False):
-            self.widen_for_gate("act", act)
-
-    def widen_for_gate(self, site: str, act: TokenActivationFactory) -> None:
-        """Makes room for a gated activation at that site, of as many channels as match the parameters."""
-        if site != "act":
-            raise ActbenchError(
-                f"a gated activation has no place at {site!r}, where nothing doubles the channels"
-            )
-        inner = gated_hidden(self.hidden)
-        self.fc1 = nn.Linear(self.width, 2 * inner)
-        self.act = act(inner, channel_dim=-1)
-        self.fc2 = nn.Linear(inner, self.width)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.placement == "kat":
             x = self.dropout(self.act_in(x))
         y: Tensor = self.fc2(self.dropout(self.act(self.fc1(x))))
         return y
+
+    def gain(self, site: str) -> float:
+        """1 / E[F(z)^2] of the activation at that site as it stands; behind a gate, of gate and value independent.
+
+        A gate is taken as a product F(gate) * G(value), whose second moment is that of the two factors multiplied.
+        """
+        activation = copy.deepcopy(self.get_submodule(site)).double().eval()
+        if not getattr(activation, "is_gated", False):
+            return second_moment_gain(activation, self.width if site == "act_in" else self.hidden)
+
+        def gated(gate: Tensor, value: Tensor) -> Tensor:
+            y: Tensor = activation(torch.cat([gate, value], dim=-1))
+            return y
+
+        def gate_alone(gate: Tensor) -> Tensor:
+            return gated(gate, torch.ones_like(gate))
+
+        def value_alone(value: Tensor) -> Tensor:
+            return gated(torch.ones_like(value), value)
+
+        inner = self.fc2.in_features
+        at_one = gate_alone(torch.ones(1, inner, dtype=torch.float64)).detach().square().mean().item()
+        return second_moment_gain(gate_alone, inner) * second_moment_gain(value_alone, inner) * at_one
 
     def site_names(self) -> tuple[str, ...]:
         """The block's sites in the order in which data meets them."""

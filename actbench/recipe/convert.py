@@ -199,13 +199,15 @@ def _keep(node: Node, problems: list[Problem]) -> Any:  # noqa: ARG001
 
 
 def _with_options(values: dict[str, Any], node: Mapping, problems: list[Problem]) -> dict[str, Any]:
-    """An arm's values with `options` read by the class that its activation has in the catalogue."""
-    if "options" not in values or values["activation"] is BAD:
-        # Without a known activation nobody can say what its options may be.
-        return {**values, "options": BAD} if "options" in values else values
-    entry = ACTIVATIONS.get(values["activation"])
-    options = _read_model(node.entries["options"], entry.options if entry else NoOptions, problems)
-    return {**values, "options": options}
+    """An arm's values with its options read by the classes that its activations have in the catalogue."""
+    typed: dict[str, Any] = {}
+    for key, name in (("options", values["activation"]), ("fill_options", values.get("fill", "relu"))):
+        if key in values and name is BAD:
+            typed[key] = BAD  # without a known activation nobody can say what its options may be
+        elif key in values:
+            entry = ACTIVATIONS.get(name)
+            typed[key] = _read_model(node.entries[key], entry.options if entry else NoOptions, problems)
+    return {**values, **typed}
 
 
 _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
@@ -213,4 +215,5 @@ _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
     (Arm, "activation"): _read_activation,
     (Arm, "fill"): _read_activation,
     (Arm, "options"): _keep,
+    (Arm, "fill_options"): _keep,
 }

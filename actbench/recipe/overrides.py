@@ -51,7 +51,7 @@ def override_layer(overrides: Iterable[Override], arms: tuple[str, ...], problem
 
 
 def _sets_name(text: str) -> bool:
-    return text.partition("=")[0].strip().endswith((".name", ".activation"))
+    return text.partition("=")[0].strip().endswith((".name", ".activation", ".fill"))
 
 
 def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Problem]) -> Mapping | None:

@@ -15,7 +15,7 @@ from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings, TokenSettings
 from actbench.frozen import Frozen, NoOptions, Options
 from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import BertOptions, BertSmallOptions, ModelOptions
+from actbench.models.catalog import ArmModel, BertOptions, BertSmallOptions, ModelOptions
 
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
@@ -100,7 +100,7 @@ class EvaluationSettings(Frozen):
 
 
 class ArmTrain(Frozen):
-    """The only differences an arm may have beside its activation; tables name them in a footnote."""
+    """The only differences in training an arm may have beside its activation; tables name them in a footnote."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Factor on lr for the activation's own parameters."""
@@ -117,7 +117,10 @@ class Arm(Frozen):
     sites: Literal["all", "stem"] | tuple[str, ...] = "all"
     """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
     fill: str = "relu"
+    fill_options: SerializeAsAny[Options] = NoOptions()
     train: ArmTrain = ArmTrain()
+    model: ArmModel = ArmModel()
+    """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
 
     @field_validator("activation", "fill")
     @classmethod
@@ -126,15 +129,26 @@ class Arm(Frozen):
             raise ValueError(f"unknown activation {name!r}")
         return name
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether its activation takes twice the channels that it gives."""
+        return self.activation in ACTIVATIONS and ACTIVATIONS[self.activation].gated
+
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_activation(cls, values: object) -> object:
-        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again."""
-        if isinstance(values, dict) and isinstance(values.get("options", {}), dict):
-            entry = ACTIVATIONS.get(str(values.get("activation")))
-            options = (entry.options if entry else NoOptions).model_validate(values.get("options", {}))
-            return {**values, "options": options}
-        return values
+    def _options_of_the_activations(cls, values: object) -> object:
+        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again."""
+        if not isinstance(values, dict):
+            return values
+        typed = {}
+        for key, name in (
+            ("options", values.get("activation")),
+            ("fill_options", values.get("fill", "relu")),
+        ):
+            if isinstance(given := values.get(key, {}), dict):
+                entry = ACTIVATIONS.get(str(name))
+                typed[key] = (entry.options if entry else NoOptions).model_validate(given)
+        return {**values, **typed}
 
 
 class Variant(Frozen):
@@ -183,6 +197,8 @@ class Recipe(Frozen):
                 "train.early_stopping: forbidden under protocol best-test, which has no validation set"
             )
         _check_task(self)
+        _check_models(self)
+        _check_gates(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:
@@ -200,6 +216,13 @@ class Recipe(Frozen):
             )
         return self
 
+    def model_of(self, arm: Arm) -> ModelOptions:
+        """The model as this arm has it."""
+        changes = arm.model.changes()
+        if not changes:
+            return self.model
+        return type(self.model).model_validate({**self.model.model_dump(), **changes})
+
     def stays_in_phase_one(self, arm: Arm) -> bool:
         """Whether the run ends before the arm's activation begins to learn its shape."""
         phase_epochs = getattr(arm.options, "phase_epochs", 0)
@@ -212,6 +235,49 @@ class Recipe(Frozen):
     def arm(self, name: str) -> Arm:
         """The arm of that name; KeyError where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+
+def _check_models(recipe: Recipe) -> None:
+    """Raises a ValueError where an arm's own options of the model, or the model's picture size, do not fit."""
+    known = type(recipe.model).model_fields
+    for index, arm in enumerate(recipe.arms):
+        for key in arm.model.changes():
+            if key not in known:
+                raise ValueError(
+                    f"arms[{index}].model.{key}: the model {recipe.model.name!r} has no such option"
+                )
+    if recipe.model.name == "vit" and recipe.model.image_size != recipe.input.size:
+        raise ValueError(
+            f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
+        )
+
+
+def _check_gates(recipe: Recipe) -> None:
+    """Raises a ValueError where a gated activation would meet a layer that gives it half of what it takes."""
+    for index, arm in enumerate(recipe.arms):
+        if arm.fill in ACTIVATIONS and ACTIVATIONS[arm.fill].gated:
+            raise ValueError(
+                f"arms[{index}].fill: {arm.fill!r} is gated and fills no sites; take a plain one"
+            )
+        if not arm.is_gated:
+            continue
+        if not MODELS[recipe.model.name].takes_gated:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.takes_gated) or "none"
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, which takes feed-forward blocks that give it "
+                f"gates and values, and the model {recipe.model.name!r} has none; models that do: {able}"
+            )
+        if arm.sites != "all":
+            raise ValueError(
+                f"arms[{index}].sites: must be all for {arm.activation!r}: it is gated, so the layers before its "
+                "sites are twice as wide, and no fill fits there"
+            )
+        model = recipe.model_of(arm)
+        if model.name == "vit" and model.feed_forward == "kat":
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, and with feed_forward kat there are sites "
+                "before the first layer, where nothing gives it gates and values; take feed_forward mlp for this arm"
+            )
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}

@@ -90,12 +90,6 @@ def test_a_gate_matches_the_parameters_of_the_plain_block(width: int, hidden: in
     assert torch.equal(gated(x), gated.fc2(torch.relu(gate) * value))
 
 
-def test_a_gate_can_be_asked_for_later_and_only_behind_fc1() -> None:
-    block = FeedForward(12, 48, Scale, placement="kat")
-    block.widen_for_gate("act", Gate)
-    assert block.fc1.out_features == 64
-    assert block(torch.randn(2, 12)).shape == (2, 12)
-    with pytest.raises(ActbenchError, match="no place at 'act_in'"):
-        block.widen_for_gate("act_in", Gate)
+def test_a_gate_has_no_place_before_the_first_layer() -> None:
     with pytest.raises(ActbenchError, match="no place before fc1"):
         FeedForward(12, 48, Gate, placement="kat")
