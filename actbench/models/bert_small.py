@@ -5,7 +5,8 @@ Structure   word and learned position embeddings, norm, dropout; `layers` blocks
             activation; dropout, linear classifier
 Sites       layers.I.feed_forward.act of `ff_width` channels, and with pooler: site, as RAFT has it, pooler.act of
             `width` channels for every arm; with pooler: tanh BERT's own tanh stands there in every arm. A gated
-            activation in the feed-forward block gets a block of matched parameters; it has no place at the pooler
+            activation gets a feed-forward block of matched parameters, and at the pooler half of the linear layer's
+            channels as its gate
 Shapes      tokens: (N, T) int64, 0 where there is none -> logits: (N, num_classes); T at most max_length
 Padding     is not attended to and left out of min and max: an answer does not depend on how far its batch is padded.
             What stands at padded places goes through the sites and is thrown away; only an activation that gathers
@@ -93,12 +94,16 @@ class Layer(nn.Module):
 
 
 class Pooler(nn.Module):
-    """The first token through a linear layer and an activation."""
+    """The first token through a linear layer and an activation, which gives `out_features`."""
 
     def __init__(self, width: int, act: TokenActivationFactory | None) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
         self.act = nn.Tanh() if act is None else act(width, channel_dim=-1)
+        is_gated = act is not None and getattr(self.act, "is_gated", False)
+        self.out_features = width // 2 if is_gated else width
+        if act is not None and is_gated:
+            self.act = act(self.out_features, channel_dim=-1)
+        self.dense = nn.Linear(width, 2 * self.out_features if is_gated else width)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.dense(x[:, 0]))
@@ -130,7 +135,7 @@ class BertSmall(Network):
             Layer(width, heads, ff_width, act, dropout, input_scaling) for _ in range(layers)
         )
         self.pooler = Pooler(width, act if pooler == "site" else None)
-        self.classifier = nn.Linear(width, num_classes)
+        self.classifier = nn.Linear(self.pooler.out_features, num_classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
         real = tokens != 0
