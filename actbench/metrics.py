@@ -25,7 +25,7 @@ class Metric:
     noun: str
     phrase: str
     """In a caption."""
-    task: Literal["classify", "detect"]
+    tasks: tuple[Literal["classify", "detect", "text"], ...]
     read: Callable[[Tally | DetectionTally], float | None]
     """None where the tally does not have it."""
 
@@ -49,7 +49,7 @@ _METRICS = (
         head="top-1 %",
         noun="accuracy",
         phrase="top-1 test accuracy in percent",
-        task="classify",
+        tasks=("classify", "text"),
         read=_top1,
     ),
     Metric(
@@ -58,7 +58,7 @@ _METRICS = (
         head="box AP",
         noun="box AP",
         phrase="test box AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_box_ap,
     ),
     Metric(
@@ -67,7 +67,7 @@ _METRICS = (
         head="mask AP",
         noun="mask AP",
         phrase="test mask AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_mask_ap,
     ),
 )
@@ -76,7 +76,7 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 def metric_of(recipe: Recipe, name: str | None = None) -> Metric:
     """The metric of that name, or the first of the recipe's task. Raises ActbenchError for one of another task."""
-    fitting = [metric for metric in _METRICS if metric.task == recipe.task]
+    fitting = [metric for metric in _METRICS if recipe.task in metric.tasks]
     if name is None:
         return fitting[0]
     if name not in {metric.name for metric in fitting}:
@@ -94,7 +94,7 @@ def headline(tally: Tally | DetectionTally) -> str:
     metric = METRICS["top1_accuracy" if isinstance(tally, Tally) else "box_ap"]
     value = metric.read(tally)
     number = "-" if value is None else f"{100 * value:.2f}"
-    return f"{number} %" if metric.task == "classify" else f"{metric.head} {number}"
+    return f"{number} %" if isinstance(tally, Tally) else f"{metric.head} {number}"
 
 
 def selection_score(tally: Tally | DetectionTally) -> float:
