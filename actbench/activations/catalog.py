@@ -391,6 +391,22 @@ _ENTRIES = (
         source="Ergen et al., 2023, arXiv:2303.03382",
     ),
     ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
+    ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
+    ActivationEntry(
         name="reglu",
         target="actbench.activations.gated:ReGLU",
         gated=True,
@@ -417,22 +433,6 @@ _ENTRIES = (
         gated=True,
         summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
         source="Song et al., 2024, arXiv:2406.05955",
-    ),
-    ActivationEntry(
-        name="rational",
-        target="actbench.activations.rational:Rational",
-        options=RationalOptions,
-        learns_curve=True,
-        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
-        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
-    ),
-    ActivationEntry(
-        name="gr_kan",
-        target="actbench.activations.gr_kan:GRKAN",
-        options=GRKANOptions,
-        learns_curve=True,
-        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
-        source="Yang and Wang, 2024, arXiv:2409.10594",
     ),
 )
 
