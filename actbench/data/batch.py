@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from actbench.data.normalization import Normalization
+
 EvalSplit = Literal["val", "test"]
 
 
@@ -76,6 +78,9 @@ class Source(ABC):
 
 class DataSource(Source):
     """A set of labelled images."""
+
+    normalization: Normalization
+    """What turned pixels in [0, 1] into the batches' values."""
 
     @abstractmethod
     def train_batches(
