@@ -22,6 +22,7 @@ _DATA = {
     "digits": "scikit-learn digits",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
