@@ -14,7 +14,13 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
+from actbench.models.catalog import (
+    PUBLISHED_CNNS,
+    TORCHVISION_ARCHS,
+    CNNOptions,
+    ModelOptions,
+    native_activations,
+)
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -69,7 +75,7 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
-    elif model.width != 16:
+    elif model.name != "cnn" and model.width != 16:
         label += f", width {model.width}"
     return label
 
@@ -141,9 +147,20 @@ def _published_name(model: ModelOptions) -> str:
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "cnn":
+        return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
     return f"ResNet-{model.depth}"
+
+
+def _cnn_name(model: CNNOptions) -> str:
+    for name, published in PUBLISHED_CNNS.items():
+        if model == published:
+            return name
+    widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
+    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
+    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:

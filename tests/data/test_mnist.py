@@ -111,11 +111,12 @@ def test_a_wrong_content_is_named(tmp_path: Path, name: str, content: bytes, mes
     assert "put an intact copy in its place" in str(error.value)
 
 
-def test_a_cut_archive_is_named(tmp_path: Path) -> None:
+def test_a_broken_archive_is_named(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist", zipped=True)
-    for cut in (lambda whole: whole[: len(whole) // 2], lambda whole: b"no archive" + whole):
-        path = tmp_path / f"mnist/{IMAGES}.gz"
-        path.write_bytes(cut(gzip.compress(idx(contents()[IMAGES]))))
+    path = tmp_path / f"mnist/{IMAGES}.gz"
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"no archive" + whole):
+        path.write_bytes(content)
         with pytest.raises(DataError, match="it cannot be read") as error:
             load_mnist(tmp_path)
         assert error.value.problems[0].where == str(path)
