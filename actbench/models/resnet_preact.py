@@ -3,12 +3,13 @@
 Structure   stem: 3x3 convolution. Block: BN, activation, 1x1 convolution; BN, activation, 3x3 convolution; BN,
             activation, 1x1 convolution; the sum with the shortcut is the output, and nothing follows it. Stages
             have bottlenecks of widths w, 2w, 4w and outputs four times as wide; the second and third halve the
-            side in the 3x3 convolution. The first block of a stage has a 1x1 convolution as its shortcut, which
+            side in their first 1x1 convolution. The first block of a stage has a 1x1 convolution as its shortcut, which
             takes the activated input; all other shortcuts are identities. Behind the last block BN, activation,
             global average pool, linear.
 Shapes      x: (N, in_channels, H, W) -> logits: (N, num_classes)
-Init        convolutions and linear normal by fan-in (arXiv:1502.01852, section 2.2), biases 0, BN 1 and 0
-Source      He et al., 2016, arXiv:1603.05027, figure 1 (b) and table 3
+Init        convolutions normal by fan-out, linear uniform in +-1/sqrt(fan-in), bias 0, BN 1 and 0
+Source      He et al., 2016, arXiv:1603.05027, figure 1 (b); the stride's place, the shortcuts of blocks that change the
+            shape and the initial values as in the authors' released code
 Departures  the paper has 164 and 1001 layers; 11, 20 and 29 by the same rule, and other widths, are ours
 """
 
@@ -31,10 +32,10 @@ class PreactBlock(nn.Module):
         out_channels = EXPANSION * width
         self.bn1: nn.Module = nn.BatchNorm2d(in_channels)
         self.act1 = act(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, stride, bias=False)
         self.bn2: nn.Module = nn.BatchNorm2d(width)
         self.act2 = act(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn3: nn.Module = nn.BatchNorm2d(width)
         self.act3 = act(width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
@@ -91,11 +92,14 @@ class PreactResNet(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return ("layer1.0.act1",)  # the first activation; the stem itself is a convolution alone
 
-    def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
+    def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         if key == "bias":
             values.zero_()
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            values.uniform_(-bound, bound, generator=generator)
         else:
-            nn.init.kaiming_normal_(values, mode="fan_in", nonlinearity="relu", generator=generator)
+            nn.init.kaiming_normal_(values, mode="fan_out", nonlinearity="relu", generator=generator)
 
     def merge_convolutions(self) -> None:
         for module in list(self.modules()):

@@ -1,5 +1,6 @@
 """Pre-activation ResNets: counts by formula, blocks whose sum nothing follows."""
 
+import math
 from typing import Literal
 
 import pytest
@@ -51,6 +52,19 @@ def test_maps_halve_twice() -> None:
         layer.register_forward_hook(lambda _module, _args, y: shapes.append(tuple(y.shape[1:])))
     assert model(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert shapes == [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+
+
+def test_initial_values_follow_the_released_code() -> None:
+    model = PreactResNet(relu, num_classes=10, depth=11)
+    conv = model.get_submodule("layer3.0.conv1")  # from 128 to 64 channels: fan-in would give 1/sqrt(2) of it
+    assert isinstance(conv, nn.Conv2d)
+    model.init_parameter(conv, "weight", conv.weight, torch.Generator().manual_seed(0))
+    spread = float(conv.weight.detach().std()) / math.sqrt(2 / 64)
+    assert abs(spread - 1) < 5 / math.sqrt(2 * conv.weight.numel())
+    model.init_parameter(model.fc, "weight", model.fc.weight, torch.Generator().manual_seed(0))
+    assert 0.98 / 16 < float(model.fc.weight.detach().abs().max()) <= 1 / 16
+    model.init_parameter(model.fc, "bias", model.fc.bias, torch.Generator())
+    assert not model.fc.bias.any()
 
 
 def branch(block: PreactBlock, activated: Tensor) -> Tensor:
