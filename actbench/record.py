@@ -201,6 +201,14 @@ class Cost(Frozen):
     """Declared operations of the activations on one image, which the count above leaves out."""
     kept_bytes: int
     """Bytes kept for backward per image, every storage once."""
+    activation_kept_bytes: int | None = None
+    """Of one image, summed over the activation sites: bytes that their forward passes keep for backward, every
+    storage once per site, the parameters themselves left out. None in records that were made before it was counted.
+    """
+    activation_kept_output_bytes: int | None = None
+    """The part of it that is the site's own output: the next layer's input, which most layers keep in any case."""
+    activation_elements: int | None = None
+    """Output elements of one image, summed over the activation sites."""
     step_time_s: float | None
     """Median over the epochs' medians, the first epoch left out if there are others; None if no step was timed."""
     step_cpu_s: float | None = None

@@ -13,6 +13,8 @@ from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+Positive = Literal["softplus", "none"]
 
 
 class LeakyReLUOptions(Options):
@@ -71,6 +73,67 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class ThresholdOptions(Options):
+    amplitude: float = 1.0
+    surrogate: Surrogate = "identity"
+    """What backward takes for the step's derivative."""
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class APALUOptions(Options):
+    a: float = Field(0.55, gt=0)
+    b: float = Field(0.065, gt=0)
+    sharing: Sharing = "layer"
+    positive: Positive = "softplus"
+    """How a and b are kept positive: by learning their inverse softplus, or not at all."""
+    freeze: bool = False
+
+
+class SqishOptions(Options):
+    form: Literal["sqrt", "sigmoid"] = "sqrt"
+    a: float = Field(0.05, ge=0, le=1)
+    beta: float = Field(1.0, gt=0)
+    gamma: float = Field(1.0, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class ACONCOptions(Options):
+    p1: float = 1.0
+    p2: float = 0.0
+    beta: float = 1.0
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class SMUOptions(Options):
+    alpha: float = Field(0.01, ge=0, lt=1)
+    mu: float = Field(2.5, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class TaLUOptions(Options):
+    alpha: float = Field(1.0, gt=0)
+    clamp: float | None = Field(None, lt=0)
+    """Below it the curve is flat; None for a whole tangent."""
+
+
+class FourierSeriesOptions(Options):
+    terms: int = Field(5, ge=1, le=64)
+    half_period: float = Field(3.0, gt=0)
+    """L: the start is ReLU's series on [-L, L]."""
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class LinearCombinationOptions(Options):
+    normalise: Literal["sum", "softmax"] = "sum"
+    sharing: Sharing = "layer"
+    freeze: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +264,74 @@ _ENTRIES = (
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
         source="Zhou et al., 2021, arXiv:2104.03693",
     ),
+    ActivationEntry(
+        name="apalu",
+        target="actbench.activations.apalu:APALU",
+        options=APALUOptions,
+        learns_curve=True,
+        summary="a * (x + x * sigmoid(1.702 x)) where positive, b * (exp(x) - 1) elsewhere, a and b learnable",
+        source="Subramanian et al., 2024, arXiv:2402.08244",
+    ),
+    ActivationEntry(
+        name="sqish",
+        target="actbench.activations.sqish:Sqish",
+        options=SqishOptions,
+        learns_curve=True,
+        summary="a smooth leaky ReLU by the root of a sigmoid; slope a, beta and gamma learnable",
+        source="Biswas, Karri, Bagci, 2023, arXiv:2310.10126",
+    ),
+    ActivationEntry(
+        name="acon_c",
+        target="actbench.activations.acon:ACONC",
+        options=ACONCOptions,
+        learns_curve=True,
+        summary="smooth maximum of the lines p1 * x and p2 * x; both slopes and the switch learnable",
+        source="Ma et al., 2020, arXiv:2009.04759",
+    ),
+    ActivationEntry(
+        name="smu",
+        target="actbench.activations.smu:SMU",
+        options=SMUOptions,
+        learns_curve=True,
+        summary="a leaky ReLU of slope alpha made smooth by erf, its sharpness mu learnable",
+        source="Biswas et al., 2021, arXiv:2111.04682",
+    ),
+    ActivationEntry(
+        name="talu",
+        target="actbench.activations.talu:TaLU",
+        options=TaLUOptions,
+        summary="x where positive, alpha * tanh(x) elsewhere, flat below clamp",
+        source="Hasan et al., 2023, arXiv:2305.04402",
+    ),
+    ActivationEntry(
+        name="fourier_series",
+        target="actbench.activations.fourier_series:FourierSeries",
+        options=FourierSeriesOptions,
+        learns_curve=True,
+        summary="truncated Fourier series, coefficients and base frequency learnable, from ReLU's on [-L, L]",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="linear_combination",
+        target="actbench.activations.linear_combination:LinearCombination",
+        options=LinearCombinationOptions,
+        learns_curve=True,
+        summary="weighted mean of ReLU, sigmoid, tanh and the identity, weights learnable",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="relu2",
+        target="actbench.activations.relu2:ReLU2",
+        summary="max(x, 0)^2",
+        source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="threshold",
+        target="actbench.activations.threshold:Threshold",
+        options=ThresholdOptions,
+        learns_curve=True,
+        summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
+        source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
 )
-
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

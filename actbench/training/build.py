@@ -24,9 +24,9 @@ from actbench.streams import stream_seed
 class Site(nn.Module):
     """Holds the place of an activation until the site's name is known."""
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
         super().__init__()
-        self.num_channels = num_channels
+        self.num_channels, self.channel_dim = num_channels, channel_dim
 
     def forward(self, _x: Tensor) -> Tensor:
         raise AssertionError("a site was left without an activation")
@@ -47,6 +47,7 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
             made = create_activation(
                 (model.native_at(name) or native) if activation == "native" else activation,
                 site.num_channels,
+                channel_dim=site.channel_dim,
                 **options,
             )
         parent, _, attribute = name.rpartition(".")

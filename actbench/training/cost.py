@@ -3,6 +3,7 @@
 import copy
 import statistics
 import sys
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,7 @@ def measure_cost(
     )
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
     macs, pointwise = _forward_work(model, sites, images)
+    kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
     cpu_times = [entry.step_cpu_s for entry in counted if entry.step_cpu_s is not None]
@@ -43,7 +45,10 @@ def measure_cost(
         activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
         macs=macs,
         pointwise_ops=pointwise,
-        kept_bytes=_kept_bytes(model, recipe, images, targets, device),
+        kept_bytes=kept.network,
+        activation_kept_bytes=kept.sites,
+        activation_kept_output_bytes=kept.outputs,
+        activation_elements=kept.elements,
         step_time_s=step_time,
         step_cpu_s=statistics.median(cpu_times) if cpu_times else None,
         images_per_s=batch_images / step_time if step_time else None,
@@ -71,17 +76,76 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
     return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
 
 
+class _Kept(NamedTuple):
+    """Of one image."""
+
+    network: int
+    sites: int
+    outputs: int
+    elements: int
+
+
+class _Storages:
+    """Distinct storages; holding them keeps their addresses from being used again."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[int, torch.UntypedStorage] = {}
+
+    def add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        self._by_address[storage.data_ptr()] = storage
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self._by_address
+
+    @property
+    def nbytes(self) -> int:
+        return sum(storage.nbytes() for storage in self._by_address.values())
+
+
+class _SiteKept:
+    """What one activation's forward passes keep; its hooks tell `inside` which site is at work."""
+
+    def __init__(self, site: nn.Module, inside: list["_SiteKept"]) -> None:
+        self.kept, self.outputs, self.elements = _Storages(), _Storages(), 0
+        self._inside = inside
+        site.register_forward_pre_hook(self._enter)
+        site.register_forward_hook(self._leave)
+
+    def _enter(self, _module: nn.Module, _inputs: object) -> None:
+        self._inside.append(self)
+
+    def _leave(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        self._inside.pop()
+        self.elements += output.numel()
+        if output in self.kept:
+            self.outputs.add(output)
+
+
 def _kept_bytes(
-    model: nn.Module, recipe: Recipe, images: Tensor, targets: Tensor, device: torch.device
-) -> int:
-    """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out."""
-    own = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
-    kept: dict[int, int] = {}
+    model: nn.Module,
+    sites: dict[str, nn.Module],
+    recipe: Recipe,
+    images: Tensor,
+    targets: Tensor,
+    device: torch.device,
+) -> _Kept:
+    """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out.
+
+    The model gets hooks that stay; it is nobody else's.
+    """
+    own = _Storages()
+    for tensor in (*model.parameters(), *model.buffers()):
+        own.add(tensor)
+    network = _Storages()
+    inside: list[_SiteKept] = []
+    each = [_SiteKept(site, inside) for site in sites.values()]
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if tensor not in own:
+            network.add(tensor)
+            if inside:
+                inside[-1].kept.add(tensor)
         return tensor
 
     model.train()
@@ -93,7 +157,12 @@ def _kept_bytes(
             model.features(images)
         else:
             training_loss(model(images), targets, recipe.train)
-    return sum(kept.values()) // len(images)
+    return _Kept(
+        network=network.nbytes // len(images),
+        sites=sum(site.kept.nbytes for site in each) // len(images),
+        outputs=sum(site.outputs.nbytes for site in each) // len(images),
+        elements=sum(site.elements for site in each) // len(images),
+    )
 
 
 def _peak_memory(device: torch.device) -> int | None:
