@@ -13,6 +13,27 @@ from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+RationalVersion = Literal["A", "B", "C", "D"]
+CurveName = Literal[
+    "identity",
+    "tanh",
+    "sigmoid",
+    "x_gelu",
+    "x_silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hardswish",
+    "mish",
+    "softplus",
+]
+"""Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
+x_gelu is x * gelu(x), what gated units with both halves equal compute."""
+Coefficients = Literal["fitted", "published"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
 Positive = Literal["softplus", "none"]
 
@@ -73,6 +94,34 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
 
 
 class ThresholdOptions(Options):
@@ -144,6 +193,8 @@ class ActivationEntry:
     options: type[Options] = NoOptions
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    gated: bool = False
+    """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
 
@@ -218,7 +269,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
@@ -333,5 +384,51 @@ _ENTRIES = (
         summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
         source="Ergen et al., 2023, arXiv:2303.03382",
     ),
+    ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
+    ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
+    ActivationEntry(
+        name="reglu",
+        target="actbench.activations.gated:ReGLU",
+        gated=True,
+        summary="max(g, 0) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="geglu",
+        target="actbench.activations.gated:GEGLU",
+        gated=True,
+        summary="gelu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="swiglu",
+        target="actbench.activations.gated:SwiGLU",
+        gated=True,
+        summary="silu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="drelu",
+        target="actbench.activations.gated:DReLU",
+        gated=True,
+        summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
+        source="Song et al., 2024, arXiv:2406.05955",
+    ),
 )
+
+
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -9,7 +9,6 @@ Formula     ReLU        y = max(x, 0)
                         Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
             SiLU        y = x * sigmoid(x)
             Hardswish   y = x * min(max(x + 3, 0), 6) / 6
-            Mish        y = x * tanh(log(1 + exp(x)))
             Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20
 Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
 Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
@@ -136,17 +135,6 @@ class Hardswish(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardswish(x)
-
-
-class Mish(Activation):
-    """x * tanh(softplus(x)). Misra, 2019, arXiv:1908.08681, equation 1."""
-
-    is_pointwise = True
-    operations_per_element = 32.0
-    limits = (math.nan, math.inf)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.mish(x)
 
 
 class Softplus(Activation):

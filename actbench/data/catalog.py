@@ -17,11 +17,16 @@ class DigitsOptions(Options):
     test_fraction: float = Field(0.3, gt=0, lt=1)
 
 
-class Cifar10Options(Options):
+class CifarOptions(Options):
+    per_class: int | None = Field(None, ge=2)
+    """At most so many training images of each class, by the hash of their bytes; the test set stays whole."""
+
+
+class Cifar10Options(CifarOptions):
     name: Literal["cifar10"]
 
 
-class Cifar100Options(Options):
+class Cifar100Options(CifarOptions):
     name: Literal["cifar100"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from actbench.data.batch import Batch, DataSource, DetectionBatch, EvalSplit, Source
-from actbench.data.canonical import ImageSet, held_out, in_order, rank_in_class
+from actbench.data.canonical import Examples, ImageSet, held_out, in_order, rank_in_class
 from actbench.data.catalog import (
     ENTRIES,
     CocoOptions,
@@ -83,10 +83,17 @@ def open_data(
         data = load_mnist(data_dir)
     else:
         data = load_cifar(options.name, data_dir)
+        if options.per_class is not None:
+            data = data._replace(train=_first_of_each_class(data.train, options.per_class))
     synthetic = isinstance(options, SyntheticOptions)
     return MemorySource(
         options.name, data, settings, limit=limit, val_fraction=val_fraction, synthetic=synthetic
     )
+
+
+def _first_of_each_class(examples: Examples, count: int) -> Examples:
+    ordered, _ = in_order(examples)
+    return ordered.select(np.flatnonzero(rank_in_class(ordered.labels) < count))
 
 
 def _find_pictures(options: ImageFolderOptions | ImageNetOptions, data_dir: Path) -> Parts:

@@ -167,6 +167,8 @@ class ModelEntry:
     has_deep_training: bool = False
     task: Literal["classify", "detect"] = "classify"
     predicts_masks: bool = False
+    takes_gated: bool = False
+    """Whether its sites lie in feed-forward blocks that give a gated activation its two halves."""
 
 
 _ENTRIES = (

@@ -1,10 +1,10 @@
 """Which of a paper's values stand beside which arm. Imports no torch.
 
 A value belongs to an arm with the row's activation at its default options and at all sites, and no declared
-difference in training, in a network of the row's name. Rows of the table that the recipe names come first, on
-whatever data set; then those of the paper's other tables on the recipe's data set. A value that is known to
-exist and could not be read (null) stands beside the activation with any number n of terms, its other options at
-their defaults.
+difference in training, in a network of the row's name; a row that names its arm, to that arm as it is. Rows of the
+table that the recipe names come first, on whatever data set; then those of the paper's other tables on the recipe's
+data set. A value that is known to exist and could not be read (null) stands beside the activation with any number n
+of terms, its other options at their defaults.
 """
 
 from dataclasses import dataclass
@@ -134,6 +134,8 @@ def _beside(
 
 
 def _fits(arm: Arm, row: ReportedRow) -> bool:
+    if row.arm is not None:
+        return row.arm == arm.name
     if row.value is not None:
         return is_plain(arm)
     entry = ACTIVATIONS.get(arm.activation)

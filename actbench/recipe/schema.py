@@ -126,6 +126,11 @@ class Arm(Frozen):
             raise ValueError(f"unknown activation {name!r}")
         return name
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether its activation takes twice the channels that it gives."""
+        return self.activation in ACTIVATIONS and ACTIVATIONS[self.activation].gated
+
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_activation(cls, values: object) -> object:
@@ -183,6 +188,7 @@ class Recipe(Frozen):
                 "train.early_stopping: forbidden under protocol best-test, which has no validation set"
             )
         _check_task(self)
+        _check_gates(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
                 if arm.train.deep_lambda is not None:
@@ -220,6 +226,28 @@ class Recipe(Frozen):
     def arm(self, name: str) -> Arm:
         """The arm of that name; KeyError where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+
+def _check_gates(recipe: Recipe) -> None:
+    """Raises a ValueError where a gated activation would meet a layer that gives it half of what it takes."""
+    for index, arm in enumerate(recipe.arms):
+        if arm.fill in ACTIVATIONS and ACTIVATIONS[arm.fill].gated:
+            raise ValueError(
+                f"arms[{index}].fill: {arm.fill!r} is gated and fills no sites; take a plain one"
+            )
+        if not arm.is_gated:
+            continue
+        if not MODELS[recipe.model.name].takes_gated:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.takes_gated) or "none"
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, which takes feed-forward blocks that give it "
+                f"gates and values, and the model {recipe.model.name!r} has none; models that do: {able}"
+            )
+        if arm.sites != "all":
+            raise ValueError(
+                f"arms[{index}].sites: must be all for {arm.activation!r}: it is gated, so the layers before its "
+                "sites are twice as wide, and no fill fits there"
+            )
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}

@@ -7,6 +7,7 @@ carry.
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,14 @@ from actbench.streams import stream_seed
 
 
 class Site(nn.Module):
-    """Holds the place of an activation until the site's name is known."""
+    """Holds the place of an activation until the site's name is known.
 
-    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
+    A model with feed-forward blocks doubles the layer before it where `is_gated`.
+    """
+
+    def __init__(self, num_channels: int, channel_dim: int = 1, *, is_gated: bool = False) -> None:
         super().__init__()
-        self.num_channels, self.channel_dim = num_channels, channel_dim
+        self.num_channels, self.channel_dim, self.is_gated = num_channels, channel_dim, is_gated
 
     def forward(self, _x: Tensor) -> Tensor:
         raise AssertionError("a site was left without an activation")
@@ -34,7 +38,8 @@ class Site(nn.Module):
 
 def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> Network:
     """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
-    model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=Site)
+    act = partial(Site, is_gated=arm.is_gated)
+    model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=act)
     _initialise(model, seed)
     chosen = _chosen_sites(arm, model)
     (native, *_) = native_activations(recipe.model)
@@ -61,10 +66,13 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
 
 def check_sites(recipe: Recipe) -> None:
     """Raises ActbenchError if an arm's `sites` match no site of the model; builds nothing but its shape."""
+    models = {}
     with torch.device("meta"):
-        model = create_model(recipe.model, num_classes=2, in_channels=3, act=Site)
+        for is_gated in {arm.is_gated for arm in recipe.arms}:
+            act = partial(Site, is_gated=is_gated)
+            models[is_gated] = create_model(recipe.model, num_classes=2, in_channels=3, act=act)
     for arm in recipe.arms:
-        _chosen_sites(arm, model)
+        _chosen_sites(arm, models[arm.is_gated])
 
 
 def activation_sites(model: Network) -> dict[str, nn.Module]:
