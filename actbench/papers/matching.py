@@ -107,9 +107,7 @@ def reported_values(
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    entry = ACTIVATIONS.get(arm.activation)
-    default = entry.options() if entry else NoOptions()
-    return arm.options == default and arm.sites == "all" and arm.train == ArmTrain()
+    return not arm.chosen_options() and arm.sites == "all" and arm.train == ArmTrain()
 
 
 def _beside(

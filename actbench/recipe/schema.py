@@ -7,13 +7,14 @@ with a default invalidates no stored run.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.activations.plugin_source import PluginSource
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
-from actbench.frozen import Frozen, NoOptions, Options
+from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.models.catalog import ModelOptions
 
@@ -118,13 +119,9 @@ class Arm(Frozen):
     """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
     fill: str = "relu"
     train: ArmTrain = ArmTrain()
-
-    @field_validator("activation", "fill")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name != "native" and name not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {name!r}")
-        return name
+    plugins: dict[str, PluginSource] = Field(default_factory=dict)
+    """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
+    recipe's file says it."""
 
     @property
     def is_gated(self) -> bool:
@@ -134,12 +131,37 @@ class Arm(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_activation(cls, values: object) -> object:
-        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again."""
-        if isinstance(values, dict) and isinstance(values.get("options", {}), dict):
-            entry = ACTIVATIONS.get(str(values.get("activation")))
-            options = (entry.options if entry else NoOptions).model_validate(values.get("options", {}))
-            return {**values, "options": options}
+        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again.
+
+        Those of a plug-in stay as the record has them: it may not be at hand, or have other options by now.
+        """
+        if not isinstance(values, dict):
+            return values
+        name = str(values.get("activation"))
+        if isinstance(values.get("options", {}), dict):
+            entry = ACTIVATIONS.get(name)
+            declared: type[Options] = entry.options if entry else NoOptions
+            model = UntypedOptions if name in values.get("plugins", {}) else declared
+            values = {**values, "options": model.model_validate(values.get("options", {}))}
+        if "plugins" not in values:
+            names = (name, str(values.get("fill")))
+            entries = {name: ACTIVATIONS[name].plugin for name in names if name in ACTIVATIONS}
+            values = {**values, "plugins": {name: plugin for name, plugin in entries.items() if plugin}}
         return values
+
+    @model_validator(mode="after")
+    def _known(self) -> "Arm":
+        for key, name in (("activation", self.activation), ("fill", self.fill)):
+            if name != "native" and name not in ACTIVATIONS and name not in self.plugins:
+                raise ValueError(f"{key}: unknown activation {name!r}")
+        return self
+
+    def chosen_options(self) -> dict[str, OptionValue]:
+        """The options that differ from their default, as plain data."""
+        chosen: dict[str, OptionValue] = self.options.model_dump(mode="json", exclude_defaults=True)
+        source = self.plugins.get(self.activation)
+        defaults = source.model_dump(mode="json")["defaults"] if source else {}
+        return {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
 
 
 class Variant(Frozen):

@@ -50,7 +50,7 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             if arm.activation == "native"
             else f"activation {arm.activation}"
         )
-    options = flatten(arm.options.model_dump(mode="json", exclude_defaults=True))
+    options = flatten(arm.chosen_options())
     parts += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
     if arm.sites != "all":
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"

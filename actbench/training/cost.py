@@ -35,7 +35,7 @@ def measure_cost(
         device, memory_format=layout
     )
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
-    macs, pointwise = _forward_work(model, sites, images)
+    macs, pointwise, undeclared = _forward_work(model, sites, images)
     kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
@@ -45,6 +45,7 @@ def measure_cost(
         activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
         macs=macs,
         pointwise_ops=pointwise,
+        undeclared_sites=undeclared,
         kept_bytes=kept.network,
         activation_kept_bytes=kept.sites,
         activation_kept_output_bytes=kept.outputs,
@@ -56,13 +57,14 @@ def measure_cost(
     )
 
 
-def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
-    """MACs and declared pointwise operations of one image, in evaluation mode."""
+def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
+    """MACs and declared pointwise operations of one image, in evaluation mode; sites that declare none."""
     operations = 0.0
+    undeclared = sum(not hasattr(site, "operations_per_element") for site in sites.values())
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
         nonlocal operations
-        operations += getattr(module, "operations_per_element", 1.0) * output.numel()
+        operations += getattr(module, "operations_per_element", 0.0) * output.numel()
 
     hooks = [site.register_forward_hook(count) for site in sites.values()]
     model.eval()
@@ -73,7 +75,8 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
             model(images)
     for hook in hooks:
         hook.remove()
-    return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
+    macs = counter.get_total_flops() // (2 * len(images))
+    return macs, round(operations / len(images)), undeclared
 
 
 class _Kept(NamedTuple):
