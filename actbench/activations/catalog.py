@@ -4,21 +4,44 @@ An activation is constructed as `Class(num_channels, channel_dim=1, **options)`;
 an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
-from actbench.errors import ActbenchError
-from actbench.frozen import Frozen, NoOptions, Options
+from actbench.activations.plugin_source import PluginSource
+from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
-
-
-OptionValue = bool | int | float | str | None | tuple[bool | int | float | str, ...]
-"""What an option can be, whatever declares it."""
+RationalVersion = Literal["A", "B", "C", "D"]
+CurveName = Literal[
+    "identity",
+    "tanh",
+    "sigmoid",
+    "x_gelu",
+    "x_silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hardswish",
+    "mish",
+    "softplus",
+    "relu2",
+    "talu",
+]
+"""Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
+x_gelu is x * gelu(x), what gated units with both halves equal compute."""
+Coefficients = Literal["fitted", "published"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
+Positive = Literal["softplus", "none"]
 
 
 class LeakyReLUOptions(Options):
@@ -79,21 +102,104 @@ class PWLUOptions(Options):
     """Whether the model's weight decay applies to the heights."""
 
 
-class PluginSource(Frozen):
-    """Where a user's own activation comes from, and what it was when it was imported."""
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
 
-    file: str | None = None
-    """As it was named; None for a package's."""
-    package: str | None = None
-    """Name and version of the package; None for a file's."""
-    sha256: str
-    """Of the whole file, or of all the package's files."""
-    defaults: dict[str, OptionValue] = Field(default_factory=dict)
-    """The default of each option, so that a record can be read without the plug-in."""
 
-    @property
-    def label(self) -> str:
-        return self.file or self.package or "a plug-in"
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class ThresholdOptions(Options):
+    amplitude: float = 1.0
+    surrogate: Surrogate = "identity"
+    """What backward takes for the step's derivative."""
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class APALUOptions(Options):
+    a: float = Field(0.55, gt=0)
+    b: float = Field(0.065, gt=0)
+    sharing: Sharing = "layer"
+    positive: Positive = "softplus"
+    """How a and b are kept positive: by learning their inverse softplus, or not at all."""
+    freeze: bool = False
+
+
+class SqishOptions(Options):
+    form: Literal["sqrt", "sigmoid"] = "sqrt"
+    a: float = Field(0.05, ge=0, le=1)
+    beta: float = Field(1.0, gt=0)
+    gamma: float = Field(1.0, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class ACONCOptions(Options):
+    p1: float = 1.0
+    p2: float = 0.0
+    beta: float = 1.0
+    sharing: Sharing = "channel"
+    freeze: bool = False
+
+
+class SMUOptions(Options):
+    alpha: float = Field(0.01, ge=0, lt=1)
+    mu: float = Field(2.5, gt=0)
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class TaLUOptions(Options):
+    alpha: float = Field(1.0, gt=0)
+    clamp: float | None = Field(None, lt=0)
+    """Below it the curve is flat; None for a whole tangent."""
+
+
+class FourierSeriesOptions(Options):
+    terms: int = Field(5, ge=1, le=64)
+    half_period: float = Field(3.0, gt=0)
+    """L: the start is ReLU's series on [-L, L]."""
+    sharing: Sharing = "layer"
+    freeze: bool = False
+
+
+class LinearCombinationOptions(Options):
+    normalise: Literal["sum", "softmax"] = "sum"
+    sharing: Sharing = "layer"
+    freeze: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +212,8 @@ class ActivationEntry:
     """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    gated: bool = False
+    """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
     plugin: PluginSource | None = None
@@ -113,6 +221,12 @@ class ActivationEntry:
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
@@ -182,7 +296,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
@@ -228,33 +342,127 @@ _ENTRIES = (
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
         source="Zhou et al., 2021, arXiv:2104.03693",
     ),
+    ActivationEntry(
+        name="apalu",
+        target="actbench.activations.apalu:APALU",
+        options=APALUOptions,
+        learns_curve=True,
+        summary="a * (x + x * sigmoid(1.702 x)) where positive, b * (exp(x) - 1) elsewhere, a and b learnable",
+        source="Subramanian et al., 2024, arXiv:2402.08244",
+    ),
+    ActivationEntry(
+        name="sqish",
+        target="actbench.activations.sqish:Sqish",
+        options=SqishOptions,
+        learns_curve=True,
+        summary="a smooth leaky ReLU by the root of a sigmoid; slope a, beta and gamma learnable",
+        source="Biswas, Karri, Bagci, 2023, arXiv:2310.10126",
+    ),
+    ActivationEntry(
+        name="acon_c",
+        target="actbench.activations.acon:ACONC",
+        options=ACONCOptions,
+        learns_curve=True,
+        summary="smooth maximum of the lines p1 * x and p2 * x; both slopes and the switch learnable",
+        source="Ma et al., 2020, arXiv:2009.04759",
+    ),
+    ActivationEntry(
+        name="smu",
+        target="actbench.activations.smu:SMU",
+        options=SMUOptions,
+        learns_curve=True,
+        summary="a leaky ReLU of slope alpha made smooth by erf, its sharpness mu learnable",
+        source="Biswas et al., 2021, arXiv:2111.04682",
+    ),
+    ActivationEntry(
+        name="talu",
+        target="actbench.activations.talu:TaLU",
+        options=TaLUOptions,
+        summary="x where positive, alpha * tanh(x) elsewhere, flat below clamp",
+        source="Hasan et al., 2023, arXiv:2305.04402",
+    ),
+    ActivationEntry(
+        name="fourier_series",
+        target="actbench.activations.fourier_series:FourierSeries",
+        options=FourierSeriesOptions,
+        learns_curve=True,
+        summary="truncated Fourier series, coefficients and base frequency learnable, from ReLU's on [-L, L]",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="linear_combination",
+        target="actbench.activations.linear_combination:LinearCombination",
+        options=LinearCombinationOptions,
+        learns_curve=True,
+        summary="weighted mean of ReLU, sigmoid, tanh and the identity, weights learnable",
+        source="Liao, 2020, arXiv:2004.13271",
+    ),
+    ActivationEntry(
+        name="relu2",
+        target="actbench.activations.relu2:ReLU2",
+        summary="max(x, 0)^2",
+        source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
+    ),
+    ActivationEntry(
+        name="threshold",
+        target="actbench.activations.threshold:Threshold",
+        options=ThresholdOptions,
+        learns_curve=True,
+        summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
+        source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
+    ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
+    ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
+    ActivationEntry(
+        name="reglu",
+        target="actbench.activations.gated:ReGLU",
+        gated=True,
+        summary="max(g, 0) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="geglu",
+        target="actbench.activations.gated:GEGLU",
+        gated=True,
+        summary="gelu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="swiglu",
+        target="actbench.activations.gated:SwiGLU",
+        gated=True,
+        summary="silu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="drelu",
+        target="actbench.activations.gated:DReLU",
+        gated=True,
+        summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
+        source="Song et al., 2024, arXiv:2406.05955",
+    ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
+    ),
 )
 
+
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}
-_RESERVED = frozenset([*ENTRIES, "native"])
-
-
-def add_plugin_entries(entries: Sequence[ActivationEntry]) -> None:
-    """Adds a plug-in's activations, in place of what the same file gave before. Raises ActbenchError, adding none, for
-    a name that is built in or another plug-in's."""
-    added = {entry.name: entry for entry in entries}
-    files = {entry.plugin.file for entry in entries if entry.plugin and entry.plugin.file}
-    kept = {
-        name: entry for name, entry in ENTRIES.items() if not (entry.plugin and entry.plugin.file in files)
-    }
-    for name, entry in added.items():
-        assert entry.plugin is not None
-        if name in _RESERVED:
-            raise ActbenchError(
-                f"{name!r} is built in and cannot be overridden",
-                where=entry.plugin.label,
-                hints=["give the class another name, one that a table can show beside the built-in"],
-            )
-        other = kept.get(name)
-        if other is not None and other.plugin is not None and other.plugin.sha256 != entry.plugin.sha256:
-            raise ActbenchError(
-                f"{name!r} is an activation of {other.plugin.label} already", where=entry.plugin.label
-            )
-    for name in ENTRIES.keys() - kept.keys():
-        del ENTRIES[name]
-    ENTRIES.update(added)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from actbench.activations.catalog import ENTRIES, ActivationEntry
-from actbench.activations.plugins import find_entry
+from actbench.activations.plugins import failure_of, find_entry
 from actbench.errors import ActbenchError, Problem
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def create_activation(
             f"{name!r} takes num_channels and no channel_dim: it has its channels at dimension 1, not {channel_dim}"
         )
     arguments = {argument: given[argument] for argument in entry.arguments}
-    return ACTIVATIONS[name](**arguments, **checked.model_dump())
+    try:
+        return ACTIVATIONS[name](**arguments, **checked.model_dump())
+    except Exception as error:
+        if entry.plugin is None or isinstance(error, ActbenchError):
+            raise
+        raise failure_of(entry, error) from error  # a user's code may raise anything
 
 
 def _options_error(entry: ActivationEntry, error: ValidationError) -> ActbenchError:

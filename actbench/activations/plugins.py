@@ -12,17 +12,19 @@ import inspect
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from actbench.activations.catalog import ENTRIES, ActivationEntry, PluginSource, add_plugin_entries
+from actbench.activations.catalog import ENTRIES, ActivationEntry
+from actbench.activations.plugin_source import PluginSource
 from actbench.activations.signature import read_signature
 from actbench.errors import ActbenchError
 
 GROUP = "actbench.activations"
+_RESERVED = frozenset([*ENTRIES, "native"])
 
 
 def load_plugin(path: Path) -> tuple[ActivationEntry, ...]:
@@ -47,14 +49,14 @@ def load_plugin(path: Path) -> tuple[ActivationEntry, ...]:
         raise ActbenchError(
             "defines no activation", where=where, hints=["an activation is a public class of torch.nn.Module"]
         )
-    add_plugin_entries(entries)
+    _add(entries)
     return entries
 
 
 def find_entry(name: str) -> ActivationEntry | None:
     """The entry of that name; a package that offers it is imported now. None where nothing has it."""
     if name not in ENTRIES and name in (offered := offered_by_packages()):
-        add_plugin_entries((_entry_of_package(offered[name]),))
+        _add((_entry_of_package(offered[name]),))
     return ENTRIES.get(name)
 
 
@@ -71,7 +73,14 @@ def package_label(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.module
 
 
-def failure_in(error: BaseException, where: str, root: Path) -> ActbenchError:
+def failure_of(entry: ActivationEntry, error: Exception) -> ActbenchError:
+    """What an activation of a plug-in raised where it was made or called."""
+    assert entry.plugin is not None
+    root = Path(entry.plugin.file) if entry.plugin.file else _package_root(entry.target.partition(":")[0])
+    return _failure_in(error, entry.plugin.label, root or Path())
+
+
+def _failure_in(error: BaseException, where: str, root: Path) -> ActbenchError:
     """What a plug-in's code raised, told at the last line of the plug-in (the file, or below the folder `root`)."""
     if isinstance(error, SyntaxError) and error.filename:
         places = [(error.filename, error.lineno)]
@@ -86,6 +95,32 @@ def failure_in(error: BaseException, where: str, root: Path) -> ActbenchError:
         name, line = own[-1]
         where = f"{where if Path(name) == root else name}:{line}"
     return ActbenchError(text.splitlines()[0], where=where)
+
+
+def _add(entries: Sequence[ActivationEntry]) -> None:
+    """Adds a plug-in's activations, in place of what the same file gave before. Raises ActbenchError, adding none, for
+    a name that is built in or another plug-in's."""
+    added = {entry.name: entry for entry in entries}
+    files = {entry.plugin.file for entry in entries if entry.plugin and entry.plugin.file}
+    kept = {
+        name: entry for name, entry in ENTRIES.items() if not (entry.plugin and entry.plugin.file in files)
+    }
+    for name, entry in added.items():
+        assert entry.plugin is not None
+        if name in _RESERVED:
+            raise ActbenchError(
+                f"{name!r} is built in and cannot be overridden",
+                where=entry.plugin.label,
+                hints=["give the class another name, one that a table can show beside the built-in"],
+            )
+        other = kept.get(name)
+        if other is not None and other.plugin is not None and other.plugin.sha256 != entry.plugin.sha256:
+            raise ActbenchError(
+                f"{name!r} is an activation of {other.plugin.label} already", where=entry.plugin.label
+            )
+    for name in ENTRIES.keys() - kept.keys():
+        del ENTRIES[name]
+    ENTRIES.update(added)
 
 
 def _run_file(source: bytes, path: Path, name: str) -> types.ModuleType:
@@ -103,7 +138,7 @@ def _run_file(source: bytes, path: Path, name: str) -> types.ModuleType:
         del sys.modules[name]
         if isinstance(error, ActbenchError):
             raise
-        raise failure_in(error, str(path), path) from error
+        raise _failure_in(error, str(path), path) from error
     return module
 
 
@@ -184,7 +219,7 @@ def _entry_of_package(point: EntryPoint) -> ActivationEntry:
         with contextlib.redirect_stdout(sys.stderr):
             made = point.load()
     except (Exception, SystemExit) as error:
-        raise failure_in(error, where, root) from error
+        raise _failure_in(error, where, root) from error
     if not (isinstance(made, type) and issubclass(made, nn.Module)):
         raise ActbenchError("is no class of torch.nn.Module", where=where)
     source = PluginSource(package=package_label(point), sha256=digest)

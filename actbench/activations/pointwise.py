@@ -1,6 +1,7 @@
 """Activations without parameters: PyTorch's own functions under our declarations.
 
-Formula     ReLU        y = max(x, 0)
+Formula     Identity    y = x
+            ReLU        y = max(x, 0)
             ReLU6       y = min(max(x, 0), 6)
             LeakyReLU   y = x where x > 0, else negative_slope * x
             ELU         y = x where x > 0, else alpha * (exp(x) - 1)
@@ -9,7 +10,6 @@ Formula     ReLU        y = max(x, 0)
                         Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
             SiLU        y = x * sigmoid(x)
             Hardswish   y = x * min(max(x + 3, 0), 6) / 6
-            Mish        y = x * tanh(log(1 + exp(x)))
             Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20
 Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
 Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
@@ -34,6 +34,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.activations.base import Activation
+
+
+class Identity(Activation):
+    """The input itself: no activation, for sites that an arm leaves linear."""
+
+    is_pointwise = True
+    operations_per_element = 0.0
+    limits = (-math.inf, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
 
 
 class ReLU(Activation):
@@ -142,17 +153,6 @@ class Hardswish(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardswish(x)
-
-
-class Mish(Activation):
-    """x * tanh(softplus(x)). Misra, 2019, arXiv:1908.08681, equation 1."""
-
-    is_pointwise = True
-    operations_per_element = 32.0
-    limits = (math.nan, math.inf)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.mish(x)
 
 
 class Softplus(Activation):

@@ -11,37 +11,25 @@ Departures  none; only the input and the slope are kept for backward
 """
 
 import math
-from typing import Any
 
-import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter, widen
+from actbench.activations.channelwise import beside, make_parameter
+from actbench.activations.pointwise_function import pointwise_function
 
 
-class _PReLU(Function):
-    """Takes the slope as it broadcasts against x."""
+def _value(x: Tensor, slope: Tensor) -> Tensor:
+    return x.relu() + slope * x.clamp(max=0)
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
-        ctx.save_for_backward(x, slope)
-        wide = widen(x)
-        return (wide.clamp(max=0) * slope + wide.relu()).to(x.dtype)
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, slope = ctx.saved_tensors
-        wide, wide_grad = widen(x), widen(grad)
-        dx = dslope = None
-        if ctx.needs_input_grad[0]:
-            positive = torch.ops.aten.threshold_backward(wide_grad, wide, 0)
-            dx = (positive + (wide_grad - positive) * slope).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            dslope = (wide_grad * wide.clamp(max=0)).sum_to_size(slope.shape).to(slope.dtype)
-        return dx, dslope
+def _partials(x: Tensor, slope: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+    above = (x > 0).to(x.dtype)
+    return above + slope * (1 - above), (x.clamp(max=0),)
+
+
+_prelu = pointwise_function(_value, _partials)
 
 
 class PReLU(Activation):
@@ -64,8 +52,7 @@ class PReLU(Activation):
         self.limits = (-math.inf * init, math.inf)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = _PReLU.apply(x, beside(self.weight, x, self.channel_dim))
-        return y
+        return _prelu(x, beside(self.weight, x, self.channel_dim))
 
     def log_values(self) -> dict[str, Tensor]:
         return {"slope": self.weight.detach().clone()}

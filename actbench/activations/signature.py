@@ -52,14 +52,19 @@ def read_signature(made: type) -> Signature:
             fields[name] = (hints[name], parameter.default)
     if wrong:
         raise TypeError("; ".join(wrong))
-    options = create_model(f"{made.__name__}PluginOptions", __base__=_DeclaredOptions, **fields)
     try:
-        options.model_validate({}, strict=True)
+        checked = _options_class(made, fields).model_validate({}, strict=True)
     except ValidationError as error:
         mistakes = (f"option {m['loc'][0]!r}: default {m['input']!r}: {m['msg']}" for m in error.errors())
         raise TypeError("; ".join(mistakes)) from None
+    # A default of 1 where a float is declared is 1.0 from here on, in listings and records too.
+    fields = {key: (declared, getattr(checked, key)) for key, (declared, _) in fields.items()}
     arguments = tuple(name for name in GIVEN if name in {parameter.name for parameter in parameters})
-    return Signature(arguments, options if fields else NoOptions)
+    return Signature(arguments, _options_class(made, fields) if fields else NoOptions)
+
+
+def _options_class(made: type, fields: dict[str, Any]) -> type[Options]:
+    return create_model(f"{made.__name__}PluginOptions", __base__=_DeclaredOptions, **fields)
 
 
 def _parameters(made: type) -> Iterator[inspect.Parameter]:

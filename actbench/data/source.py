@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from actbench.data.batch import Batch, DataSource, DetectionBatch, EvalSplit, Source
-from actbench.data.canonical import ImageSet, held_out, in_order, rank_in_class
+from actbench.data.canonical import Examples, ImageSet, held_out, in_order, rank_in_class
 from actbench.data.catalog import (
     ENTRIES,
     CocoOptions,
@@ -16,6 +16,7 @@ from actbench.data.catalog import (
     ImageOptions,
     ShapesOptions,
     SyntheticOptions,
+    TextOptions,
 )
 from actbench.data.cifar import check_cifar, download_cifar, load_cifar
 from actbench.data.coco import find_coco_parts
@@ -28,6 +29,7 @@ from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
 from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
+from actbench.data.text import check_text, open_text
 from actbench.errors import DataError
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "download_cifar",
     "open_data",
     "open_detection",
+    "open_text",
 ]
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -56,6 +59,8 @@ def check_data(options: DataOptions, *, data_dir: Path) -> None:
             find_coco_parts(data_dir / options.folder)
     elif isinstance(options, ImageFolderOptions | ImageNetOptions):
         _find_pictures(options, data_dir)
+    elif isinstance(options, TextOptions):
+        check_text(options, data_dir=data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):
         check_cifar(options.name, data_dir)
 
@@ -77,10 +82,17 @@ def open_data(
         data = make_synthetic(options)
     else:
         data = load_cifar(options.name, data_dir)
+        if options.per_class is not None:
+            data = data._replace(train=_first_of_each_class(data.train, options.per_class))
     synthetic = isinstance(options, SyntheticOptions)
     return MemorySource(
         options.name, data, settings, limit=limit, val_fraction=val_fraction, synthetic=synthetic
     )
+
+
+def _first_of_each_class(examples: Examples, count: int) -> Examples:
+    ordered, _ = in_order(examples)
+    return ordered.select(np.flatnonzero(rank_in_class(ordered.labels) < count))
 
 
 def _find_pictures(options: ImageFolderOptions | ImageNetOptions, data_dir: Path) -> Parts:

@@ -9,7 +9,10 @@ from actbench.models.network import ActivationFactory, Network
 def create_model(
     options: ModelOptions, *, num_classes: int, in_channels: int, act: ActivationFactory
 ) -> Network:
-    """Builds the model that the options name, with `act(num_channels)` called once per activation site."""
+    """Builds the model that the options name, with `act(num_channels)` called once per activation site.
+
+    A model of tokens calls `act(num_channels, channel_dim=-1)`: see TokenActivationFactory.
+    """
     module, _, name = ENTRIES[options.name].target.partition(":")
     model_class = getattr(import_module(module), name)
     model: Network = model_class(

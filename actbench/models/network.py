@@ -13,6 +13,13 @@ ActivationFactory = Callable[[int], nn.Module]
 """Makes one activation for that many channels; a model calls it once per site."""
 
 
+class TokenActivationFactory(Protocol):
+    """An `ActivationFactory` for models of tokens, whose sites have their channels elsewhere than at 1."""
+
+    def __call__(self, num_channels: int, channel_dim: int = 1) -> nn.Module:
+        """`channel_dim` of the site's input: -1 for (N, T, C), 1 for (N, C, *)."""
+
+
 @runtime_checkable
 class DeepTraining(Protocol):
     """A model whose paired convolutions grow together: lambda moves from ReLU (0) to identity (1)."""
@@ -55,9 +62,19 @@ class Network(nn.Module, ABC):
         """The architecture's own activation at that site; None where the catalogue names one for all."""
         return None
 
+    def undecayed(self) -> tuple[str, ...]:
+        """Names of parameters that weight decay spares beside biases and the like, such as position embeddings."""
+        return ()
+
+    def init_jointly(self, stream: Callable[[str], torch.Generator]) -> None:
+        """Sets those parameters whose initial values hang together; `stream(name)` is a generator for that name."""
+
+    def init_behind_sites(self) -> None:
+        """Scales weights by what the activation before them does to its input; called once the sites are filled."""
+
     @abstractmethod
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
-        """Fills `values` with the published initial values of a convolution's or linear layer's parameter."""
+        """Fills `values`, a parameter of a convolution, linear layer or embedding, with the published start."""
 
     @abstractmethod
     def merge_convolutions(self) -> None:
@@ -72,9 +89,9 @@ class Network(nn.Module, ABC):
         `key` is its name within `module`; nothing is drawn but from `generator`. An activation's parameters
         are its own affair: asking for one is a TypeError.
         """
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
             parameter.fill_(1.0 if key == "weight" else 0.0)
-        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
             # Drawn aside in float32 and in row-major order: the values then depend neither on the parameter's
             # device and dtype nor on a channels-last layout.
             values = torch.empty(parameter.shape, device=generator.device)

@@ -1,8 +1,11 @@
 """What an arm costs: parameters, multiply-accumulates, declared pointwise work, and bytes kept for backward."""
 
 import copy
+import math
 import statistics
 import sys
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +27,15 @@ def measure_cost(
 ) -> Cost:
     """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed.
 
-    Of a detector the counts are those of its features: body and pyramid.
+    Of a detector the counts are those of its features: body and pyramid. Of a model of sentences they are those of a
+    sentence as long as the recipe lets one be.
     """
     model = copy.deepcopy(state.model)
     sites = {name: model.get_submodule(name) for name in state.sites}
-    size = recipe.input.size
-    layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
-    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0)).to(
-        device, memory_format=layout
-    )
+    images = _probe(recipe, channels).to(device)
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
-    macs, pointwise = _forward_work(model, sites, images)
+    macs, pointwise, undeclared = _forward_work(model, sites, images)
+    kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
     cpu_times = [entry.step_cpu_s for entry in counted if entry.step_cpu_s is not None]
@@ -43,7 +44,11 @@ def measure_cost(
         activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
         macs=macs,
         pointwise_ops=pointwise,
-        kept_bytes=_kept_bytes(model, recipe, images, targets, device),
+        undeclared_sites=undeclared,
+        kept_bytes=kept.network,
+        activation_kept_bytes=kept.sites,
+        activation_kept_output_bytes=kept.outputs,
+        activation_elements=kept.elements,
         step_time_s=step_time,
         step_cpu_s=statistics.median(cpu_times) if cpu_times else None,
         images_per_s=batch_images / step_time if step_time else None,
@@ -51,37 +56,121 @@ def measure_cost(
     )
 
 
-def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
-    """MACs and declared pointwise operations of one image, in evaluation mode."""
+def _probe(recipe: Recipe, channels: int) -> Tensor:
+    """A few examples of the right shape, of no meaning."""
+    generator = torch.Generator().manual_seed(0)
+    if recipe.task == "text":
+        shape = (_PROBE_IMAGES, recipe.input.tokens.max_length)
+        return torch.randint(1, channels, shape, generator=generator)
+    size = recipe.input.size
+    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=generator)
+    return images.to(
+        memory_format=torch.channels_last if recipe.train.channels_last else torch.contiguous_format
+    )
+
+
+def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
+    """MACs and declared pointwise operations of one image, in evaluation mode; sites that declare none."""
     operations = 0.0
+    undeclared = sum(not hasattr(site, "operations_per_element") for site in sites.values())
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
         nonlocal operations
-        operations += getattr(module, "operations_per_element", 1.0) * output.numel()
+        operations += getattr(module, "operations_per_element", 0.0) * output.numel()
 
     hooks = [site.register_forward_hook(count) for site in sites.values()]
+    # The form that attention takes on a CPU has no formula in PyTorch's counter; elsewhere it is counted.
+    overlooked = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=overlooked) as counter:
         if isinstance(model, FramesInput):
             model.features(images)
         else:
             model(images)
     for hook in hooks:
         hook.remove()
-    return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
+    macs = counter.get_total_flops() // (2 * len(images))
+    return macs, round(operations / len(images)), undeclared
+
+
+class _Kept(NamedTuple):
+    """Of one image."""
+
+    network: int
+    sites: int
+    outputs: int
+    elements: int
+
+
+def _attention_flops(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *_args: object, **_kwargs: object
+) -> int:
+    """Of scaled_dot_product_attention, from the shapes of what it takes: query times key, the result times value."""
+    *batch, queries, size = query
+    return 2 * math.prod(batch) * queries * key[-2] * (size + value[-1])
+
+
+class _Storages:
+    """Distinct storages; holding them keeps their addresses from being used again."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[int, torch.UntypedStorage] = {}
+
+    def add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        self._by_address[storage.data_ptr()] = storage
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self._by_address
+
+    @property
+    def nbytes(self) -> int:
+        return sum(storage.nbytes() for storage in self._by_address.values())
+
+
+class _SiteKept:
+    """What one activation's forward passes keep; its hooks tell `inside` which site is at work."""
+
+    def __init__(self, site: nn.Module, inside: list["_SiteKept"]) -> None:
+        self.kept, self.outputs, self.elements = _Storages(), _Storages(), 0
+        self._inside = inside
+        site.register_forward_pre_hook(self._enter)
+        site.register_forward_hook(self._leave)
+
+    def _enter(self, _module: nn.Module, _inputs: object) -> None:
+        self._inside.append(self)
+
+    def _leave(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        self._inside.pop()
+        self.elements += output.numel()
+        if output in self.kept:
+            self.outputs.add(output)
 
 
 def _kept_bytes(
-    model: nn.Module, recipe: Recipe, images: Tensor, targets: Tensor, device: torch.device
-) -> int:
-    """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out."""
-    own = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
-    kept: dict[int, int] = {}
+    model: nn.Module,
+    sites: dict[str, nn.Module],
+    recipe: Recipe,
+    images: Tensor,
+    targets: Tensor,
+    device: torch.device,
+) -> _Kept:
+    """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out.
+
+    The model gets hooks that stay; it is nobody else's.
+    """
+    own = _Storages()
+    for tensor in (*model.parameters(), *model.buffers()):
+        own.add(tensor)
+    network = _Storages()
+    inside: list[_SiteKept] = []
+    each = [_SiteKept(site, inside) for site in sites.values()]
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if tensor not in own:
+            network.add(tensor)
+            if inside:
+                inside[-1].kept.add(tensor)
         return tensor
 
     model.train()
@@ -93,7 +182,12 @@ def _kept_bytes(
             model.features(images)
         else:
             training_loss(model(images), targets, recipe.train)
-    return sum(kept.values()) // len(images)
+    return _Kept(
+        network=network.nbytes // len(images),
+        sites=sum(site.kept.nbytes for site in each) // len(images),
+        outputs=sum(site.outputs.nbytes for site in each) // len(images),
+        elements=sum(site.elements for site in each) // len(images),
+    )
 
 
 def _peak_memory(device: torch.device) -> int | None:

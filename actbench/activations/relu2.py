@@ -1,0 +1,46 @@
+"""ReLU squared.
+
+Formula     y = max(x, 0)^2
+Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
+Dtype       y has the dtype of x; half types are squared in float32 and rounded once, so float16 is finite up to
+            x = 255.9 and bfloat16 as far as float32
+Parameters  none
+Gradient    dy/dx = 2 * max(x, 0), continuous, 0 at x = 0
+Source      Zhang et al., 2024, arXiv:2402.03804; first in So et al., 2021, arXiv:2109.08668 (Primer)
+Departures  none. PyTorch's relu and square would keep the input and the relu for backward; here the input alone is kept
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from actbench.activations.base import Activation
+from actbench.activations.channelwise import widen
+
+
+class _ReLU2(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.square(widen(x).relu()).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        # Doubled last: 2 * max(x, 0) may overflow where its product with a small gradient does not.
+        return (widen(grad) * widen(x).relu() * 2).to(x.dtype)
+
+
+class ReLU2(Activation):
+    """See the module's header."""
+
+    is_pointwise = True
+    operations_per_element = 2.0
+    limits = (0.0, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = _ReLU2.apply(x)
+        return y
