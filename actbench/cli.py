@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actbench.commands.outcome import Outcome
     from actbench.recipe.plan import PlannedRun
     from actbench.record import EpochRecord, RunRecord
+    from actbench.tables.columns import Columns
 
 app = typer.Typer(
     help="The bench on which activation functions are tried fairly.",
@@ -50,7 +51,19 @@ Limit = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric", help="top1_accuracy, box_ap or mask_ap  [default: the first of the recipe's task]"
+        "--metric",
+        help="top1_accuracy, box_ap, mask_ap; under attack fgsm@4/255 and the like, where the recipe asks for it  "
+        "[default: the first of the recipe's task]",
+    ),
+]
+ColumnList = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="LIST",
+        help="what to show, in that order, of metric, differences (to each baseline), parameters, time (of an update),"
+        " kept (bytes for backward per element), n, reported"
+        "  [default: metric,differences,parameters,time,reported; in a markdown file, what its marker says]",
     ),
 ]
 Plugins = Annotated[
@@ -184,6 +197,7 @@ def compare(
     metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
+    columns: ColumnList = None,
     results_dir: ResultsDir = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
     as_json: Json = False,
@@ -207,6 +221,7 @@ def compare(
             metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
+            columns=_columns(columns),
             results_dir=results_dir,
             check=check,
         ),
@@ -238,6 +253,7 @@ def export_table(
     metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
+    columns: ColumnList = None,
     results_dir: ResultsDir = Path("results"),
 ) -> None:
     """Write compare's table as markdown, LaTeX, CSV or JSON."""
@@ -259,6 +275,7 @@ def export_table(
             metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
+            columns=_columns(columns),
             results_dir=results_dir,
         ),
         as_json=False,
@@ -506,6 +523,12 @@ def _choice(option: str, value: str, known: Sequence[str]) -> Any:
 
 def _profile(value: str | None) -> Any:
     return None if value is None else _choice("--profile", value, ("paper", "lite", "smoke"))
+
+
+def _columns(columns: str | None) -> "Columns | None":
+    from actbench.tables.columns import parse_columns
+
+    return None if columns is None else parse_columns(columns)
 
 
 def _which(at: str) -> Any:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 STEP_TIME_S = {"relu": 0.010, "swish": 0.0125, "series": 0.020, "lslu": 0.024}
+KEPT_PER_ELEMENT = {"relu": (4, 4), "swish": (4, 0), "series": (8.25, 0), "lslu": (6, 2)}
+"""Bytes, and those of them that are the output; arms that are not named are of a time before this was counted."""
+ELEMENTS = 1000
 
 
 @pytest.fixture
@@ -71,6 +74,7 @@ def make_run() -> Callable[..., RunRecord]:
         step_time_s: float | None = None,
     ) -> RunRecord:
         chosen = recipe.arm(arm)
+        kept, output = KEPT_PER_ELEMENT.get(arm, (None, None))
         footing = footing_hash(recipe, fingerprint)
         tally = Tally(correct=correct, total=total, loss_sum=1.0)
         last = TestResult(which="last", weights="raw", epoch=29, tally=tally, correct_bits=pack_bits([]))
@@ -98,6 +102,9 @@ def make_run() -> Callable[..., RunRecord]:
                 macs=1_000_000,
                 pointwise_ops=1000,
                 kept_bytes=4096,
+                activation_kept_bytes=None if kept is None else int(kept * ELEMENTS),
+                activation_kept_output_bytes=None if output is None else output * ELEMENTS,
+                activation_elements=None if kept is None else ELEMENTS,
                 step_time_s=STEP_TIME_S.get(arm, 0.03) if step_time_s is None else step_time_s,
                 images_per_s=10_000.0,
                 peak_memory_bytes=None,

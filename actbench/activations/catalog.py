@@ -31,11 +31,16 @@ CurveName = Literal[
     "hardswish",
     "mish",
     "softplus",
+    "relu2",
+    "talu",
 ]
 """Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
 x_gelu is x * gelu(x), what gated units with both halves equal compute."""
 Coefficients = Literal["fitted", "published"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
 Positive = Literal["softplus", "none"]
 
 
@@ -95,6 +100,17 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
 
 
 class RationalOptions(Options):
@@ -196,6 +212,8 @@ class ActivationEntry:
     """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    gated: bool = False
+    """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
     plugin: PluginSource | None = None
@@ -203,6 +221,12 @@ class ActivationEntry:
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
@@ -402,6 +426,41 @@ _ENTRIES = (
         learns_curve=True,
         summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
         source="Yang and Wang, 2024, arXiv:2409.10594",
+    ),
+    ActivationEntry(
+        name="reglu",
+        target="actbench.activations.gated:ReGLU",
+        gated=True,
+        summary="max(g, 0) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="geglu",
+        target="actbench.activations.gated:GEGLU",
+        gated=True,
+        summary="gelu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="swiglu",
+        target="actbench.activations.gated:SwiGLU",
+        gated=True,
+        summary="silu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="drelu",
+        target="actbench.activations.gated:DReLU",
+        gated=True,
+        summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
+        source="Song et al., 2024, arXiv:2406.05955",
+    ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
     ),
 )
 

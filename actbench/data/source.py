@@ -16,6 +16,7 @@ from actbench.data.catalog import (
     ImageOptions,
     ShapesOptions,
     SyntheticOptions,
+    TextOptions,
 )
 from actbench.data.cifar import check_cifar, download_cifar, load_cifar
 from actbench.data.coco import find_coco_parts
@@ -28,6 +29,7 @@ from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
 from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
+from actbench.data.text import check_text, open_text
 from actbench.errors import DataError
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "download_cifar",
     "open_data",
     "open_detection",
+    "open_text",
 ]
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -56,6 +59,8 @@ def check_data(options: DataOptions, *, data_dir: Path) -> None:
             find_coco_parts(data_dir / options.folder)
     elif isinstance(options, ImageFolderOptions | ImageNetOptions):
         _find_pictures(options, data_dir)
+    elif isinstance(options, TextOptions):
+        check_text(options, data_dir=data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):
         check_cifar(options.name, data_dir)
 
