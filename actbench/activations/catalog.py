@@ -1,7 +1,7 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
 An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
-an entry equal to the constructor's signature, defaults included.
+an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
@@ -207,15 +208,25 @@ class ActivationEntry:
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    arguments: tuple[str, ...] = ("num_channels", "channel_dim")
+    """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
     gated: bool = False
     """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
+    plugin: PluginSource | None = None
+    """None for our own."""
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
