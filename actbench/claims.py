@@ -85,7 +85,7 @@ def _measures(claim: Claim, recipe: Recipe) -> bool:
 
 def _has_metric(claim: Claim, recipe: Recipe) -> bool:
     metric = METRICS.get(claim.metric)
-    return metric is not None and metric.task == recipe.task
+    return metric is not None and recipe.task in metric.tasks
 
 
 def evidence(claim: Claim, paper: Paper, recipes: Mapping[str, Recipe], results_dir: Path) -> Evidence:
