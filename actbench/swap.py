@@ -51,9 +51,17 @@ def swap_activations(
         )
 
     def make(site: CallSite) -> nn.Module:
-        if isinstance(to, str):
-            return create_activation(to, site.num_channels, channel_dim=site.channel_dim, **options)
-        return to(site.num_channels)
+        made = (
+            create_activation(to, site.num_channels, channel_dim=site.channel_dim, **options)
+            if isinstance(to, str)
+            else to(site.num_channels)
+        )
+        if getattr(made, "is_gated", False):
+            raise ActbenchError(
+                f"{type(made).__name__} is gated: it takes twice the channels that stand at {site.name!r}",
+                hints=("build the model with a layer of twice the width before each site",),
+            )
+        return made
 
     replaced = replace_calls(
         model, make, from_=from_, sites=sites, example_input=example_input, channel_dim=channel_dim

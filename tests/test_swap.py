@@ -94,6 +94,16 @@ def test_pwlu_in_a_network_made_elsewhere() -> None:
     assert all(p.grad is not None for module in made for p in module.parameters() if p.requires_grad)
 
 
+def test_a_gated_activation_has_no_place_and_the_model_stays_as_it_was() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    for to in ("swiglu", lambda n: actbench.create_activation("swiglu", n)):
+        with pytest.raises(
+            ActbenchError, match="SwiGLU is gated: it takes twice the channels that stand at '1'"
+        ):
+            actbench.swap_activations(model, to, from_="relu")
+    assert isinstance(model[1], nn.ReLU)
+
+
 def test_a_factory_gets_the_channels() -> None:
     model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2), nn.ReLU())
     result = actbench.swap_activations(model, nn.PReLU, from_="relu", sites=["1"])

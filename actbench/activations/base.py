@@ -1,5 +1,6 @@
 """What an activation may declare to the training loop. A bare `nn.Module` without declarations works too."""
 
+import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ class PhaseChange(NamedTuple):
 class Activation(nn.Module):
     """Defaults for every declaration; a subclass overrides what it has.
 
-    `num_channels` is the size of `channel_dim` in the inputs to come (1 for N,C,*; -1 for token layouts).
+    `num_channels` is the size of `channel_dim` in the inputs to come (1 for N,C,*; -1 for token layouts), or half of it
+    for a gated one.
     """
 
     operations_per_element: float = 1.0
@@ -32,6 +34,12 @@ class Activation(nn.Module):
     """Value at -inf and at +inf; NaN for a declared NaN; None for not declared."""
     is_pointwise: bool = False
     """True where each output depends on the input at its own place, and on its channel, alone."""
+    is_gated: bool = False
+    """True where it takes 2 * num_channels, first the gates and then the values, and gives num_channels."""
+    spatial_dims: int = 0
+    """Dimensions behind the channels that its inputs must have; 0 takes any number of dimensions in any order."""
+    finite_to: float = math.inf
+    """Largest |x| up to which output and gradient are finite in float32 and bfloat16 wherever the exact ones are."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
 

@@ -1,7 +1,7 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
 An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
-an entry equal to the constructor's signature, defaults included.
+an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
-Surrogate = Literal["identity", "relu", "leaky", "clipped"]
-Positive = Literal["softplus", "none"]
 RationalVersion = Literal["A", "B", "C", "D"]
 CurveName = Literal[
     "identity",
@@ -38,6 +37,11 @@ CurveName = Literal[
 """Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
 x_gelu is x * gelu(x), what gated units with both halves equal compute."""
 Coefficients = Literal["fitted", "published"]
+Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
+Positive = Literal["softplus", "none"]
 
 
 class LeakyReLUOptions(Options):
@@ -96,6 +100,45 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
+
+
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
 
 
 class ThresholdOptions(Options):
@@ -159,47 +202,31 @@ class LinearCombinationOptions(Options):
     freeze: bool = False
 
 
-class RationalOptions(Options):
-    version: RationalVersion = "A"
-    numerator: int = Field(5, ge=1, le=7)
-    denominator: int = Field(4, ge=1, le=7)
-    init: CurveName = "gelu"
-    interval: float = Field(3.0, gt=0, le=1000)
-    """The start is fitted on [-interval, interval]."""
-    coefficients: Coefficients = "fitted"
-    sharing: Sharing = "layer"
-    freeze: bool = False
-    decay: bool = False
-    """Whether the model's weight decay applies to the coefficients."""
-
-
-class GRKANOptions(Options):
-    groups: int = Field(8, ge=1)
-    """Must divide the number of channels."""
-    denominator: Literal["A", "B"] = "A"
-    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
-    share: Literal["numerator", "denominator", "none"] = "numerator"
-    """Which polynomial all groups have in common."""
-    init: CurveName = "silu"
-    coefficients: Coefficients = "fitted"
-    freeze: bool = False
-    decay: bool = False
-    """Whether the model's weight decay applies to the coefficients."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationEntry:
     name: str
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    arguments: tuple[str, ...] = ("num_channels", "channel_dim")
+    """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    gated: bool = False
+    """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
+    plugin: PluginSource | None = None
+    """None for our own."""
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
@@ -400,5 +427,42 @@ _ENTRIES = (
         summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
         source="Yang and Wang, 2024, arXiv:2409.10594",
     ),
+    ActivationEntry(
+        name="reglu",
+        target="actbench.activations.gated:ReGLU",
+        gated=True,
+        summary="max(g, 0) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="geglu",
+        target="actbench.activations.gated:GEGLU",
+        gated=True,
+        summary="gelu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="swiglu",
+        target="actbench.activations.gated:SwiGLU",
+        gated=True,
+        summary="silu(g) * u, g and u the two halves of the channels",
+        source="Shazeer, 2020, arXiv:2002.05202",
+    ),
+    ActivationEntry(
+        name="drelu",
+        target="actbench.activations.gated:DReLU",
+        gated=True,
+        summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
+        source="Song et al., 2024, arXiv:2406.05955",
+    ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
+    ),
 )
+
+
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

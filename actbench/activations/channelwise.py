@@ -27,7 +27,7 @@ def check_channels(x: Tensor, num_channels: int, channel_dim: int) -> None:
     """Raises ActbenchError unless x has that many channels along channel_dim."""
     if not -x.ndim <= channel_dim < x.ndim or x.shape[channel_dim] != num_channels:
         raise ActbenchError(
-            f"an activation of {num_channels} channels along dimension {channel_dim} got an input of shape "
+            f"an activation that takes {num_channels} channels along dimension {channel_dim} got an input of shape "
             f"{tuple(x.shape)}",
             hints=("token layouts (N, T, C) need channel_dim=-1",),
         )

@@ -19,9 +19,14 @@ from actbench.errors import ActbenchError
 
 CHANNELS = 8  # gr_kan's groups
 SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
+MIXING = SPATIAL | {"dyrelu"}
+"""Those whose output at a place depends on other places."""
+GATED = {name for name, entry in ENTRIES.items() if entry.gated}
 KERNELS = {"gr_kan", "pwlu", "rational", "swish"}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
+FREE = {"identity"}
+"""What computes nothing and keeps nothing."""
 SURROGATES = {"threshold"}
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ENTRIES),
@@ -50,6 +55,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("talu", {"alpha": 0.25, "clamp": -0.5}),
     ("fourier_series", {"sharing": "channel", "terms": 2}),
     ("linear_combination", {"sharing": "channel", "normalise": "softmax"}),
+    ("dyrelu", {"variant": "A", "init": "default", "gate": "hard_sigmoid_6"}),
+    ("dyrelu", {"variant": "C", "pieces": 3, "gate": "hard_sigmoid_2"}),
+    ("dyrelu", {"variant": "C", "reduction": 1}),
     ("threshold", {"surrogate": "relu", "sharing": "layer", "amplitude": -2.0}),
     ("threshold", {"surrogate": "leaky", "freeze": True}),
     ("threshold", {"surrogate": "clipped"}),
@@ -62,6 +70,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("gr_kan", {"groups": 4, "share": "none", "init": "identity", "coefficients": "published"}),
     ("gr_kan", {"groups": 1, "freeze": True, "decay": True}),
 ]
+
+
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in VARIANTS]
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
 
@@ -90,8 +100,13 @@ def seeded(module: Callable[[Tensor], Any], x: Tensor) -> Any:
     return module(x)
 
 
-def images(batch: int = 2, side: int = 5) -> Tensor:
-    return torch.randn(batch, CHANNELS, side, side)
+def images(name: str, batch: int = 2, side: int = 5) -> Tensor:
+    return torch.randn(batch, taken(name), side, side)
+
+
+def taken(name: str) -> int:
+    """Channels of the input."""
+    return 2 * CHANNELS if name in GATED else CHANNELS
 
 
 def test_there_are_entries_and_the_mapping_has_them_all() -> None:
@@ -118,7 +133,7 @@ def test_options_are_the_constructors_keywords_defaults_included(name: str) -> N
 def test_declarations_are_made(name: str) -> None:
     module = create_activation(name, CHANNELS)
     assert isinstance(module, Activation)
-    assert module.operations_per_element >= 1
+    assert module.operations_per_element >= (name not in FREE)
     assert module.backend == ("cpp" if name in KERNELS else "reference")
     assert module.surrogate_gradient == (name in SURROGATES)
     assert (module.begin_epoch(0) is None) == (name not in PHASES)
@@ -129,11 +144,11 @@ def test_declarations_are_made(name: str) -> None:
 @every_variant
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_shape_dtype_and_input_left_alone(name: str, options: dict[str, Any], dtype: torch.dtype) -> None:
-    module, x = make(name, options).to(dtype), images().to(dtype)
+    module, x = make(name, options).to(dtype), images(name).to(dtype)
     before = x.clone()
     y = module(x.requires_grad_())
     y.sum().backward()
-    assert (y.shape, y.dtype) == (x.shape, dtype)
+    assert (y.shape, y.dtype) == ((2, CHANNELS, 5, 5), dtype)
     assert torch.equal(x, before)
     assert x.grad is not None
     assert all((p.grad is not None) == p.requires_grad for p in module.parameters())
@@ -141,19 +156,23 @@ def test_shape_dtype_and_input_left_alone(name: str, options: dict[str, Any], dt
 
 @every_variant
 def test_pointwise_means_that_places_do_not_mix(name: str, options: dict[str, Any]) -> None:
-    module, x = make(name, options).eval(), images(side=4)
+    module, x = make(name, options).eval(), images(name, side=4)
     has_parameters = any(True for _ in module.parameters())
     assert ENTRIES[name].learns_curve == (module.is_pointwise and has_parameters)
-    turned = module(x.flip(0, 2, 3)).flip(0, 2, 3)
-    mixed = not torch.allclose(turned, module(x), rtol=1e-5, atol=1e-6)
-    assert mixed == (not module.is_pointwise) == (name in SPATIAL)
+    moved = x.clone()
+    moved[0, :, 1, 1] += 1
+    differs = (module(moved) != module(x)).any(1)
+    assert differs[0, 1, 1]
+    differs[0, 1, 1] = False
+    assert differs.any() == (name in MIXING)
+    assert module.is_pointwise == (name not in MIXING | GATED)
 
 
 @every_variant
 def test_memory_layout_changes_no_value(name: str, options: dict[str, Any]) -> None:
-    module, x = make(name, options).eval(), images()
+    module, x = make(name, options).eval(), images(name)
     y = module(x)
-    spread = torch.empty(2, CHANNELS, 5, 10)[..., ::2].copy_(x)
+    spread = torch.empty(2, taken(name), 5, 10)[..., ::2].copy_(x)
     last = x.contiguous(memory_format=torch.channels_last)
     assert not spread.is_contiguous()
     # A convolution may sum its at most 121 products in another order.
@@ -164,11 +183,11 @@ def test_memory_layout_changes_no_value(name: str, options: dict[str, Any]) -> N
 
 @every_variant
 def test_empty_batch(name: str, options: dict[str, Any]) -> None:
-    x = images(batch=0).requires_grad_()
+    x = images(name, batch=0).requires_grad_()
     module = make(name, options).eval()
     y = module(x)
     y.sum().backward()
-    assert y.shape == x.shape
+    assert y.shape == (0, CHANNELS, 5, 5)
     assert x.grad is not None
     assert all(not p.grad.any() for p in module.parameters() if p.grad is not None)
 
@@ -180,13 +199,13 @@ def test_any_number_of_dimensions_in_any_order(name: str, options: dict[str, Any
         with pytest.raises(ActbenchError, match="channel_dim must be 1, not -1"):
             create_activation(name, CHANNELS, channel_dim=-1, **options)
         return
-    x = torch.randn(*(2, 3, 5, 2)[: ndim - 1], CHANNELS)
+    x = torch.randn(*(2, 3, 5, 2)[: ndim - 1], taken(name))
     tokens = create_activation(name, CHANNELS, channel_dim=-1, **options).eval()
     with torch.no_grad():
         for value in tokens.parameters():
             value.add_(torch.rand(value.shape))
     y = tokens(x)
-    assert y.shape == x.shape
+    assert y.shape == (*x.shape[:-1], CHANNELS)
     for dim in range(ndim):
         other = create_activation(name, CHANNELS, channel_dim=dim, **options).eval()
         other.load_state_dict(tokens.state_dict())
@@ -215,7 +234,7 @@ def test_every_call_gives_fresh_parameters(name: str, options: dict[str, Any]) -
 
 @every_variant
 def test_state_dict_and_deepcopy_round_trips(name: str, options: dict[str, Any]) -> None:
-    module, x = make(name, options).eval(), images()
+    module, x = make(name, options).eval(), images(name)
     stored = io.BytesIO()
     torch.save(module.state_dict(), stored)
     stored.seek(0)
@@ -233,7 +252,7 @@ def test_state_dict_and_deepcopy_round_trips(name: str, options: dict[str, Any])
 def test_gradcheck_away_from_kinks(name: str, options: dict[str, Any], training: bool) -> None:
     module = make(name, options).double().train(training)
     # All kinks lie at 0 or, for a shift, at one of some twenty random places: far from a step of 1e-6.
-    x = torch.randn(2, CHANNELS, 3, 3, dtype=torch.float64)
+    x = torch.randn(2, taken(name), 3, 3, dtype=torch.float64)
     x = (x + 0.01 * x.sign()).requires_grad_()
     learnt = [p for p in module.parameters() if p.requires_grad]
     # A surrogate is no derivative: its own test holds it to its formula.
@@ -245,9 +264,10 @@ def test_gradcheck_away_from_kinks(name: str, options: dict[str, Any], training:
 @every_variant
 def test_finite_at_large_inputs(name: str, options: dict[str, Any]) -> None:
     module = make(name, options).eval()
-    # torch's GELU by tanh takes the third power, relu2 the second.
-    largest = 1e4 if name in SPATIAL else {"gelu": 1e12, "relu2": 1e18}.get(name, 1e30)
-    x = images().sign().mul(largest).requires_grad_()
+    # torch's GELU by tanh takes the third power; relu2 and what multiplies by a gate, the second.
+    powers = {"gelu": 1e12} | dict.fromkeys(GATED | {"relu2"}, 1e18) | dict.fromkeys(SPATIAL, 1e4)
+    largest = powers.get(name, 1e30)
+    x = images(name).sign().mul(largest).requires_grad_()
     y = module(x)
     y.sum().backward()
     assert y.isfinite().all()
@@ -257,7 +277,7 @@ def test_finite_at_large_inputs(name: str, options: dict[str, Any]) -> None:
 
 @every_variant
 def test_nan_stays_nan(name: str, options: dict[str, Any]) -> None:
-    x = images()
+    x = images(name)
     x[0, 1, 2, 3] = math.nan
     y = make(name, options).eval()(x)
     assert y[0, 1, 2, 3].isnan()
@@ -269,7 +289,7 @@ def test_declared_limits(name: str, options: dict[str, Any]) -> None:
     module = create_activation(name, CHANNELS, **options)
     assert isinstance(module, Activation)
     if module.limits is None:
-        assert name in SPATIAL | {"gelu"}
+        assert name in MIXING | GATED | {"gelu"}
         return
     x = torch.tensor([-math.inf, math.inf]).view(2, 1).expand(2, CHANNELS)
     for got, declared in zip(module(x)[:, 0].tolist(), module.limits, strict=True):
@@ -279,7 +299,7 @@ def test_declared_limits(name: str, options: dict[str, Any]) -> None:
 @every_variant
 @pytest.mark.parametrize("training", [True, False])
 def test_autocast_takes_and_gives_bfloat16(name: str, options: dict[str, Any], training: bool) -> None:
-    module, x = make(name, options).train(training), images().bfloat16().requires_grad_()
+    module, x = make(name, options).train(training), images(name).bfloat16().requires_grad_()
     reference = seeded(copy.deepcopy(module), x.float())
     with torch.autocast("cpu", torch.bfloat16):
         y = seeded(module, x)
@@ -295,7 +315,7 @@ def test_autocast_takes_and_gives_bfloat16(name: str, options: dict[str, Any], t
 @every_variant
 def test_compiles_to_one_graph(name: str, options: dict[str, Any]) -> None:
     torch._dynamo.reset()
-    module, x = make(name, options), images().requires_grad_()
+    module, x = make(name, options), images(name).requires_grad_()
     compiled = torch.compile(module, fullgraph=True, backend="eager")
     learnt = [p for p in module.parameters() if p.requires_grad]
     outcomes = []
@@ -309,7 +329,7 @@ def test_compiles_to_one_graph(name: str, options: dict[str, Any]) -> None:
 @every_variant
 @pytest.mark.parametrize("side", [1, 2, 9])
 def test_deploy_leaves_eval_output_as_it_was(name: str, options: dict[str, Any], side: int) -> None:
-    module, x = make(name, options).eval(), images(side=side)
+    module, x = make(name, options).eval(), images(name, side=side)
     expected = module(x)
     for _ in range(2):  # the second time there is nothing left to do
         assert module.deploy() is module
@@ -318,7 +338,7 @@ def test_deploy_leaves_eval_output_as_it_was(name: str, options: dict[str, Any],
 
 @every_variant
 def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, Any]) -> None:
-    module, other, x = make(name, options).eval(), make(name, options).eval(), images()
+    module, other, x = make(name, options).eval(), make(name, options).eval(), images(name)
     module.deploy()
     other.deploy()
     other.load_state_dict(module.state_dict())
@@ -333,7 +353,7 @@ def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, A
     ("name", "options"), [(name, options) for name, options in VARIANTS if name != "frelu"]
 )
 def test_the_pointwise_part_keeps_its_input_alone(name: str, options: dict[str, Any]) -> None:
-    module, x = make(name, options), images(batch=8, side=9).requires_grad_()  # larger than any table
+    module, x = make(name, options), images(name, batch=8, side=9).requires_grad_()  # larger than any table
     sizes: list[tuple[int, int]] = []
 
     def note(tensor: Tensor) -> Tensor:
@@ -344,4 +364,4 @@ def test_the_pointwise_part_keeps_its_input_alone(name: str, options: dict[str, 
         y = module.pointwise(x) if isinstance(module, SpatialSeries) else module(x)
     full = {pointer for pointer, size in sizes if size >= x.numel()}
     assert full <= {x.data_ptr(), y.data_ptr()}
-    assert len(full) == 1
+    assert len(full) == (name not in FREE)

@@ -132,6 +132,21 @@ CASES = {
     "options of native": Broken(
         "activation: lslu", "activation: native", "unknown key 'n'", "{n", "arms[2].options.n"
     ),
+    "gated activation in a model without blocks for it": Broken(
+        "activation: swish",
+        "activation: swiglu",
+        "'swiglu' is gated, which takes feed-forward blocks that give it gates and values, and the model 'vanillanet' "
+        "has none",
+        "swiglu",
+        "arms[1].activation",
+    ),
+    "gated activation as fill": Broken(
+        "activation: lslu",
+        "activation: lslu\n  fill: reglu",
+        "'reglu' is gated and fills no sites; take a plain one",
+        "reglu",
+        "arms[2].fill",
+    ),
     "arm twice": Broken("name: swish,", "name: relu,", "the arm 'relu' stands here more", "swish", "arms[1]"),
     "arm without name": Broken(
         "{name: swish, ", "{", "missing key 'name'", "activation: swish", "arms[1].name"

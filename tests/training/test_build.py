@@ -1,8 +1,14 @@
 """The built network is the published one: parameters, sites, start and deploy form with the real activations."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
 
+from actbench.models.catalog import ENTRIES as MODELS
+from actbench.models.network import ActivationFactory, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.training.build import activation_sites, build_model, check_sites, set_deep_lambda
 
@@ -143,3 +149,44 @@ def test_an_arm_can_hold_lambda() -> None:
         1.0,
     ]
     assert [set_deep_lambda(model, held, epoch=epoch) for epoch in (0, 9)] == [1.0, 1.0]
+
+
+class OneBlock(Network):
+    """One feed-forward block, whose first layer is of twice the width where the site asks for it."""
+
+    def __init__(
+        self, act: ActivationFactory, *, num_classes: int, in_channels: int, **_options: object
+    ) -> None:
+        super().__init__()
+        self.act = act(6)
+        self.fc1 = nn.Linear(in_channels, 12 if self.act.is_gated else 6)
+        self.fc2 = nn.Linear(6, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.fc2(self.act(self.fc1(x.mean((2, 3)))))
+        return y
+
+    def sites(self) -> tuple[str, ...]:
+        return ("act",)
+
+    def stem_sites(self) -> tuple[str, ...]:
+        return self.sites()
+
+    def draw_initial(self, _module: nn.Module, _key: str, values: Tensor, generator: torch.Generator) -> None:
+        values.normal_(generator=generator)
+
+    def merge_convolutions(self) -> None:
+        pass
+
+
+def test_a_gated_activation_gets_a_layer_of_twice_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = replace(MODELS["resnet_cifar"], target=f"{__name__}:OneBlock", takes_gated=True)
+    monkeypatch.setitem(MODELS, "resnet_cifar", entry)
+    for activation, width in (("swiglu", 12), ("relu2", 6)):
+        recipe = _recipe({"name": "resnet_cifar"}, {"activation": activation})
+        check_sites(recipe)
+        model = build_model(recipe, recipe.arms[0], seed=0, num_classes=10, channels=3)
+        assert model.get_submodule("fc1").out_features == width
+        assert model(torch.randn(2, 3, 8, 8)).shape == (2, 10)
+    with pytest.raises(ValidationError, match=r"arms\[0\].sites: must be all for 'swiglu': it is gated"):
+        _recipe({"name": "resnet_cifar"}, {"activation": "swiglu", "sites": "stem"})

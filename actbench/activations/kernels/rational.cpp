@@ -4,7 +4,8 @@
 //     dx = g * (P' - R s S') / Q        sums per channel of g x^i / Q and -s g R z^j / Q, the gradients of a and c
 //
 // In float while |x| <= NEAR and coefficients are no larger than TAME: no power overflows there. Elsewhere, one element
-// at a time, in double, which holds x^7 of any float. Inputs beyond +-FARTHEST, infinite ones, count as that; NaN passes.
+// at a time, in double, which holds x^7 of any float. Infinite inputs count as +-FARTHEST, and have an infinite value
+// where the one there exceeds ENDLESS; NaN passes.
 
 #include "rows.h"
 
