@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actbench.commands.outcome import Outcome
     from actbench.recipe.plan import PlannedRun
     from actbench.record import EpochRecord, RunRecord
+    from actbench.tables.columns import Columns
 
 app = typer.Typer(
     help="The bench on which activation functions are tried fairly.",
@@ -50,8 +51,24 @@ Limit = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric", help="top1_accuracy, box_ap or mask_ap  [default: the first of the recipe's task]"
+        "--metric",
+        help="top1_accuracy, box_ap, mask_ap; under attack fgsm@4/255 and the like, where the recipe asks for it  "
+        "[default: the first of the recipe's task]",
     ),
+]
+ColumnList = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="LIST",
+        help="what to show, in that order, of metric, differences (to each baseline), parameters, time (of an update),"
+        " kept (bytes for backward per element), n, reported"
+        "  [default: metric,differences,parameters,time,reported; in a markdown file, what its marker says]",
+    ),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="a file with activations of your own; may be repeated"),
 ]
 Baselines = Annotated[
     list[str] | None,
@@ -87,6 +104,7 @@ def train(
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
     limit: Limit = None,
+    plugin: Plugins = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
     ] = False,
@@ -108,6 +126,7 @@ def train(
     from actbench.commands.train import TrainRequest
     from actbench.commands.train import train as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = TrainRequest(
         references=references,
@@ -131,6 +150,7 @@ def eval_(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help=_SELECTION)],
     profile: Profile = None,
     arm: Arms = None,
+    plugin: Plugins = None,
     limit: Limit = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="evaluate the merged inference form")] = False,
     split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
@@ -147,6 +167,7 @@ def eval_(
     """Evaluate stored weights again, in training or deploy form."""
     from actbench.commands.eval import EvalRequest, evaluate_stored
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = EvalRequest(
         references=references,
@@ -176,6 +197,7 @@ def compare(
     metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
+    columns: ColumnList = None,
     results_dir: ResultsDir = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
     as_json: Json = False,
@@ -199,6 +221,7 @@ def compare(
             metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
+            columns=_columns(columns),
             results_dir=results_dir,
             check=check,
         ),
@@ -230,6 +253,7 @@ def export_table(
     metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
+    columns: ColumnList = None,
     results_dir: ResultsDir = Path("results"),
 ) -> None:
     """Write compare's table as markdown, LaTeX, CSV or JSON."""
@@ -251,6 +275,7 @@ def export_table(
             metric=metric,
             which=_which(at),
             weights=_choice("--weights", weights, ("raw", "ema")),
+            columns=_columns(columns),
             results_dir=results_dir,
         ),
         as_json=False,
@@ -309,6 +334,7 @@ def ls(
         str, typer.Argument(help="recipes, arms, models, data, papers, claims or runs")
     ] = "recipes",
     results_dir: ResultsDir = Path("results"),
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """List recipes, arms, models, data, papers, claims or runs.
@@ -317,6 +343,7 @@ def ls(
     """
     from actbench.commands.ls import ls as command
 
+    _load_plugins(plugin)
     _run(lambda: command(kind, results_dir=results_dir), as_json)
 
 
@@ -324,6 +351,7 @@ def ls(
 def show(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="RECIPE", help=_RECIPES)] = None,
     profile: Profile = None,
+    plugin: Plugins = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="every value with where it comes from")
     ] = False,
@@ -333,6 +361,7 @@ def show(
     """Show a recipe's text, its values, or the format of all."""
     from actbench.commands.show import show as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments) if arguments else ((), ())
     if len(references) > 1:
         raise ActbenchError("show takes one recipe", where="command line", hints=[" ".join(references)])
@@ -356,10 +385,12 @@ def cp(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="the copy's name")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a file that exists")] = False,
+    plugin: Plugins = None,
 ) -> None:
     """Copy a recipe to edit."""
     from actbench.commands.cp import cp as command
 
+    _load_plugins(plugin)
     _run(lambda: command(recipe, destination, name=name, force=force), as_json=False)
 
 
@@ -367,13 +398,52 @@ def cp(
 def validate(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
     profile: Profile = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Check recipes in all profiles; tell every mistake's line."""
     from actbench.commands.validate import validate as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     _run(lambda: command(references, profile=_profile(profile), overrides=overrides), as_json)
+
+
+@app.command()
+def check(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ACTIVATION", help="an activation's name, and its options such as n=5"),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="all activations of the catalogue")] = False,
+    plugin: Plugins = None,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="of the output  [default: 2,16,6,6; for tokens 2,9,16]")
+    ] = None,
+    channel_dim: Annotated[
+        int, typer.Option("--channel-dim", help="where the channels are; -1 for tokens")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Check that an activation keeps the contract.
+
+    Named checks of shapes, gradients, extreme values, copies, compilation; exit code 1 if one fails. What an
+    activation does not declare is no failure. --plugin FILE without a name checks all of that file.
+    """
+    from actbench.commands.check import CheckRequest
+    from actbench.commands.check import check as command
+    from actbench.recipe.overrides import is_override
+
+    words = tuple(arguments or ())
+    request = CheckRequest(
+        names=tuple(word for word in words if not is_override(word)),
+        settings=tuple(word for word in words if is_override(word)),
+        every=every,
+        plugins=tuple(plugin or ()),
+        shape=shape,
+        channel_dim=channel_dim,
+    )
+    _run(lambda: command(request), as_json)
 
 
 class _Progress:
@@ -434,6 +504,15 @@ def _split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return references, tuple(argument for argument in arguments if is_override(argument))
 
 
+def _load_plugins(files: Sequence[Path] | None) -> None:
+    """Imports a user's own activations, named by file; loading torch is left to them."""
+    if files:
+        from actbench.activations.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
 def _choice(option: str, value: str, known: Sequence[str]) -> Any:
     if value not in known:
         raise ActbenchError(
@@ -444,6 +523,12 @@ def _choice(option: str, value: str, known: Sequence[str]) -> Any:
 
 def _profile(value: str | None) -> Any:
     return None if value is None else _choice("--profile", value, ("paper", "lite", "smoke"))
+
+
+def _columns(columns: str | None) -> "Columns | None":
+    from actbench.tables.columns import parse_columns
+
+    return None if columns is None else parse_columns(columns)
 
 
 def _which(at: str) -> Any:

@@ -74,6 +74,10 @@ class ArmRow:
     """Median time of an update over the first baseline's; None where not timed, or timed on different hardware."""
     step_clock: Clock | None
     """By which clock."""
+    kept_per_element: float | None
+    """Bytes that the activations keep for backward per element of their output; None where it was not counted."""
+    kept_beyond_output: float | None
+    """The same without the output itself, which the next layer keeps in most networks."""
     reported: tuple[Reported, ...]
     reported_elsewhere: tuple[Reported, ...]
     """Gains that the paper reports against baselines which are no arms here."""
@@ -144,9 +148,10 @@ class _Reading(NamedTuple):
             raise ActbenchError(
                 f"{name} has no test result at {self.which} ({self.weights})", hints=[f"it has: {held}"]
             )
-        value = self.metric.read(result.tally)
+        value = self.metric.of(result)
         if value is None:
-            raise ActbenchError(f"{name} has no {self.metric.noun}", hints=["another one: --metric box_ap"])
+            other = "--at last: other weights were not attacked" if self.metric.attack else "--metric box_ap"
+            raise ActbenchError(f"{name} has no {self.metric.noun}", hints=[f"another one: {other}"])
         return value
 
 
@@ -245,6 +250,7 @@ def _row(
     finished = {run.seed for run in side.runs}
     cost = side.cost
     step_time = _step_time(side, sides[baselines[0]]) if baselines else _StepTime(None, None)
+    kept = _kept(side)
     return ArmRow(
         arm=side.arm,
         completed=len(values),
@@ -259,6 +265,8 @@ def _row(
         activation_parameters=cost.activation_parameters if cost else None,
         step_time_ratio=step_time.ratio,
         step_clock=step_time.clock,
+        kept_per_element=kept.per_element,
+        kept_beyond_output=kept.beyond_output,
         reported=reported_values(paper, plan, side.arm, "absolute", metric) if paper else (),
         reported_elsewhere=tuple(gain for gain in gains if homes[id(gain)] not in baselines),
     )
@@ -275,6 +283,20 @@ def _gap(side: _Side, baseline: _Side, reported: tuple[Reported, ...]) -> Gap:
         if difference.sd is not None:
             detectable = stats.detectable_difference(difference.sd, difference.n)
     return Gap(baseline=baseline.arm.name, difference=difference, detectable=detectable, reported=reported)
+
+
+class _Kept(NamedTuple):
+    per_element: float | None
+    beyond_output: float | None
+
+
+def _kept(side: _Side) -> _Kept:
+    """Of the first run that counted it; the count is the same for every seed."""
+    for cost in (run.cost for run in side.runs if run.cost):
+        kept, output = cost.activation_kept_bytes, cost.activation_kept_output_bytes
+        if kept is not None and output is not None and cost.activation_elements:
+            return _Kept(kept / cost.activation_elements, (kept - output) / cost.activation_elements)
+    return _Kept(None, None)
 
 
 class _StepTime(NamedTuple):

@@ -4,12 +4,13 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actbench.activations.catalog import ENTRIES, ActivationEntry
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Recipe
 from actbench.record import (
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 STEP_TIME_S = {"relu": 0.010, "swish": 0.0125, "series": 0.020, "lslu": 0.024}
+KEPT_PER_ELEMENT = {"relu": (4, 4), "swish": (4, 0), "series": (8.25, 0), "lslu": (6, 2)}
+"""Bytes, and those of them that are the output; arms that are not named are of a time before this was counted."""
+ELEMENTS = 1000
 
 
 @pytest.fixture
@@ -70,6 +74,7 @@ def make_run() -> Callable[..., RunRecord]:
         step_time_s: float | None = None,
     ) -> RunRecord:
         chosen = recipe.arm(arm)
+        kept, output = KEPT_PER_ELEMENT.get(arm, (None, None))
         footing = footing_hash(recipe, fingerprint)
         tally = Tally(correct=correct, total=total, loss_sum=1.0)
         last = TestResult(which="last", weights="raw", epoch=29, tally=tally, correct_bits=pack_bits([]))
@@ -97,6 +102,9 @@ def make_run() -> Callable[..., RunRecord]:
                 macs=1_000_000,
                 pointwise_ops=1000,
                 kept_bytes=4096,
+                activation_kept_bytes=None if kept is None else int(kept * ELEMENTS),
+                activation_kept_output_bytes=None if output is None else output * ELEMENTS,
+                activation_elements=None if kept is None else ELEMENTS,
                 step_time_s=STEP_TIME_S.get(arm, 0.03) if step_time_s is None else step_time_s,
                 images_per_s=10_000.0,
                 peak_memory_bytes=None,
@@ -183,6 +191,15 @@ def program(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
         )
 
     return run
+
+
+@pytest.fixture
+def catalogue() -> Iterator[dict[str, ActivationEntry]]:
+    """The catalogue of activations, rid of what the test adds."""
+    before = dict(ENTRIES)
+    yield ENTRIES
+    ENTRIES.clear()
+    ENTRIES.update(before)
 
 
 @pytest.fixture

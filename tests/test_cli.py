@@ -12,6 +12,7 @@ import actbench
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import Store
+from actbench.tables.columns import COLUMNS
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -56,3 +57,24 @@ def test_json_keeps_letters_and_says_whether_all_is_there(program: Program, tmp_
     document = json.loads(program("compare", "results", "--json").stdout)
     assert document["complete"] is False
     assert document["warnings"] == ["incomplete: lslu_c100 lacks 1 of 4 runs"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_columns_are_chosen_by_name_and_named_by_the_usage(program: Program) -> None:
+    document = json.loads(program("compare", "results", "--columns", "kept,n", "--json").stdout)
+    relu = document["tables"][0]["rows"][0]
+    assert relu == {
+        "arm": "relu",
+        "kept": {"per_element": 4.0, "beyond_output": 0.0, "text": "4.0 (0.0)"},
+        "n": {"completed": 1, "text": "1"},
+    }
+    for command in ("compare", "export-table"):
+        done = program(command, "results", "--columns", "kept,m")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[:2] == [
+            "command line: no column 'm' (--columns)",
+            f"  known: {', '.join(COLUMNS)}",
+        ]
+        usage = " ".join(program(command, "--help", COLUMNS="200").stdout.split())
+        assert "--columns LIST" in usage
+        assert all(name in usage.partition("--columns")[2] for name in COLUMNS)

@@ -11,7 +11,7 @@ import actbench
 
 PACKAGE = Path(actbench.__file__).parent
 LEAVES = ("activations", "models", "data")
-BOTTOM = ("errors", "frozen", "streams")
+BOTTOM = ("errors", "frozen", "gain", "streams")
 HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn")
 
 READING_HALF = [

@@ -1,7 +1,7 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
 An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
-an entry equal to the constructor's signature, defaults included.
+an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,34 @@ from typing import Literal
 
 from pydantic import Field
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
+RationalVersion = Literal["A", "B", "C", "D"]
+CurveName = Literal[
+    "identity",
+    "tanh",
+    "sigmoid",
+    "x_gelu",
+    "x_silu",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "hardswish",
+    "mish",
+    "softplus",
+    "relu2",
+    "talu",
+]
+"""Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
+x_gelu is x * gelu(x), what gated units with both halves equal compute."""
+Coefficients = Literal["fitted", "published"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
 DyReLUVariant = Literal["A", "B", "C"]
 DyReLUInit = Literal["zero", "default"]
@@ -89,6 +113,34 @@ class DyReLUOptions(Options):
     gate: DyReLUGate = "sigmoid"
 
 
+class RationalOptions(Options):
+    version: RationalVersion = "A"
+    numerator: int = Field(5, ge=1, le=7)
+    denominator: int = Field(4, ge=1, le=7)
+    init: CurveName = "gelu"
+    interval: float = Field(3.0, gt=0, le=1000)
+    """The start is fitted on [-interval, interval]."""
+    coefficients: Coefficients = "fitted"
+    sharing: Sharing = "layer"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
+class GRKANOptions(Options):
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+    denominator: Literal["A", "B"] = "A"
+    """A: the released kernels' sum of |b_j||x|^j; B: the paper's equation 12, |sum of b_j x^j|."""
+    share: Literal["numerator", "denominator", "none"] = "numerator"
+    """Which polynomial all groups have in common."""
+    init: CurveName = "silu"
+    coefficients: Coefficients = "fitted"
+    freeze: bool = False
+    decay: bool = False
+    """Whether the model's weight decay applies to the coefficients."""
+
+
 class ThresholdOptions(Options):
     amplitude: float = 1.0
     surrogate: Surrogate = "identity"
@@ -156,15 +208,25 @@ class ActivationEntry:
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    arguments: tuple[str, ...] = ("num_channels", "channel_dim")
+    """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
     gated: bool = False
     """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
+    plugin: PluginSource | None = None
+    """None for our own."""
 
 
 _ENTRIES = (
+    ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
     ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
@@ -234,7 +296,7 @@ _ENTRIES = (
     ),
     ActivationEntry(
         name="mish",
-        target="actbench.activations.pointwise:Mish",
+        target="actbench.activations.mish:Mish",
         summary="x * tanh(softplus(x))",
         source="Misra, 2019, arXiv:1908.08681",
     ),
@@ -342,19 +404,28 @@ _ENTRIES = (
         source="Zhang et al., 2024, arXiv:2402.03804; So et al., 2021, arXiv:2109.08668",
     ),
     ActivationEntry(
-        name="dyrelu",
-        target="actbench.activations.dyrelu:DyReLU",
-        options=DyReLUOptions,
-        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
-        source="Chen et al., 2020, arXiv:2003.10027",
-    ),
-    ActivationEntry(
         name="threshold",
         target="actbench.activations.threshold:Threshold",
         options=ThresholdOptions,
         learns_curve=True,
         summary="learnable amplitude where x >= 0, else 0, with a straight-through gradient",
         source="Ergen et al., 2023, arXiv:2303.03382",
+    ),
+    ActivationEntry(
+        name="rational",
+        target="actbench.activations.rational:Rational",
+        options=RationalOptions,
+        learns_curve=True,
+        summary="Pade unit: quotient of two polynomials with learnt coefficients, started as any other curve",
+        source="Molina et al., 2019, arXiv:1907.06732; Fang et al., 2022, arXiv:2208.14111",
+    ),
+    ActivationEntry(
+        name="gr_kan",
+        target="actbench.activations.gr_kan:GRKAN",
+        options=GRKANOptions,
+        learns_curve=True,
+        summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
+        source="Yang and Wang, 2024, arXiv:2409.10594",
     ),
     ActivationEntry(
         name="reglu",
@@ -384,5 +455,14 @@ _ENTRIES = (
         summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
         source="Song et al., 2024, arXiv:2406.05955",
     ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
+    ),
 )
+
+
 ENTRIES: dict[str, ActivationEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,6 +1,7 @@
 """Activations without parameters: PyTorch's own functions under our declarations.
 
-Formula     ReLU        y = max(x, 0)
+Formula     Identity    y = x
+            ReLU        y = max(x, 0)
             ReLU6       y = min(max(x, 0), 6)
             LeakyReLU   y = x where x > 0, else negative_slope * x
             ELU         y = x where x > 0, else alpha * (exp(x) - 1)
@@ -9,7 +10,6 @@ Formula     ReLU        y = max(x, 0)
                         Phi(x) = (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2
             SiLU        y = x * sigmoid(x)
             Hardswish   y = x * min(max(x + 3, 0), 6) / 6
-            Mish        y = x * tanh(log(1 + exp(x)))
             Softplus    y = log(1 + exp(beta * x)) / beta; y = x where beta * x > 20
 Shapes      x: any -> y: same shape; num_channels and channel_dim are taken for the common constructor's sake
 Dtype       y has the dtype of x; half types are computed in float32 inside; autocast changes nothing
@@ -19,6 +19,9 @@ Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReL
             others are smooth
 Source      each class names its own
 Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
+Range       finite wherever the exact value is, but for what PyTorch's own operators overflow in between: Hardswish forms
+            6x, GELU 2x, and the gradient of GELU by tanh x^2. They stay as every network runs them, and declare how
+            far they reach in `finite_to`
 
 Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product
 is -inf * 0 = NaN in PyTorch, and is declared so.
@@ -31,6 +34,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.activations.base import Activation
+
+
+class Identity(Activation):
+    """The input itself: no activation, for sites that an arm leaves linear."""
+
+    is_pointwise = True
+    operations_per_element = 0.0
+    limits = (-math.inf, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
 
 
 class ReLU(Activation):
@@ -111,6 +125,8 @@ class GELU(Activation):
         super().__init__(num_channels, channel_dim)
         self.approximate = approximate
         self.operations_per_element = 14.0 if approximate == "none" else 18.0
+        # Below 2^127, from which on 2x overflows in float32, and below 2^64, from which on x^2 does.
+        self.finite_to = 1.7e38 if approximate == "none" else 1.8e19
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(x, approximate=self.approximate)
@@ -133,20 +149,10 @@ class Hardswish(Activation):
     is_pointwise = True
     operations_per_element = 5.0
     limits = (math.nan, math.inf)
+    finite_to = 5.6e37  # a sixth of the largest float32
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardswish(x)
-
-
-class Mish(Activation):
-    """x * tanh(softplus(x)). Misra, 2019, arXiv:1908.08681, equation 1."""
-
-    is_pointwise = True
-    operations_per_element = 32.0
-    limits = (math.nan, math.inf)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.mish(x)
 
 
 class Softplus(Activation):

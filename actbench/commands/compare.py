@@ -1,6 +1,6 @@
 """`compare`: the table of a recipe's stored runs, and what must be said about them. Imports no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from actbench.record import Weights, Which
 from actbench.selection import Sources, select
 from actbench.tables import json, terminal
 from actbench.tables.build import build_tables
+from actbench.tables.columns import DEFAULT, Columns
 from actbench.tables.table import Table
 
 
@@ -30,6 +31,7 @@ def compare(
     limit: int | None = None,
     seeds: str | None = None,
     check: bool = False,
+    columns: Columns | None = None,
 ) -> Outcome:
     """Compares what the references name: recipes, record files or folders of them.
 
@@ -43,6 +45,7 @@ def compare(
         which=which,
         weights=weights,
         check=check,
+        columns_of=lambda _recipe: columns or DEFAULT,
     )
     document = {**json.document(made.tables), "complete": made.complete, "warnings": list(made.warnings)}
     return Outcome(
@@ -70,6 +73,7 @@ def tables_of(
     which: Which,
     weights: Weights,
     check: bool,
+    columns_of: Callable[[str], Columns],
 ) -> Tables:
     """The tables of what the sources name, and what must be said about them."""
     selected = select(sources)
@@ -85,7 +89,7 @@ def tables_of(
     if check and selected.incomplete:
         raise NotComparableError("the selection is not complete", hints=selected.warnings)
     return Tables(
-        tables=build_tables(comparison),
+        tables=build_tables(comparison, columns_of),
         warnings=tuple(selected.warnings),
         complete=not selected.incomplete,
         exit_code=NotComparableError.exit_code if selected.damaged and selected.incomplete else 0,

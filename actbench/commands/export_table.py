@@ -13,6 +13,7 @@ from actbench.record import Weights, Which
 from actbench.selection import Sources
 from actbench.store import write_atomically
 from actbench.tables import json, markdown
+from actbench.tables.columns import DEFAULT, Columns
 from actbench.tables.formats import RENDERERS, Format
 from actbench.tables.table import Table
 
@@ -41,17 +42,20 @@ def export_table(
     results_dir: Path = Path("results"),
     limit: int | None = None,
     seeds: str | None = None,
+    columns: Columns | None = None,
 ) -> Outcome:
     """Renders the tables as text, or writes them to `output`, or compares them with the file `check`.
 
     Without a format the file's suffix tells it; markdown where that tells nothing. A markdown file keeps
-    everything outside the markers of these recipes. Exit code 4: `check` is stale, or what `compare` gives
-    it for.
+    everything outside the markers of these recipes, and the columns that a marker names unless others are asked
+    for. Exit code 4: `check` is stale, or what `compare` gives it for.
     """
     if output is not None and check is not None:
         raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
     file = output or check
     format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
+    page = _page(file) if file and format == "markdown" else None
+    marked = markdown.marked_columns(page, where=str(file)) if page is not None else {}
     sources = Sources(references, profile, overrides, results_dir, arms, limit, seeds)
     made = tables_of(
         sources,
@@ -60,14 +64,16 @@ def export_table(
         which=which,
         weights=weights,
         check=check is not None,
+        columns_of=lambda recipe: columns or marked.get(recipe, DEFAULT),
     )
     if check is not None:
-        if _read(check) != _content(made.tables, format, check):
+        if _read(check) != _content(made.tables, format, page, check):
             shown = {
                 "--baseline": baselines,
                 "--metric": [metric] if metric else [],
                 "--at": [] if which == "last" else [which.replace("_", "-")],
                 "--weights": [] if weights == "raw" else [weights],
+                "--columns": [",".join(columns)] if columns else [],
             }
             raise NotComparableError(
                 "stale: the stored runs give another table",
@@ -76,7 +82,7 @@ def export_table(
             )
         text = f"{check} is up to date\n"
     elif output is not None:
-        _write(output, _content(made.tables, format, output))
+        _write(output, _content(made.tables, format, page, output))
         text = f"wrote {output}\n"
     else:
         text = RENDERERS[format](made.tables)
@@ -100,17 +106,21 @@ def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, 
     return shlex.join(["actbench", "export-table", *sources.references, *sources.overrides, *words])
 
 
-def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
-    """What the file holds once the tables are in it."""
-    page = _read(path) if format == "markdown" else None
-    if page is None:
-        return RENDERERS[format](tables).encode()
+def _page(path: Path) -> str | None:
+    """The text in which tables have their marked places; None where there is no such file yet."""
+    content = _read(path)
     try:
-        text = page.decode()
+        return None if content is None else content.decode()
     except UnicodeDecodeError as error:
         raise ActbenchError("not UTF-8 text", where=str(path)) from error
+
+
+def _content(tables: Sequence[Table], format: Format, page: str | None, path: Path) -> bytes:
+    """What the file holds once the tables are in it."""
+    if page is None:
+        return RENDERERS[format](tables).encode()
     for name, block in markdown.blocks(tables).items():
-        replaced = markdown.replace_block(text, name, block)
+        replaced = markdown.replace_block(page, name, block)
         if replaced is None:
             marks = [f"<!-- actbench: {name} -->", "<!-- /actbench -->"]
             raise ActbenchError(
@@ -118,8 +128,8 @@ def _content(tables: Sequence[Table], format: Format, path: Path) -> bytes:
                 where=str(path),
                 hints=["put these two lines where they shall stand:", *marks],
             )
-        text = replaced
-    return text.encode()
+        page = replaced
+    return page.encode()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,20 +1,28 @@
 """Which of a paper's values stand beside which arm. Imports no torch.
 
 A value belongs to an arm with the row's activation at its default options and at all sites, and no declared
-difference in training, in a network of the row's name. Rows of the table that the recipe names come first, on
-whatever data set; then those of the paper's other tables on the recipe's data set. A value that is known to
-exist and could not be read (null) stands beside the activation with any number n of terms, its other options at
-their defaults.
+difference in training, in a network of the row's name; a row that names its arm, to that arm as it is. Rows of the
+table that the recipe names come first, on whatever data set; then those of the paper's other tables on the recipe's
+data set. A value that is known to exist and could not be read (null) stands beside the activation with any number n
+of terms, its other options at their defaults.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.data.catalog import DataOptions
+from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ModelOptions, native_activations
+from actbench.models.catalog import (
+    PUBLISHED_CNNS,
+    TORCHVISION_ARCHS,
+    ArmModel,
+    CNNOptions,
+    ModelOptions,
+    ViTOptions,
+    native_activations,
+)
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -22,9 +30,12 @@ _DATA = {
     "digits": "scikit-learn digits",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
+    "sst2": "SST-2",
+    "synthetic_text": "synthetic sentences",
 }
 
 
@@ -46,6 +57,10 @@ def data_label(data: DataOptions) -> str:
     if data.name in ("image_folder", "coco"):
         name = data.folder.rstrip("/").rsplit("/", 1)[-1]
         return "COCO" if name == "coco" else name
+    if data.name == "glue":
+        return f"GLUE {GLUE_LABELS[data.task]}"
+    if data.name in ("cifar10", "cifar100") and data.per_class is not None:
+        return f"{_DATA[data.name]} ({data.per_class} training images of each class)"
     return _DATA[data.name]
 
 
@@ -68,7 +83,13 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
-    elif model.width != 16:
+    elif model.name in ("bert_small", "bert"):
+        label += f", input scaling {model.input_scaling}" if model.input_scaling != "none" else ""
+        label += ", tanh at the pooler" if model.pooler == "tanh" else ""
+        label += ", pre-trained" if model.name == "bert" and model.weights else ""
+    elif model.name == "vit":
+        label += ", mean of tokens" if model.pool == "mean" else ""
+    elif model.name != "cnn" and model.width != 16:
         label += f", width {model.width}"
     return label
 
@@ -100,9 +121,8 @@ def reported_values(
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    entry = ACTIVATIONS.get(arm.activation)
-    default = entry.options() if entry else NoOptions()
-    return arm.options == default and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return not arm.chosen_options() and arm.sites == "all" and same_settings
 
 
 def _beside(
@@ -114,7 +134,7 @@ def _beside(
     found = []
     for table in tables:
         same_data = table.dataset is not None and _folded(table.dataset) == here
-        if table.metric != metric.name or not (same_data or table.id == recipe.table):
+        if table.metric != metric.reported or not (same_data or table.id == recipe.table):
             continue
         found += [
             Reported(
@@ -127,12 +147,19 @@ def _beside(
 
 
 def _fits(arm: Arm, row: ReportedRow) -> bool:
+    if row.arm is not None:
+        return row.arm == arm.name
     if row.value is not None:
         return is_plain(arm)
     entry = ACTIVATIONS.get(arm.activation)
     default = entry.options() if entry else NoOptions()
     same_options = arm.options.model_dump(exclude={"n"}) == default.model_dump(exclude={"n"})
-    return same_options and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return same_options and arm.sites == "all" and same_settings
+
+
+BERT_BASE = (12, 768, 12, 3072)
+"""Layers, width, heads, width of the feed-forward block."""
 
 
 def _published_name(model: ModelOptions) -> str:
@@ -140,9 +167,36 @@ def _published_name(model: ModelOptions) -> str:
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "cnn":
+        return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
+    if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
+        is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
+        return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
+    if model.name == "vit":
+        return _vit_name(model)
     return f"ResNet-{model.depth}"
+
+
+_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+
+
+def _vit_name(model: ViTOptions) -> str:
+    kind = "KAT" if model.feed_forward == "kat" else "ViT"
+    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
+    is_published = size is not None and model.mlp_ratio == 4
+    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
+    return f"{name}/{model.patch}"
+
+
+def _cnn_name(model: CNNOptions) -> str:
+    for name, published in PUBLISHED_CNNS.items():
+        if model == published:
+            return name
+    widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
+    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
+    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:

@@ -7,7 +7,7 @@ null. Values stand in the unit that the paper prints.
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,26 @@ from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Name
 
 FOLDER = Path(__file__).parent
+
+PointsMetric = Literal[
+    "top1_accuracy", "fgsm_accuracy", "box_ap", "mask_ap", "keypoint_ap", "mean_iou", "auc", "benchmark_score"
+]
+"""Metrics in percent, whose differences are points; benchmark_score is a language task's own score or an average."""
+ClaimMetric = PointsMetric | Literal["perplexity", "loss", "bleu", "sparsity"]
+TableMetric = (
+    ClaimMetric
+    | Literal[
+        "relative_time",
+        "throughput",
+        "operations",
+        "variance_gain",
+        "relative_accuracy",
+        "models_won",
+        "parameter_trend",
+    ]
+)
+"""variance_gain is Var[x] / E[f(x)^2] for standard normal x; relative_accuracy that of a changed network over the
+whole one's; models_won how many networks the paper's activation was better in than the row's."""
 
 
 class PaperFacts(Frozen):
@@ -38,6 +58,10 @@ class ReportedRow(Frozen):
     kind: Literal["absolute", "gain"] = "absolute"
     baseline: str | None = None
     """The activation that a gain is against."""
+    against: str | None = None
+    """What a gain is against where that is no activation of the catalogue, or not known: in words."""
+    arm: Name | None = None
+    """Where the row is about an activation with options of its own: it stands beside the arm of that name alone."""
     value: float | None
     """Null: the paper has a value here that could not be read."""
     certainty: str | None = None
@@ -59,9 +83,15 @@ class ReportedRow(Frozen):
 
     @model_validator(mode="after")
     def _gain_has_a_baseline(self) -> "ReportedRow":
-        if (self.kind == "gain") != (self.baseline is not None):
-            raise ValueError("a gain names its baseline, an absolute value has none")
+        named = (self.baseline is not None) + (self.against is not None)
+        if named != (self.kind == "gain"):
+            raise ValueError("a gain names its baseline, by name or in words, an absolute value has none")
         return self
+
+    @property
+    def reference(self) -> str | None:
+        """What a gain is against, in a word or in several."""
+        return self.baseline or self.against
 
 
 class ReportedTable(Frozen):
@@ -69,8 +99,8 @@ class ReportedTable(Frozen):
     caption: str
     dataset: str | None
     """As the paper names it; null where that is not known."""
-    metric: Literal["top1_accuracy", "box_ap", "relative_time", "parameter_trend"]
-    unit: Literal["percent", "ratio", "qualitative"]
+    metric: TableMetric
+    unit: Literal["percent", "ratio", "score", "count", "per_second", "qualitative"]
     certainty: str | None = None
     source: str | None = None
     note: str | None = None
@@ -86,9 +116,14 @@ class Claim(Frozen):
     model: str | None
     """Null where it is not known which of the paper's networks it was."""
     data: str
-    metric: Literal["top1_accuracy", "box_ap"]
+    metric: ClaimMetric
     difference: float | None
-    """In percentage points; null where only the direction is known."""
+    """Arms minus baseline in points, or in the metric's own unit (below 0 for perplexity); null where only the
+    direction is known."""
+    is_upper_end: bool = False
+    """Whether the paper says "up to" that difference."""
+    value: float | None = None
+    """What the arms are said to reach, where the paper gives that and not a difference."""
     margin: float | None = Field(None, gt=0)
     """How far from the difference still counts as the same; null: half the difference."""
     source: str
@@ -96,6 +131,17 @@ class Claim(Frozen):
     """The verdict that our own runs are known to give; null until they are made."""
     stand_in: str | None = None
     """What stands in for the paper's model or data where those are not fully known or not at hand."""
+
+    @property
+    def size(self) -> str:
+        """How much the paper claims, in words."""
+        if self.value is not None:
+            return f"reaching {self.value:.2f}"
+        if self.difference is None:
+            return "by how much could not be read"
+        in_points = self.metric in get_args(PointsMetric)
+        number = f"{self.difference:+.2f} points" if in_points else f"{self.difference:+g} in {self.metric}"
+        return f"by {'up to ' if self.is_upper_end else ''}{number}"
 
 
 class Paper(Frozen):

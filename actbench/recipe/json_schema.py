@@ -24,7 +24,8 @@ def recipe_schema() -> Schema:
         definitions[entry.options.__name__] = _without_titles(entry.options.model_json_schema())
     definitions["Variant"] = _without_titles(Variant.model_json_schema())
     definitions["Arm"] = _with_options(definitions["Arm"])
-    definitions.pop("Options", None)
+    for name in ("Options", "PluginSource"):
+        definitions.pop(name, None)
     body: Schema = {key: whole["properties"][key] for key in BODY_KEYS}
     body["seeds"] = _seeds(body["seeds"])
     required = [key for key in whole["required"] if key in BODY_KEYS]
@@ -84,20 +85,22 @@ def _without_titles(schema: Schema) -> Schema:
 
 
 def _with_options(arm: Schema) -> Schema:
-    """The arm's schema with `options` typed by its activation."""
+    """The arm's schema with its options typed by its activations."""
     rules = [
         {
-            "if": {"properties": {"activation": {"const": name}}, "required": ["activation"]},
-            "then": {"properties": {"options": {"$ref": _REFERENCE + entry.options.__name__}}},
+            "if": {"properties": {key: {"const": name}}, "required": [key]},
+            "then": {"properties": {options: {"$ref": _REFERENCE + entry.options.__name__}}},
         }
         for name, entry in ACTIVATIONS.items()
+        for key, options in (("activation", "options"), ("fill", "fill_options"))
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
-        **arm["properties"],
+        **{key: value for key, value in arm["properties"].items() if key != "plugins"},
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},
+        "fill_options": {"type": "object"},
     }
     return {**arm, "properties": properties, "allOf": rules}
 

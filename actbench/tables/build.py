@@ -1,10 +1,12 @@
 """A comparison becomes tables: the only place where numbers are rounded. Imports no torch."""
 
 import re
+from collections.abc import Callable
 
 from actbench import stats
 from actbench.compare import ArmRow, Comparison, Gap, Group
 from actbench.papers.matching import Reported, data_label, model_label
+from actbench.tables.columns import DEFAULT, ColumnName, Columns
 from actbench.tables.notes import table_notes
 from actbench.tables.table import Cell, Column, Number, Row, Table
 
@@ -12,27 +14,35 @@ NONE = "-"
 LEVEL = ("equal in", "all seeds")
 
 
-def build_tables(comparison: Comparison) -> list[Table]:
-    """One table per group, in the comparison's order."""
-    return [_table(group) for group in comparison.groups]
+def build_tables(
+    comparison: Comparison, columns_of: Callable[[str], Columns] = lambda _recipe: DEFAULT
+) -> list[Table]:
+    """One table per group, in the comparison's order; `columns_of` tells by the recipe's name what they show."""
+    return [_table(group, columns_of(group.plan.name)) for group in comparison.groups]
 
 
-def _table(group: Group) -> Table:
+def _table(group: Group, asked: Columns) -> Table:
     plan = group.plan
     parts = [plan.name, plan.profile, *([plan.variant] if plan.variant else [])]
-    notes, marks = table_notes(group)
+    shown = asked if asked != DEFAULT else tuple(name for name in DEFAULT if _has(group, name))
+    notes, marks = table_notes(group, shown)
     return Table(
         name=plan.name,
         label=re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)),
         title=f"{plan.name}: {plan.variant}" if plan.variant else plan.name,
         caption=_caption(group),
-        columns=_columns(group),
+        columns=tuple(column for name in shown for column in _columns(name, group)),
         rows=tuple(
-            Row(arm=row.arm.name, mark=marks.get(row.arm.name, ""), cells=_cells(row, group))
+            Row(
+                arm=row.arm.name,
+                mark=marks.get(row.arm.name, ""),
+                cells=tuple(cell for name in shown for cell in _cells(name, row, shown)),
+            )
             for row in group.rows
         ),
         notes=notes,
         facts=_facts(group),
+        asked=asked if asked != DEFAULT else (),
     )
 
 
@@ -50,29 +60,52 @@ def _caption(group: Group) -> str:
     )
 
 
-def _columns(group: Group) -> tuple[Column, ...]:
-    columns = [Column(key=group.metric.key, lines=(group.metric.head,))]
-    columns += [Column(key=f"vs_{name}", lines=(f"vs {name}",)) for name in group.baselines]
-    columns.append(Column(key="parameters", lines=("params", "(act.)")))
-    if group.baselines:
-        columns.append(Column(key="step_time", lines=("time", f"vs {group.baselines[0]}")))
-    if group.paper:
-        columns.append(Column(key="reported", lines=("reported",)))
-    return tuple(columns)
+def _has(group: Group, name: ColumnName) -> bool:
+    """Whether the recipe has anything to show there."""
+    return not ((name == "time" and not group.baselines) or (name == "reported" and group.paper is None))
 
 
-def _cells(row: ArmRow, group: Group) -> tuple[Cell, ...]:
-    cells = [_value(row), *(_gap(gap, row) for gap in row.gaps)]
-    cells.append(_parameters(row))
-    if group.baselines:
-        ratio = row.step_time_ratio
-        cells.append(Cell((NONE if ratio is None else f"{ratio:.2f}x",), {"ratio": ratio}))
-    if group.paper:
-        cells.append(_reported(row.reported))
-    return tuple(cells)
+def _columns(name: ColumnName, group: Group) -> tuple[Column, ...]:
+    match name:
+        case "metric":
+            return (Column(key=group.metric.key, lines=(group.metric.head,)),)
+        case "differences":
+            return tuple(
+                Column(key=f"vs_{baseline}", lines=(f"vs {baseline}",)) for baseline in group.baselines
+            )
+        case "parameters":
+            return (Column(key="parameters", lines=("params", "(act.)")),)
+        case "time":
+            beside = tuple(f"vs {baseline}" for baseline in group.baselines[:1])
+            return (Column(key="step_time", lines=("time", *beside)),)
+        case "kept":
+            return (Column(key="kept", lines=("kept bytes", "per element")),)
+        case "n":
+            return (Column(key="n", lines=("n",)),)
+        case "reported":
+            return (Column(key="reported", lines=("reported",)),)
 
 
-def _value(row: ArmRow) -> Cell:
+def _cells(name: ColumnName, row: ArmRow, shown: Columns) -> tuple[Cell, ...]:
+    match name:
+        case "metric":
+            return (_value(row, with_runs="n" not in shown),)
+        case "differences":
+            return tuple(_gap(gap, row) for gap in row.gaps)
+        case "parameters":
+            return (_parameters(row),)
+        case "time":
+            ratio = row.step_time_ratio
+            return (Cell((NONE if ratio is None else f"{ratio:.2f}x",), {"ratio": ratio}),)
+        case "kept":
+            return (_kept(row),)
+        case "n":
+            return (_runs(row),)
+        case "reported":
+            return (_reported(row.reported),)
+
+
+def _value(row: ArmRow, *, with_runs: bool) -> Cell:
     lines: list[str] = []
     if row.value:
         lines.append(_percent(row.value.value))
@@ -80,11 +113,11 @@ def _value(row: ArmRow) -> Cell:
             lines += LEVEL
         elif row.value.interval:
             lines[0] += f" ± {_percent(row.value.interval.half_width)}"
-        lines.append(f"(n={row.completed})")
-    if row.diverged:
-        lines.append(f"{row.diverged}/{row.completed + row.diverged} diverged")
-    if row.missing_seeds:
-        lines.append(f"{len(row.missing_seeds)} missing")
+    if with_runs:
+        lines += [f"(n={row.completed})"] if row.value else []
+        lines += _unfinished(row)
+    elif not lines:
+        lines.append(NONE)
     counts: dict[str, Number] = {
         "n": row.completed,
         "diverged": row.diverged,
@@ -92,6 +125,22 @@ def _value(row: ArmRow) -> Cell:
         "sd": row.value.sd if row.value else None,
     }
     return Cell(tuple(lines), {**_numbers(row.value, "mean"), **counts})
+
+
+def _unfinished(row: ArmRow) -> list[str]:
+    diverged, missing = row.diverged, len(row.missing_seeds)
+    lines = [f"{diverged}/{row.completed + diverged} diverged"] if diverged else []
+    return lines + ([f"{missing} missing"] if missing else [])
+
+
+def _runs(row: ArmRow) -> Cell:
+    return Cell((str(row.completed), *_unfinished(row)), {"completed": row.completed})
+
+
+def _kept(row: ArmRow) -> Cell:
+    kept, beyond = row.kept_per_element, row.kept_beyond_output
+    lines = (NONE,) if kept is None or beyond is None else (f"{kept:.1f}", f"({beyond:.1f})")
+    return Cell(lines, {"per_element": kept, "beyond_output": beyond})
 
 
 def _gap(gap: Gap, row: ArmRow) -> Cell:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from actbench.compare import ArmRow, Gap, Group
+from actbench.frozen import OptionValue
 from actbench.papers.matching import (
     Reported,
     data_label,
@@ -12,6 +13,7 @@ from actbench.papers.matching import (
 )
 from actbench.recipe.hashing import flatten
 from actbench.recipe.schema import Arm, Recipe
+from actbench.tables.columns import Columns
 from actbench.tables.table import Note
 
 _WHICH = {
@@ -22,7 +24,7 @@ _WHICH = {
 _CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
-def table_notes(group: Group) -> tuple[tuple[Note, ...], dict[str, str]]:
+def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[str, str]]:
     """All notes in order, and the mark that each arm with a note of its own bears."""
     described = {row.arm.name: text for row in group.rows if (text := _arm(row.arm, group.plan))}
     marks = {name: str(number) for number, name in enumerate(described, 1)}
@@ -31,8 +33,9 @@ def table_notes(group: Group) -> tuple[tuple[Note, ...], dict[str, str]]:
         _evaluation(group),
         *_intervals(group),
         *_seeds(group),
-        *_detectable(group),
+        *(_detectable(group) if "differences" in shown else ()),
         *_comparisons(group),
+        *_costs(group, shown),
         *_reported(group),
     ]
     notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
@@ -48,11 +51,13 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             if arm.activation == "native"
             else f"activation {arm.activation}"
         )
-    options = flatten(arm.options.model_dump(mode="json", exclude_defaults=True))
-    parts += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
+    parts += _options(arm.chosen_options())
     if arm.sites != "all":
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
-        parts.append(f"only at {where}, {arm.fill} elsewhere")
+        fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.chosen_fill_options()))])
+        parts.append(f"only at {where}, {fill} elsewhere")
+    own = arm.model.changes().items()
+    parts += [f"the model's {key} = {json.dumps(value)} for it alone" for key, value in own]
     if arm.train.lr_factor != 1:
         parts.append(f"learning rate of its own parameters times {arm.train.lr_factor:g}")
     if arm.train.weight_decay_factor != 1:
@@ -66,12 +71,17 @@ def _arm(arm: Arm, plan: Recipe) -> str:
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
 
 
+def _options(chosen: dict[str, OptionValue]) -> list[str]:
+    return [f"{key} = {json.dumps(value)}" for key, value in flatten(chosen).items()]
+
+
 def _runs(group: Group) -> str:
     data, plan = group.data, group.plan
     limit = f", limited to {plan.limit} each" if plan.limit else ""
     val = f", {data.val:,} validation" if data.val else ""
+    noun = "sentences" if plan.task == "text" else "images"
     return (
-        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test images in "
+        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test {noun} in "
         f"{data.num_classes} classes{limit}. All arms on equal footing {group.footing[:8]}."
     )
 
@@ -137,12 +147,25 @@ def _detectable(group: Group) -> list[str]:
 
 
 def _comparisons(group: Group) -> list[str]:
-    notes = [f"No comparison with {name}, which is not among these arms." for name in group.absent_baselines]
-    notes.append("params: all parameters, in brackets those of the activations.")
-    if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
-        notes.append("Step times are left out where none was measured or the hardware differs.")
-    for clock in sorted({row.step_clock for row in group.rows if row.step_clock}):
-        notes.append(f"Time: median {_CLOCKS[clock]} of an update, its batch ready.")
+    return [f"No comparison with {name}, which is not among these arms." for name in group.absent_baselines]
+
+
+def _costs(group: Group, shown: Columns) -> list[str]:
+    notes: list[str] = []
+    if "parameters" in shown:
+        notes.append("params: all parameters, in brackets those of the activations.")
+    if "time" in shown:
+        if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
+            notes.append("Step times are left out where none was measured or the hardware differs.")
+        for clock in sorted({row.step_clock for row in group.rows if row.step_clock}):
+            notes.append(f"Time: median {_CLOCKS[clock]} of an update, its batch ready.")
+    if "kept" in shown:
+        notes.append(
+            "Kept bytes: what the activations keep for backward per element of their output, in brackets without "
+            "that output itself, which the next layer keeps in most networks."
+        )
+        if any(row.kept_per_element is None and row.completed for row in group.rows):
+            notes.append("Kept bytes are left out where the records are older than their count.")
     return notes
 
 
@@ -160,10 +183,8 @@ def _reported(group: Group) -> list[str]:
     notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
     if group.claim:
         claim = group.claim
-        known = claim.difference is not None
-        size = f"by {claim.difference:+.2f} points" if known else "by how much could not be read"
         notes.append(
-            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {size}, "
+            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {claim.size}, "
             f"{claim.model or 'a network not known'} on {claim.data} ({claim.source})."
         )
         notes += [f"{claim.stand_in}."] if claim.stand_in else []
@@ -181,7 +202,7 @@ def _values(row: ArmRow) -> list[str]:
         if r.value is not None and (r.row.certainty or r.table.certainty)
     ]
     return notes + [
-        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.baseline}, no baseline here."
+        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.reference}, no baseline here."
         for r in row.reported_elsewhere
         if r.value is not None
     ]
@@ -189,5 +210,5 @@ def _values(row: ArmRow) -> list[str]:
 
 def _what(reported: Reported) -> str:
     row = reported.row
-    number = f"{row.value:+.2f} over {row.baseline}" if row.kind == "gain" else f"{row.value:.2f}"
+    number = f"{row.value:+.2f} over {row.reference}" if row.kind == "gain" else f"{row.value:.2f}"
     return f"{number} on {reported.table.dataset} ({reported.table.id})"

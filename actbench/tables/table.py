@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from actbench.tables.columns import Columns
+
 Number = float | int | None
 
 
@@ -57,3 +59,5 @@ class Table:
     notes: tuple[Note, ...]
     facts: dict[str, str | int | bool | list[int] | None]
     """What the numbers were made under, for programs."""
+    asked: Columns = ()
+    """The columns that were asked for; empty where they are the default ones."""

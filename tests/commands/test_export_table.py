@@ -9,6 +9,7 @@ from actbench.errors import ActbenchError, NotComparableError
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import Store
+from actbench.tables.columns import DEFAULT
 from actbench.tables.formats import RENDERERS, Format
 
 END = "<!-- /actbench -->"
@@ -187,3 +188,49 @@ def test_writing_and_checking_at_once_is_refused() -> None:
         export_table(["results"], output=Path("a.md"), check=Path("a.md"))
     assert caught.value.exit_code == 2
     assert not Path("a.md").exists()
+
+
+MARKED = PAGE.replace("lslu_c100 -->", "lslu_c100 columns=n,kept -->")
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_a_pages_marker_remembers_the_columns() -> None:
+    page = Path("README.md")
+    page.write_text(MARKED)
+    export_table(["results"], output=page)
+    text = page.read_text()
+    assert "<!-- actbench: lslu_c100 columns=n,kept -->\n" in text
+    assert "| arm | n | kept bytes per element |" in text
+    assert "| relu | 1 | 4.0 (0.0) |\n| swish | 1 | 4.0 (4.0) |\n| series | 1 | 8.2 (8.2) |" in text
+    assert export_table(["results"], check=page).exit_code == 0
+    with pytest.raises(NotComparableError) as caught:
+        export_table(["results"], check=page, columns=("metric", "n"))
+    assert str(caught.value).endswith("--format markdown -o README.md --columns metric,n")
+    export_table(["results"], output=page, columns=("metric", "n"))
+    assert "<!-- actbench: lslu_c100 columns=metric,n -->\n" in page.read_text()
+    export_table(["results"], output=page, columns=DEFAULT)
+    assert page.read_text().startswith("# Page\n\n<!-- actbench: lslu_c100 -->\n")
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_a_marker_with_an_unknown_column_is_an_error_of_the_page() -> None:
+    page = Path("README.md")
+    page.write_text(MARKED.replace("kept", "keep"))
+    with pytest.raises(ActbenchError) as caught:
+        export_table(["results"], output=page)
+    assert str(caught.value) == (
+        "README.md: no column 'keep' (actbench: lslu_c100)\n"
+        "  known: metric, differences, parameters, time, kept, n, reported\n"
+        "  did you mean 'kept'?"
+    )
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_columns_in_numbers() -> None:
+    header, first, *_ = export_table(["results"], format="csv", columns=("kept", "n")).text.splitlines()
+    line = dict(zip(header.split(","), first.split(","), strict=True))
+    assert {key: line[key] for key in list(line)[-3:]} == {
+        "kept_per_element": "4.0",
+        "kept_beyond_output": "0.0",
+        "n_completed": "1",
+    }
