@@ -92,6 +92,7 @@ class GEGLU(_GatedUnit):
 
     gate = "gelu"
     operations_per_element = 15.0
+    finite_to = 1.7e38  # torch's gelu, which doubles x
 
 
 class SwiGLU(_GatedUnit):
