@@ -51,7 +51,9 @@ def _require_gradient(module: nn.Module, x: Tensor) -> None:
         names = ["the input", *active(module)]
         found = re.search(r"for output \d+ with respect to input (\d+)", str(error))
         what = f"with respect to {names[int(found[1])]}" if found else str(error).strip().split("\n")[0]
-        values = re.search(r"numerical:\s*tensor\((.*?)[,)].*?analytical:\s*tensor\((.*?)[,)]", str(error), re.DOTALL)
+        values = re.search(
+            r"numerical:\s*tensor\((.*?)[,)].*?analytical:\s*tensor\((.*?)[,)]", str(error), re.DOTALL
+        )
         seen = f": {values[2]} along a random direction, where differences give {values[1]}" if values else ""
         raise CheckFailedError(f"wrong gradient {what}{seen}") from None
 
