@@ -6,18 +6,18 @@ from typing import Literal
 
 from actbench.errors import ActbenchError
 from actbench.recipe.nearest import name_hints
-from actbench.recipe.schema import Recipe
-from actbench.record import DetectionTally, Tally
-
-MetricName = Literal["top1_accuracy", "box_ap", "mask_ap"]
+from actbench.recipe.schema import Attack, Recipe
+from actbench.record import DetectionTally, Tally, TestResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """All are fractions in records and percent on pages."""
 
-    name: MetricName
-    """As papers' tables and `--metric` name it."""
+    name: str
+    """As `--metric` names it."""
+    reported: str
+    """As papers' tables name it."""
     key: str
     """Of its column, for programs."""
     head: str
@@ -25,9 +25,19 @@ class Metric:
     noun: str
     phrase: str
     """In a caption."""
-    task: Literal["classify", "detect"]
+    tasks: tuple[Literal["classify", "detect", "text"], ...]
     read: Callable[[Tally | DetectionTally], float | None]
     """None where the tally does not have it."""
+    attack: tuple[Attack, float] | None = None
+    """Under which attack and eps, in 255ths, the tally is counted; None: on the pictures as they are."""
+
+    def of(self, result: TestResult) -> float | None:
+        """Its value in a test result; None where that does not hold it."""
+        if self.attack is None:
+            return self.read(result.tally)
+        under = (a.tally for a in result.attacks if (a.attack, a.eps) == self.attack)
+        tally = next(under, None)
+        return None if tally is None else self.read(tally)
 
 
 def _top1(tally: Tally | DetectionTally) -> float | None:
@@ -45,48 +55,78 @@ def _mask_ap(tally: Tally | DetectionTally) -> float | None:
 _METRICS = (
     Metric(
         name="top1_accuracy",
+        reported="top1_accuracy",
         key="top1",
         head="top-1 %",
         noun="accuracy",
         phrase="top-1 test accuracy in percent",
-        task="classify",
+        tasks=("classify", "text"),
         read=_top1,
     ),
     Metric(
         name="box_ap",
+        reported="box_ap",
         key="box_ap",
         head="box AP",
         noun="box AP",
         phrase="test box AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_box_ap,
     ),
     Metric(
         name="mask_ap",
+        reported="mask_ap",
         key="mask_ap",
         head="mask AP",
         noun="mask AP",
         phrase="test mask AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_mask_ap,
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 
+_ATTACKS: dict[Attack, str] = {"fgsm": "FGSM", "pgd": "PGD", "noise": "random signs"}
+
+
+def under_attack(attack: Attack, eps: float) -> Metric:
+    """Accuracy under that attack, `fgsm@4/255` and the like; of papers' tables those without a word on eps."""
+    size = f"{eps:g}/255"
+    return Metric(
+        name=f"{attack}@{size}",
+        reported=f"{attack}_accuracy",
+        key=f"{attack}_{eps:g}",
+        head=f"{attack} {size} %",
+        noun=f"accuracy under {_ATTACKS[attack]} with eps {size}",
+        phrase=f"test accuracy in percent under {_ATTACKS[attack]} with eps {size}",
+        tasks=("classify",),
+        read=_top1,
+        attack=(attack, eps),
+    )
+
+
+def metrics_of(recipe: Recipe) -> dict[str, Metric]:
+    """By name all that the recipe's records hold, its task's own first."""
+    found = [metric for metric in _METRICS if recipe.task in metric.tasks]
+    if robustness := recipe.evaluation.robustness:
+        found += [under_attack(attack, eps) for attack in robustness.attacks for eps in robustness.eps]
+    return {metric.name: metric for metric in found}
+
+
 def metric_of(recipe: Recipe, name: str | None = None) -> Metric:
-    """The metric of that name, or the first of the recipe's task. Raises ActbenchError for one of another task."""
-    fitting = [metric for metric in _METRICS if metric.task == recipe.task]
+    """The metric of that name, or the first of the recipe's task. Raises ActbenchError for one it does not have."""
+    fitting = metrics_of(recipe)
     if name is None:
-        return fitting[0]
-    if name not in {metric.name for metric in fitting}:
+        return next(iter(fitting.values()))
+    if name not in fitting:
         raise ActbenchError(
             f"recipe {recipe.name!r} has no metric {name!r}",
             where="command line",
             key="--metric",
-            hints=name_hints(name, [metric.name for metric in fitting]),
+            hints=name_hints(name, fitting),
         )
-    return METRICS[name]
+    return fitting[name]
 
 
 def headline(tally: Tally | DetectionTally) -> str:
@@ -94,7 +134,7 @@ def headline(tally: Tally | DetectionTally) -> str:
     metric = METRICS["top1_accuracy" if isinstance(tally, Tally) else "box_ap"]
     value = metric.read(tally)
     number = "-" if value is None else f"{100 * value:.2f}"
-    return f"{number} %" if metric.task == "classify" else f"{metric.head} {number}"
+    return f"{number} %" if isinstance(tally, Tally) else f"{metric.head} {number}"
 
 
 def selection_score(tally: Tally | DetectionTally) -> float:

@@ -222,6 +222,12 @@ class ActivationEntry:
 
 _ENTRIES = (
     ActivationEntry(
+        name="identity",
+        target="actbench.activations.pointwise:Identity",
+        summary="x: no activation, for sites that an arm leaves linear",
+        source="none",
+    ),
+    ActivationEntry(
         name="relu",
         target="actbench.activations.pointwise:ReLU",
         summary="max(x, 0)",

@@ -1,6 +1,7 @@
 """Activations without parameters: PyTorch's own functions under our declarations.
 
-Formula     ReLU        y = max(x, 0)
+Formula     Identity    y = x
+            ReLU        y = max(x, 0)
             ReLU6       y = min(max(x, 0), 6)
             LeakyReLU   y = x where x > 0, else negative_slope * x
             ELU         y = x where x > 0, else alpha * (exp(x) - 1)
@@ -33,6 +34,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.activations.base import Activation
+
+
+class Identity(Activation):
+    """The input itself: no activation, for sites that an arm leaves linear."""
+
+    is_pointwise = True
+    operations_per_element = 0.0
+    limits = (-math.inf, math.inf)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
 
 
 class ReLU(Activation):

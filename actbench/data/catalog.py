@@ -81,6 +81,44 @@ class ShapesOptions(Options):
     test: int = Field(32, ge=8, le=100_000)
 
 
+class Sst2Options(Options):
+    name: Literal["sst2"]
+
+
+GlueTask = Literal["sst2", "mrpc", "qnli", "rte", "wnli", "mnli"]
+"""GLUE's tasks that accuracy judges and whose files read line by line: CoLA and STS-B have other metrics, and QQP's
+files hold broken lines."""
+
+
+GLUE_LABELS: dict[GlueTask, str] = {
+    "sst2": "SST-2",
+    "mrpc": "MRPC",
+    "qnli": "QNLI",
+    "rte": "RTE",
+    "wnli": "WNLI",
+    "mnli": "MNLI",
+}
+"""As papers write them, and GLUE names the tasks' folders."""
+
+
+class GlueOptions(Options):
+    name: Literal["glue"]
+    task: GlueTask = "sst2"
+    folder: str = Field("glue", min_length=1)
+    """Folder below the data folder (or an absolute path) with one folder per task, as GLUE names them."""
+
+
+class SyntheticTextOptions(Options):
+    name: Literal["synthetic_text"]
+    num_classes: int = Field(2, ge=2, le=100)
+    words: int = Field(100, ge=1, le=100_000)
+    """Words that tell nothing."""
+    longest: int = Field(16, ge=4, le=256)
+    """Words of the longest sentence."""
+    train: int = Field(256, ge=8, le=100_000)
+    test: int = Field(128, ge=8, le=100_000)
+
+
 ImageOptions = (
     DigitsOptions
     | Cifar10Options
@@ -91,7 +129,8 @@ ImageOptions = (
     | SyntheticOptions
 )
 DetectionOptions = CocoOptions | ShapesOptions
-DataOptions = Annotated[ImageOptions | DetectionOptions, Field(discriminator="name")]
+TextOptions = Sst2Options | GlueOptions | SyntheticTextOptions
+DataOptions = Annotated[ImageOptions | DetectionOptions | TextOptions, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +140,7 @@ class DataEntry:
     summary: str
     layout: str
     source: str
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     synthetic: bool = False
 
 
@@ -175,6 +214,32 @@ _ENTRIES = (
         layout="made in memory",
         source="actbench",
         task="detect",
+        synthetic=True,
+    ),
+    DataEntry(
+        name="sst2",
+        options=Sst2Options,
+        summary="Stanford Sentiment Treebank, whole sentences, two classes; its dev part validates",
+        layout="SST-2/{train,dev,test}.tsv, each with the columns sentence and label",
+        source="Socher et al., EMNLP 2013",
+        task="text",
+    ),
+    DataEntry(
+        name="glue",
+        options=GlueOptions,
+        summary="one task of GLUE; its dev part is the test set, because the labels of its test part are hidden",
+        layout="glue/{SST-2,MRPC,QNLI,RTE,WNLI,MNLI}/{train,dev}.tsv as GLUE ships them "
+        "(of MNLI dev_matched.tsv)",
+        source="Wang et al., 2018, arXiv:1804.07461",
+        task="text",
+    ),
+    DataEntry(
+        name="synthetic_text",
+        options=SyntheticTextOptions,
+        summary="generated sentences for smoke runs; never comparable with real data",
+        layout="made in memory",
+        source="actbench",
+        task="text",
         synthetic=True,
     ),
 )

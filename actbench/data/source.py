@@ -17,6 +17,7 @@ from actbench.data.catalog import (
     MnistOptions,
     ShapesOptions,
     SyntheticOptions,
+    TextOptions,
 )
 from actbench.data.cifar import check_cifar, download_cifar, load_cifar
 from actbench.data.coco import find_coco_parts
@@ -30,6 +31,7 @@ from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
 from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
+from actbench.data.text import check_text, open_text
 from actbench.errors import DataError
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "download_cifar",
     "open_data",
     "open_detection",
+    "open_text",
 ]
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -58,6 +61,8 @@ def check_data(options: DataOptions, *, data_dir: Path) -> None:
             find_coco_parts(data_dir / options.folder)
     elif isinstance(options, ImageFolderOptions | ImageNetOptions):
         _find_pictures(options, data_dir)
+    elif isinstance(options, TextOptions):
+        check_text(options, data_dir=data_dir)
     elif isinstance(options, MnistOptions):
         check_mnist(data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):

@@ -10,7 +10,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from actbench.frozen import Options
+from actbench.frozen import Frozen, Options
+
+FeedForwardPlacement = Literal["mlp", "kat"]
+WeightInit = Literal["trunc_normal_0.02", "variance_preserving"]
+AttentionInit = Literal["default", "mimetic"]
 
 
 class VanillaNetOptions(Options):
@@ -103,6 +107,89 @@ class MaskRCNNOptions(Options):
     """Proposals per image that the box and mask heads are trained on."""
 
 
+ScalingName = Literal["none", "minmax_seq", "minmax_channel"]
+
+
+class _TransformerOptions(Options):
+    """What encoders of sentences have in common."""
+
+    dropout: float = Field(0.1, ge=0, lt=1)
+    input_scaling: ScalingName = "none"
+    """Before the feed-forward block's activation, min-max to [-3, 3] over a sentence or over a token's channels."""
+    pooler: Literal["site", "tanh"] = "site"
+    """Whether the arm's activation stands at the pooler too, or BERT's tanh in every arm."""
+
+
+class BertSmallOptions(_TransformerOptions):
+    name: Literal["bert_small"]
+    layers: int = Field(4, ge=1, le=48)
+    width: int = Field(128, ge=4, le=2048)
+    heads: int = Field(4, ge=1, le=64)
+    ff_width: int = Field(512, ge=4, le=8192)
+    max_length: int = Field(64, ge=4, le=512)
+    """Places of the position embedding; at least input.tokens.max_length."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> "BertSmallOptions":
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
+
+
+class BertWeights(Frozen):
+    """What a run is fine-tuned from; the sum makes it part of what runs are compared by."""
+
+    folder: str = Field(min_length=1)
+    """With model.safetensors as transformers' save_pretrained writes it; from the working directory, or absolute."""
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    """Of that file."""
+
+
+class BertOptions(_TransformerOptions):
+    name: Literal["bert"]
+    layers: int = Field(12, ge=1, le=48)
+    width: int = Field(768, ge=4, le=2048)
+    heads: int = Field(12, ge=1, le=64)
+    ff_width: int = Field(3072, ge=4, le=8192)
+    max_length: int = Field(512, ge=4, le=512)
+    """Places of the position embedding; at least input.tokens.max_length."""
+    weights: BertWeights | None = None
+    """None: from scratch."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> "BertOptions":
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
+
+
+class ViTOptions(Options):
+    name: Literal["vit"]
+    image_size: int = Field(224, ge=4, le=1024)
+    """Side of the pictures, which the position embedding is made for; equal to `input.size`."""
+    patch: int = Field(16, ge=1, le=64)
+    width: int = Field(192, ge=8, le=2048)
+    depth: int = Field(12, ge=1, le=48)
+    heads: int = Field(3, ge=1, le=32)
+    mlp_ratio: float = Field(4.0, gt=0, le=16)
+    feed_forward: FeedForwardPlacement = "mlp"
+    """kat: an activation before each of the two linear maps, not between them alone."""
+    pool: Literal["token", "mean"] = "token"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    """Chance to drop a branch of the last block; it rises evenly from 0 in the first."""
+    w_init: WeightInit = "trunc_normal_0.02"
+    attention_init: AttentionInit = "default"
+
+    @model_validator(mode="after")
+    def _divides(self) -> "ViTOptions":
+        if self.image_size % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide image_size {self.image_size}")
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
+
+
 TorchvisionArch = Literal["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0"]
 
 
@@ -127,10 +214,25 @@ ModelOptions = Annotated[
     | PreactResNetOptions
     | CNNOptions
     | TorchvisionOptions
+    | ViTOptions
     | RetinaNetOptions
-    | MaskRCNNOptions,
+    | MaskRCNNOptions
+    | BertSmallOptions
+    | BertOptions,
     Field(discriminator="name"),
 ]
+
+
+class ArmModel(Frozen):
+    """What one arm may have otherwise than its recipe's model, a declared difference; None: as the recipe says."""
+
+    feed_forward: FeedForwardPlacement | None = None
+    w_init: WeightInit | None = None
+    attention_init: AttentionInit | None = None
+
+    def changes(self) -> dict[str, str]:
+        """The options that are given."""
+        return self.model_dump(exclude_none=True)
 
 
 class ArchFacts(NamedTuple):
@@ -168,7 +270,7 @@ class ModelEntry:
     native: str | None
     """The architecture's own activation, with default options; None where it depends on the options or the site."""
     has_deep_training: bool = False
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     predicts_masks: bool = False
     takes_gated: bool = False
     """Whether its sites lie in feed-forward blocks that give a gated activation its two halves."""
@@ -242,6 +344,35 @@ _ENTRIES = (
         summary="torchvision's ResNet-18/50, MobileNet-V2, MobileNet-V3-Large or EfficientNet-B0, untrained",
         source="He et al., 2015; Sandler et al., 2018; Howard et al., 2019; Tan and Le, 2019",
         native=None,
+    ),
+    ModelEntry(
+        name="bert_small",
+        target="actbench.models.bert_small:BertSmall",
+        options=BertSmallOptions,
+        summary="a small BERT for sentences; sites in feed-forward blocks and pooler, RAFT's input scaling",
+        source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
+        native="gelu",
+        task="text",
+        takes_gated=True,
+    ),
+    ModelEntry(
+        name="bert",
+        target="actbench.models.bert:Bert",
+        options=BertOptions,
+        summary="transformers' BERT of any size, from scratch or a local folder of weights; needs the extra "
+        "actbench[text]",
+        source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
+        native="gelu",
+        task="text",
+    ),
+    ModelEntry(
+        name="vit",
+        target="actbench.models.vit:VisionTransformer",
+        options=ViTOptions,
+        summary="Vision Transformer of any size, sites in its feed-forward blocks, KAT's placement among them",
+        source="Dosovitskiy et al., 2020, arXiv:2010.11929; Yang and Wang, 2024, arXiv:2409.10594",
+        native="gelu",
+        takes_gated=True,
     ),
 )
 

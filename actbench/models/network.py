@@ -62,6 +62,16 @@ class Network(nn.Module, ABC):
         """The architecture's own activation at that site; None where the catalogue names one for all."""
         return None
 
+    def undecayed(self) -> tuple[str, ...]:
+        """Names of parameters that weight decay spares beside biases and the like, such as position embeddings."""
+        return ()
+
+    def init_jointly(self, stream: Callable[[str], torch.Generator]) -> None:
+        """Sets those parameters whose initial values hang together; `stream(name)` is a generator for that name."""
+
+    def init_behind_sites(self) -> None:
+        """Scales weights by what the activation before them does to its input; called once the sites are filled."""
+
     @abstractmethod
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         """Fills `values`, a parameter of a convolution, linear layer or embedding, with the published start."""

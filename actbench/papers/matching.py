@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.data.catalog import DataOptions
+from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
 from actbench.models.catalog import (
     PUBLISHED_CNNS,
     TORCHVISION_ARCHS,
+    ArmModel,
     CNNOptions,
     ModelOptions,
+    ViTOptions,
     native_activations,
 )
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
@@ -32,6 +34,8 @@ _DATA = {
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
+    "sst2": "SST-2",
+    "synthetic_text": "synthetic sentences",
 }
 
 
@@ -53,6 +57,10 @@ def data_label(data: DataOptions) -> str:
     if data.name in ("image_folder", "coco"):
         name = data.folder.rstrip("/").rsplit("/", 1)[-1]
         return "COCO" if name == "coco" else name
+    if data.name == "glue":
+        return f"GLUE {GLUE_LABELS[data.task]}"
+    if data.name in ("cifar10", "cifar100") and data.per_class is not None:
+        return f"{_DATA[data.name]} ({data.per_class} training images of each class)"
     return _DATA[data.name]
 
 
@@ -75,6 +83,12 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
+    elif model.name in ("bert_small", "bert"):
+        label += f", input scaling {model.input_scaling}" if model.input_scaling != "none" else ""
+        label += ", tanh at the pooler" if model.pooler == "tanh" else ""
+        label += ", pre-trained" if model.name == "bert" and model.weights else ""
+    elif model.name == "vit":
+        label += ", mean of tokens" if model.pool == "mean" else ""
     elif model.name == "cnn":
         label += " with BN" if model.batch_norm else ""
     else:
@@ -110,7 +124,8 @@ def reported_values(
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    return not arm.chosen_options() and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return not arm.chosen_options() and arm.sites == "all" and same_settings
 
 
 def _beside(
@@ -122,7 +137,7 @@ def _beside(
     found = []
     for table in tables:
         same_data = table.dataset is not None and _folded(table.dataset) == here
-        if table.metric != metric.name or not (same_data or table.id == recipe.table):
+        if table.metric != metric.reported or not (same_data or table.id == recipe.table):
             continue
         found += [
             Reported(
@@ -142,7 +157,12 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
     entry = ACTIVATIONS.get(arm.activation)
     default = entry.options() if entry else NoOptions()
     same_options = arm.options.model_dump(exclude={"n"}) == default.model_dump(exclude={"n"})
-    return same_options and arm.sites == "all" and arm.train == ArmTrain()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    return same_options and arm.sites == "all" and same_settings
+
+
+BERT_BASE = (12, 768, 12, 3072)
+"""Layers, width, heads, width of the feed-forward block."""
 
 
 def _published_name(model: ModelOptions) -> str:
@@ -154,7 +174,23 @@ def _published_name(model: ModelOptions) -> str:
         return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
+    if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
+        is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
+        return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
+    if model.name == "vit":
+        return _vit_name(model)
     return f"ResNet-{model.depth}"
+
+
+_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+
+
+def _vit_name(model: ViTOptions) -> str:
+    kind = "KAT" if model.feed_forward == "kat" else "ViT"
+    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
+    is_published = size is not None and model.mlp_ratio == 4
+    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
+    return f"{name}/{model.patch}"
 
 
 def _cnn_name(model: CNNOptions) -> str:

@@ -194,23 +194,27 @@ def _keep(node: Node, problems: list[Problem]) -> Any:  # noqa: ARG001
 
 
 def _with_options(values: dict[str, Any], node: Mapping, problems: list[Problem]) -> dict[str, Any]:
-    """An arm's values with `options` read by the class that its activation has in the catalogue.
+    """An arm's values with its options read by the classes that its activations have in the catalogue.
 
     Whether names outside the catalogue may stand here is asked elsewhere (`activation_names.py`).
     """
-    names = {values["activation"], values.get("fill", "relu")} - {BAD, "native"}
-    foreign = names - ACTIVATIONS.keys()
+    typed: dict[str, Any] = {}
+    fill = values.get("fill", "relu")
+    foreign = {values["activation"], fill} - {BAD, "native"} - ACTIVATIONS.keys()
     if foreign:
-        values = {**values, "plugins": {name: PluginSource() for name in foreign}}
-    if "options" not in values:
-        return {**values, "options": UntypedOptions()} if values["activation"] in foreign else values
-    if values["activation"] is BAD:
-        return {**values, "options": BAD}
-    if values["activation"] in foreign:
-        return {**values, "options": _read_untyped(node.entries["options"], problems)}
-    entry = ACTIVATIONS.get(values["activation"])
-    options = _read_model(node.entries["options"], entry.options if entry else NoOptions, problems)
-    return {**values, "options": options}
+        typed["plugins"] = {name: PluginSource() for name in foreign}
+    for key, name in (("options", values["activation"]), ("fill_options", fill)):
+        if key not in values:
+            if name in foreign:
+                typed[key] = UntypedOptions()
+        elif name is BAD:
+            typed[key] = BAD  # without a known activation nobody can say what its options may be
+        elif name in foreign:
+            typed[key] = _read_untyped(node.entries[key], problems)
+        else:
+            entry = ACTIVATIONS.get(name)
+            typed[key] = _read_model(node.entries[key], entry.options if entry else NoOptions, problems)
+    return {**values, **typed}
 
 
 def _read_untyped(node: Node, problems: list[Problem]) -> Any:
@@ -226,4 +230,5 @@ _NOT_WRITTEN = {(Arm, "plugins")}
 _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
     (Recipe, "seeds"): read_seeds,
     (Arm, "options"): _keep,
+    (Arm, "fill_options"): _keep,
 }

@@ -9,7 +9,7 @@ from actbench.recipe.schema import Arm, Recipe
 MAX_KEYS = 3
 """How many differing keys a message names."""
 
-_NAMES = {"data.name": "data.", "model.name": "model.", "activation": "options."}
+_NAMES = {"data.name": "data.", "model.name": "model.", "activation": "options.", "fill": "fill_options."}
 """Keys whose change empties their block, as recipes are merged."""
 
 

@@ -85,13 +85,14 @@ def _without_titles(schema: Schema) -> Schema:
 
 
 def _with_options(arm: Schema) -> Schema:
-    """The arm's schema with `options` typed by its activation."""
+    """The arm's schema with its options typed by its activations."""
     rules = [
         {
-            "if": {"properties": {"activation": {"const": name}}, "required": ["activation"]},
-            "then": {"properties": {"options": {"$ref": _REFERENCE + entry.options.__name__}}},
+            "if": {"properties": {key: {"const": name}}, "required": [key]},
+            "then": {"properties": {options: {"$ref": _REFERENCE + entry.options.__name__}}},
         }
         for name, entry in ACTIVATIONS.items()
+        for key, options in (("activation", "options"), ("fill", "fill_options"))
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
@@ -99,6 +100,7 @@ def _with_options(arm: Schema) -> Schema:
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},
+        "fill_options": {"type": "object"},
     }
     return {**arm, "properties": properties, "allOf": rules}
 

@@ -46,8 +46,9 @@ def _merged_arms(lower: Sequence, upper: Sequence) -> Sequence:
 def _merged_arm(lower: Node, upper: Node) -> Node:
     assert isinstance(lower, Mapping)
     assert isinstance(upper, Mapping)
-    changed = _names_another(lower, upper, "activation")
-    kept = {key: node for key, node in lower.entries.items() if not (changed and key == "options")}
+    pairs = (("activation", "options"), ("fill", "fill_options"))
+    emptied = {options for key, options in pairs if _names_another(lower, upper, key)}
+    kept = {key: node for key, node in lower.entries.items() if key not in emptied}
     added = {key: node for key, node in upper.entries.items() if key != "name"}
     return merge(lower.with_entries(kept), upper.with_entries(added))
 

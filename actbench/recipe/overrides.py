@@ -63,7 +63,7 @@ def option_layer(settings: Iterable[str], problems: list[Problem]) -> Mapping:
 
 
 def _sets_name(text: str) -> bool:
-    return text.partition("=")[0].strip().endswith((".name", ".activation"))
+    return text.partition("=")[0].strip().endswith((".name", ".activation", ".fill"))
 
 
 def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Problem]) -> Mapping | None:

@@ -13,11 +13,12 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.activations.plugin_source import PluginSource
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
-from actbench.data.settings import InputSettings
+from actbench.data.settings import InputSettings, TokenSettings
 from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import ModelOptions
+from actbench.models.catalog import ArmModel, BertOptions, BertSmallOptions, ModelOptions
 
+Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
 
@@ -63,7 +64,7 @@ class TrainSettings(Frozen):
     eps: float = Field(1e-8, gt=0)
     rms_decay: float = Field(0.9, ge=0, lt=1)
     """Decay of rmsprop's moving average of squared gradients."""
-    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "exponential", "constant"] = "cosine"
     milestones: tuple[Fraction, ...] = (0.5, 0.75)
     """Where the step schedule drops, as shares of the epochs."""
     gamma: float = Field(0.1, gt=0, lt=1)
@@ -92,16 +93,35 @@ class TrainSettings(Frozen):
         return self
 
 
+class RobustnessSettings(Frozen):
+    """Accuracy under attack of the last weights (see `training/attack.py`), on the test set after training."""
+
+    attacks: tuple[Attack, ...] = Field(("fgsm", "pgd", "noise"), min_length=1)
+    eps: tuple[Annotated[float, Field(ge=0.25, le=255)], ...] = Field((1, 2, 4, 8), min_length=1)
+    """The largest change of a pixel, in 255ths of full brightness."""
+    pgd_steps: int = Field(10, ge=1, le=1000)
+    images: int | None = Field(None, ge=1)
+    """At most so many test pictures, the first in canonical order, which hashes decide; null: all."""
+
+    @model_validator(mode="after")
+    def _once(self) -> "RobustnessSettings":
+        for name, values in (("attacks", self.attacks), ("eps", self.eps)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name}: an entry stands here more than once")
+        return self
+
+
 class EvaluationSettings(Frozen):
     protocol: Literal["held-out", "best-test"] = "held-out"
     val_fraction: float = Field(0.1, gt=0, lt=1)
     every: int = Field(1, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     batch_size: int = Field(500, ge=1, le=65_536)
+    robustness: RobustnessSettings | None = None
 
 
 class ArmTrain(Frozen):
-    """The only differences an arm may have beside its activation; tables name them in a footnote."""
+    """The only differences in training an arm may have beside its activation; tables name them in a footnote."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Factor on lr for the activation's own parameters."""
@@ -118,7 +138,10 @@ class Arm(Frozen):
     sites: Literal["all", "stem"] | tuple[str, ...] = "all"
     """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
     fill: str = "relu"
+    fill_options: SerializeAsAny[Options] = NoOptions()
     train: ArmTrain = ArmTrain()
+    model: ArmModel = ArmModel()
+    """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
     plugins: dict[str, PluginSource] = Field(default_factory=dict)
     """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
     recipe's file says it."""
@@ -130,24 +153,25 @@ class Arm(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_activation(cls, values: object) -> object:
-        """Types `options` by the catalogue's class, so that an arm read back from a record is whole again.
+    def _options_of_the_activations(cls, values: object) -> object:
+        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again.
 
         Those of a plug-in stay as the record has them: it may not be at hand, or have other options by now.
         """
         if not isinstance(values, dict):
             return values
-        name = str(values.get("activation"))
-        if isinstance(values.get("options", {}), dict):
-            entry = ACTIVATIONS.get(name)
-            declared: type[Options] = entry.options if entry else NoOptions
-            model = UntypedOptions if name in values.get("plugins", {}) else declared
-            values = {**values, "options": model.model_validate(values.get("options", {}))}
+        activation, fill = str(values.get("activation")), str(values.get("fill", "relu"))
+        typed: dict[str, object] = {}
         if "plugins" not in values:
-            names = (name, str(values.get("fill")))
-            entries = {name: ACTIVATIONS[name].plugin for name in names if name in ACTIVATIONS}
-            values = {**values, "plugins": {name: plugin for name, plugin in entries.items() if plugin}}
-        return values
+            entries = {name: ACTIVATIONS[name].plugin for name in (activation, fill) if name in ACTIVATIONS}
+            typed["plugins"] = {name: plugin for name, plugin in entries.items() if plugin}
+        for key, name in (("options", activation), ("fill_options", fill)):
+            if isinstance(given := values.get(key, {}), dict):
+                entry = ACTIVATIONS.get(name)
+                declared: type[Options] = entry.options if entry else NoOptions
+                model = UntypedOptions if name in values.get("plugins", {}) else declared
+                typed[key] = model.model_validate(given)
+        return {**values, **typed}
 
     @model_validator(mode="after")
     def _known(self) -> "Arm":
@@ -157,9 +181,16 @@ class Arm(Frozen):
         return self
 
     def chosen_options(self) -> dict[str, OptionValue]:
-        """The options that differ from their default, as plain data."""
-        chosen: dict[str, OptionValue] = self.options.model_dump(mode="json", exclude_defaults=True)
-        source = self.plugins.get(self.activation)
+        """The activation's options that differ from their default, as plain data."""
+        return self._chosen(self.activation, self.options)
+
+    def chosen_fill_options(self) -> dict[str, OptionValue]:
+        """The same of `fill`."""
+        return self._chosen(self.fill, self.fill_options)
+
+    def _chosen(self, name: str, options: Options) -> dict[str, OptionValue]:
+        chosen: dict[str, OptionValue] = options.model_dump(mode="json", exclude_defaults=True)
+        source = self.plugins.get(name)
         defaults = source.model_dump(mode="json")["defaults"] if source else {}
         return {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
 
@@ -181,7 +212,7 @@ class Recipe(Frozen):
     table: Name | None = None
     """Which table of that paper this recipe stands beside."""
     claim: str | None = None
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
     data: DataOptions
@@ -210,6 +241,7 @@ class Recipe(Frozen):
                 "train.early_stopping: forbidden under protocol best-test, which has no validation set"
             )
         _check_task(self)
+        _check_models(self)
         _check_gates(self)
         if not MODELS[self.model.name].has_deep_training:
             for index, arm in enumerate(self.arms):
@@ -236,6 +268,13 @@ class Recipe(Frozen):
             )
         return self
 
+    def model_of(self, arm: Arm) -> ModelOptions:
+        """The model as this arm has it."""
+        changes = arm.model.changes()
+        if not changes:
+            return self.model
+        return type(self.model).model_validate({**self.model.model_dump(), **changes})
+
     def stays_in_phase_one(self, arm: Arm) -> bool:
         """Whether the run ends before the arm's activation begins to learn its shape."""
         phase_epochs = getattr(arm.options, "phase_epochs", 0)
@@ -248,6 +287,21 @@ class Recipe(Frozen):
     def arm(self, name: str) -> Arm:
         """The arm of that name; KeyError where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+
+def _check_models(recipe: Recipe) -> None:
+    """Raises a ValueError where an arm's own options of the model, or the model's picture size, do not fit."""
+    known = type(recipe.model).model_fields
+    for index, arm in enumerate(recipe.arms):
+        for key in arm.model.changes():
+            if key not in known:
+                raise ValueError(
+                    f"arms[{index}].model.{key}: the model {recipe.model.name!r} has no such option"
+                )
+    if recipe.model.name == "vit" and recipe.model.image_size != recipe.input.size:
+        raise ValueError(
+            f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
+        )
 
 
 def _check_gates(recipe: Recipe) -> None:
@@ -270,6 +324,12 @@ def _check_gates(recipe: Recipe) -> None:
                 f"arms[{index}].sites: must be all for {arm.activation!r}: it is gated, so the layers before its "
                 "sites are twice as wide, and no fill fits there"
             )
+        model = recipe.model_of(arm)
+        if model.name == "vit" and model.feed_forward == "kat":
+            raise ValueError(
+                f"arms[{index}].activation: {arm.activation!r} is gated, and with feed_forward kat there are sites "
+                "before the first layer, where nothing gives it gates and values; take feed_forward mlp for this arm"
+            )
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}
@@ -285,6 +345,11 @@ def _check_task(recipe: Recipe) -> None:
     ):
         if task != recipe.task:
             raise ValueError(f"{key}: {name!r} is for task {task}, and the task here is {recipe.task}")
+    if recipe.task == "text":
+        _check_text(recipe)
+        return
+    if recipe.input.tokens != TokenSettings():
+        raise ValueError("input.tokens: for task text alone")
     if recipe.task == "classify":
         if recipe.input.max_size != InputSettings().max_size:
             raise ValueError("input.max_size: for task detect alone")
@@ -310,8 +375,28 @@ def _check_task(recipe: Recipe) -> None:
         raise ValueError(
             "train.early_stopping: follows the validation loss, which task detect does not compute"
         )
+    if recipe.evaluation.robustness:
+        raise ValueError("evaluation.robustness: for task classify alone")
     if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
         raise ValueError(
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "
             f"most {_DETECTION_EVAL_BATCH} for task detect"
         )
+
+
+def _check_text(recipe: Recipe) -> None:
+    """Raises a ValueError where settings of pictures, or a model too short, stand in a recipe of task text."""
+    assert isinstance(recipe.model, BertSmallOptions | BertOptions)
+    for key in sorted(recipe.input.model_dump(exclude_defaults=True)):
+        if key != "tokens":
+            raise ValueError(f"input.{key}: not for task text, which takes only input.tokens")
+    if recipe.train.channels_last:
+        raise ValueError("train.channels_last: for pictures; leave it out for task text")
+    longest = recipe.input.tokens.max_length
+    if recipe.model.max_length < longest:
+        raise ValueError(
+            f"model.max_length: {recipe.model.max_length} places are too few for input.tokens.max_length, {longest}"
+        )
+    has_weights = isinstance(recipe.model, BertOptions) and recipe.model.weights is not None
+    if has_weights and recipe.input.tokens.tokenizer != "wordpiece":
+        raise ValueError("model.weights: learnt on word pieces; set input.tokens.tokenizer to wordpiece")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from actbench.activations.create import create_activation
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
-from actbench.models.catalog import native_activations
+from actbench.models.catalog import ModelOptions, native_activations
 from actbench.models.create import create_model
 from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
@@ -43,25 +43,26 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
     Raises ActbenchError if the arm's `sites` match no site, or its plug-in is not the one that the arm was made with.
     """
     check_plugins(arm)
-    act = partial(Site, is_gated=arm.is_gated)
-    model = create_model(recipe.model, num_classes=num_classes, in_channels=channels, act=act)
+    model = _create(recipe.model_of(arm), num_classes, channels, is_gated=arm.is_gated)
     _initialise(model, seed)
     chosen = _chosen_sites(arm, model)
     (native, *_) = native_activations(recipe.model)
     for name, site in activation_sites(model).items():
         assert isinstance(site, Site)
-        activation = arm.activation if name in chosen else arm.fill
-        options = arm.options.model_dump() if name in chosen and arm.activation != "native" else {}
+        activation, options = (
+            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "activation", name))
             made = create_activation(
                 (model.native_at(name) or native) if activation == "native" else activation,
                 site.num_channels,
                 channel_dim=site.channel_dim,
-                **options,
+                **options.model_dump(),
             )
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
+    model.init_behind_sites()
     set_deep_lambda(model, arm, epoch=0)
     if isinstance(model, FramesInput):
         mean, std = constant_normalization(recipe.input, channels)
@@ -71,13 +72,13 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
 
 def check_sites(recipe: Recipe) -> None:
     """Raises ActbenchError if an arm's `sites` match no site of the model; builds nothing but its shape."""
-    models = {}
-    with torch.device("meta"):
-        for is_gated in {arm.is_gated for arm in recipe.arms}:
-            act = partial(Site, is_gated=is_gated)
-            models[is_gated] = create_model(recipe.model, num_classes=2, in_channels=3, act=act)
+    shapes: dict[tuple[ModelOptions, bool], Network] = {}
     for arm in recipe.arms:
-        _chosen_sites(arm, models[arm.is_gated])
+        key = (recipe.model_of(arm), arm.is_gated)
+        if key not in shapes:
+            with torch.device("meta"):
+                shapes[key] = _create(key[0], 2, 3, is_gated=arm.is_gated)
+        _chosen_sites(arm, shapes[key])
 
 
 def activation_sites(model: Network) -> dict[str, nn.Module]:
@@ -94,11 +95,17 @@ def set_deep_lambda(model: Network, arm: Arm, *, epoch: int) -> float | None:
     return value
 
 
+def _create(model: ModelOptions, num_classes: int, channels: int, *, is_gated: bool) -> Network:
+    act = partial(Site, is_gated=is_gated)
+    return create_model(model, num_classes=num_classes, in_channels=channels, act=act)
+
+
 def _initialise(model: Network, seed: int) -> None:
     generator = torch.Generator()
     for name, module, key, parameter in _own_parameters(model):
         generator.manual_seed(stream_seed(seed, "init", name))
         model.init_parameter(module, key, parameter, generator)
+    model.init_jointly(lambda name: torch.Generator().manual_seed(stream_seed(seed, "init", name)))
 
 
 def _own_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Parameter]]:
@@ -112,6 +119,8 @@ def _chosen_sites(arm: Arm, model: Network) -> set[str]:
     if arm.sites == "all":
         return set(names)
     if arm.sites == "stem":
+        if not model.stem_sites():
+            raise ActbenchError(f"arm {arm.name!r}: the stem of this model has no activation site")
         return set(model.stem_sites())
     chosen = {name for name in names if any(fnmatchcase(name, pattern) for pattern in arm.sites)}
     if not chosen:

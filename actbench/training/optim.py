@@ -1,7 +1,7 @@
 """Parameter groups, the optimiser and the learning rate of a step.
 
-Weight decay spares 1-D parameters and biases, as the papers' own code does, unless an activation says otherwise
-through `param_groups()`.
+Weight decay spares 1-D parameters, biases and what the model names in `undecayed()`, as the papers' own code does,
+unless an activation says otherwise through `param_groups()`.
 """
 
 import math
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from actbench.models.network import Network
 from actbench.recipe.schema import ArmTrain, TrainSettings
 from actbench.record import ParameterGroup
 
@@ -35,10 +36,12 @@ def parameter_groups(
     kinds: dict[int, _Kind] = {}
     for site in sites.values():
         kinds.update(_activation_kinds(site, settings, arm))
+    undecayed = set(model.undecayed()) if isinstance(model, Network) else set()
     members: dict[_Kind, list[tuple[str, nn.Parameter]]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            is_decayed = parameter.ndim > 1 and names[id(parameter)] not in undecayed
+            decay = settings.weight_decay if is_decayed else 0.0
             kind = kinds.get(id(parameter), _Kind(1.0, decay, False))
             members.setdefault(kind, []).append((names[id(parameter)], parameter))
     groups: list[dict[str, object]] = [
@@ -117,6 +120,8 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
         drops = math.floor(step / (settings.decay_every * steps_per_epoch) + 1e-9)
         return max(settings.lr * settings.gamma**drops, settings.min_lr)
     progress = (step - warmup) / max(total - warmup, 1)
+    if settings.schedule == "linear":
+        return settings.min_lr + (settings.lr - settings.min_lr) * (1 - progress)
     return settings.min_lr + (settings.lr - settings.min_lr) * 0.5 * (1 + math.cos(math.pi * progress))
 
 

@@ -16,6 +16,7 @@ SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
 @pytest.mark.parametrize(
     ("name", "options", "values"),
     [
+        ("identity", {}, {-2.0: -2.0, 0.0: 0.0, 3.0: 3.0}),
         ("relu", {}, {-2.0: 0.0, 0.0: 0.0, 3.0: 3.0}),
         ("relu6", {}, {-2.0: 0.0, 0.0: 0.0, 3.0: 3.0, 6.0: 6.0, 7.5: 6.0}),
         # -1 * 2 / 6 and 1 * 4 / 6; nothing below -3, the identity above 3
@@ -47,6 +48,7 @@ def test_values(name: str, options: dict[str, Any], values: dict[float, float]) 
 @pytest.mark.parametrize(
     ("name", "options", "slope"),
     [
+        ("identity", {}, 1.0),
         ("relu", {}, 0.0),
         ("relu6", {}, 0.0),
         ("hardswish", {}, 0.5),

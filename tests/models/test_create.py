@@ -18,6 +18,7 @@ from actbench.models.create import create_model
 from actbench.models.network import ActivationFactory, Network
 from actbench.models.vanillanet import VanillaNet
 
+_VIT = {"name": "vit", "image_size": 32, "patch": 8, "width": 16, "depth": 2, "heads": 2}
 # One small variant of every architecture and of every option that changes the structure.
 SMALL = [
     {"name": "vanillanet", "width": 1 / 32},
@@ -40,6 +41,8 @@ SMALL = [
     },  # as LeNet
     {"name": "cnn", "stages": [[4]], "pool": "average", "map_side": 2, "dense": [6], "dense_dropout": 0.1},
     {"name": "torchvision", "arch": "mobilenet_v2", "stem": "cifar", "width": 0.1},
+    {**_VIT, "drop_path": 0.2, "dropout": 0.1},
+    {**_VIT, "feed_forward": "kat", "pool": "mean", "w_init": "variance_preserving"},
 ]
 IDS = ["-".join(str(value) for value in options.values()) for options in SMALL]
 
@@ -47,26 +50,30 @@ IDS = ["-".join(str(value) for value in options.values()) for options in SMALL]
 class ScaledReLU(nn.Module):
     """An activation with a parameter of its own and a deploy form that is another module."""
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
         super().__init__()
-        self.num_channels = num_channels
+        self.num_channels, self.channel_dim = num_channels, channel_dim
         self.scale = nn.Parameter(torch.full((num_channels, 1, 1), 1.25))
 
     def forward(self, x: Tensor) -> Tensor:
-        assert x.shape[1] == self.num_channels
-        return torch.relu(x) * self.scale.view(-1, *[1] * (x.ndim - 2))
+        assert x.shape[self.channel_dim] == self.num_channels
+        return torch.relu(x) * beside(self.scale, x, self.channel_dim)
 
     def deploy(self) -> nn.Module:
-        return Deployed(self.scale.detach())
+        return Deployed(self.scale.detach(), self.channel_dim)
 
 
 class Deployed(nn.Module):
-    def __init__(self, scale: Tensor) -> None:
+    def __init__(self, scale: Tensor, channel_dim: int) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.channel_dim = scale, channel_dim
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x * self.scale.view(-1, *[1] * (x.ndim - 2)))
+        return torch.relu(x * beside(self.scale, x, self.channel_dim))
+
+
+def beside(scale: Tensor, x: Tensor, channel_dim: int) -> Tensor:
+    return scale.flatten() if channel_dim == -1 else scale.view(-1, *[1] * (x.ndim - 2))
 
 
 def build(
@@ -123,7 +130,9 @@ def test_options_equal_the_constructor_signature(name: str) -> None:
     parameters = inspect.signature(getattr(import_module(module), class_name)).parameters
     keyword_only = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
     assert keyword_only.pop("num_classes").default is inspect.Parameter.empty
-    assert keyword_only.pop("in_channels").default == 3
+    # Of text it is the size of the vocabulary, which nothing but the data knows.
+    channels = inspect.Parameter.empty if entry.task == "text" else 3
+    assert keyword_only.pop("in_channels").default == channels
     assert next(iter(parameters)) == "act"
     fields = {key: f for key, f in entry.options.model_fields.items() if key != "name"}
     assert {key: p.default for key, p in keyword_only.items()} == {
@@ -161,8 +170,8 @@ def test_logits_have_one_column_per_class(options: dict[str, object], in_channel
 def test_every_site_is_its_own_instance_of_the_factory(options: dict[str, object]) -> None:
     made: list[nn.Module] = []
 
-    def act(num_channels: int) -> nn.Module:
-        made.append(ScaledReLU(num_channels))
+    def act(num_channels: int, channel_dim: int = 1) -> nn.Module:
+        made.append(ScaledReLU(num_channels, channel_dim))
         return made[-1]
 
     model = build(options, act)
@@ -170,7 +179,7 @@ def test_every_site_is_its_own_instance_of_the_factory(options: dict[str, object
     assert sorted(map(id, sites)) == sorted(map(id, made))
     assert len(set(map(id, sites))) == len(sites)
     assert set(model.stem_sites()) <= set(model.sites())
-    assert model.stem_sites() == model.sites()[:1]
+    assert model.stem_sites() == (() if options["name"] == "vit" else model.sites()[:1])
 
 
 def test_sites_stand_in_the_order_of_the_data(options: dict[str, object]) -> None:
@@ -262,7 +271,7 @@ def test_deployed_form_has_no_batch_norm_and_deployed_sites(options: dict[str, o
 
 
 def test_deploy_leaves_sites_without_a_deploy_form_alone(options: dict[str, object]) -> None:
-    model = at_lambda_one(build(options, lambda _: nn.SiLU())).deploy()
+    model = at_lambda_one(build(options, lambda *_, **__: nn.SiLU())).deploy()
     assert all(isinstance(model.get_submodule(path), nn.SiLU) for path in model.sites())
 
 
@@ -284,7 +293,7 @@ def test_channels_last_stays_and_changes_only_rounding(options: dict[str, object
     for path in model.sites():
         model.get_submodule(path).register_forward_hook(
             lambda _module, _args, y: strides.append(
-                y.ndim != 4 or y.is_contiguous(memory_format=torch.channels_last)
+                y.ndim < 4 or y.is_contiguous(memory_format=torch.channels_last)
             )
         )
     got = model(x.to(memory_format=torch.channels_last))

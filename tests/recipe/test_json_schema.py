@@ -174,4 +174,6 @@ def test_forms_of_seeds_fit(seeds: str, recipe_text: str) -> None:
 
 def test_each_activation_has_its_options() -> None:
     rules = SCHEMA["$defs"]["Arm"]["allOf"]
-    assert [rule["if"]["properties"]["activation"]["const"] for rule in rules] == list(ACTIVATIONS)
+    by_key = {key: [r for r in rules if r["if"]["required"] == [key]] for key in ("activation", "fill")}
+    for key, own in by_key.items():
+        assert [rule["if"]["properties"][key]["const"] for rule in own] == list(ACTIVATIONS)

@@ -146,17 +146,33 @@ def test_declared_differences_are_noted_and_marked(make_recipe: MakeRecipe, make
     arms = [
         {"name": "relu", "activation": "relu"},
         {"name": "tuned", "activation": "swish", "options": {"freeze": True}, "sites": ["stem", "block1.*"],
-         "fill": "gelu", "train": {"lr_factor": 0.5, "weight_decay_factor": 0, "deep_lambda": 1}},
+         "fill": "gelu", "fill_options": {"approximate": "tanh"},
+         "train": {"lr_factor": 0.5, "weight_decay_factor": 0, "deep_lambda": 1}},
     ]  # fmt: skip
     recipe = make_recipe(arms=arms, seeds=[0])
     table = table_of(recipe, [make_run(recipe, "relu", 0), make_run(recipe, "tuned", 0)])
     assert [row.mark for row in table.rows] == ["", "1"]
     assert table.notes[0].mark == "1"
     assert table.notes[0].text == (
-        "tuned: activation swish, freeze = true, only at sites stem, block1.*, gelu elsewhere, "
+        'tuned: activation swish, freeze = true, only at sites stem, block1.*, gelu (approximate = "tanh") elsewhere, '
         "learning rate of its own parameters times 0.5, weight decay of its own parameters times 0, "
         "deep training's lambda held at 1."
     )
+
+
+def test_an_arms_own_options_of_the_model_are_noted(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
+    arms = [
+        {"name": "relu", "activation": "relu"},
+        {"name": "mimetic", "activation": "relu", "model": {"attention_init": "mimetic"}},
+    ]
+    model = {"name": "vit", "image_size": 32, "patch": 4}
+    recipe = make_recipe(arms=arms, model=model, seeds=[0])
+    table = table_of(recipe, [make_run(recipe, "relu", 0), make_run(recipe, "mimetic", 0)])
+    assert (
+        table.notes[0].text
+        == 'mimetic: activation relu, the model\'s attention_init = "mimetic" for it alone.'
+    )
+    assert "ViT-Ti/4" in table.caption
 
 
 def test_large_networks_are_counted_in_millions(make_recipe: MakeRecipe, make_run: MakeRun) -> None:

@@ -115,3 +115,13 @@ def test_records_made_before_this_was_counted_are_read() -> None:
     }
     cost = Cost.model_validate(old)
     assert cost.activation_kept_bytes is cost.activation_kept_output_bytes is cost.activation_elements is None
+
+
+def test_products_of_attention_are_counted_on_a_cpu_too(make_recipe: MakeRecipe, open_source: Open) -> None:
+    model = {"name": "vit", "image_size": 32, "patch": 8, "width": 24, "depth": 2, "heads": 3}
+    recipe = Recipe.model_validate({**make_recipe().model_dump(exclude={"model"}), "model": model})
+    tokens, width = 16 + 1, 24
+    attention = 4 * width * width * tokens + 2 * tokens * tokens * width
+    feed_forward = 8 * width * width * tokens
+    whole = 16 * (3 * 8 * 8 * width) + 2 * (attention + feed_forward) + width * 4
+    assert cost_of(recipe, open_source, "relu").macs == whole
