@@ -89,8 +89,11 @@ def model_label(model: ModelOptions) -> str:
         label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
         label += ", mean of tokens" if model.pool == "mean" else ""
-    elif model.name != "cnn" and model.width != 16:
-        label += f", width {model.width}"
+    elif model.name == "cnn":
+        label += " with BN" if model.batch_norm else ""
+    else:
+        label += " with pre-activation" if model.name == "resnet_preact" else ""
+        label += f", width {model.width}" if model.width != 16 else ""
     return label
 
 
@@ -201,18 +204,18 @@ def _vit_name(model: ViTOptions) -> str:
 
 
 def _cnn_name(model: CNNOptions) -> str:
+    plain = model.model_copy(update={"batch_norm": False})
     for name, published in PUBLISHED_CNNS.items():
-        if model == published:
+        if plain == published:
             return name
     widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
-    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
-    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
+    return f"CNN {widths}" + (f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else "")
 
 
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
     published = _folded(_published_name(model))
-    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn")
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn", "cnn")
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
