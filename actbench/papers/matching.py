@@ -69,7 +69,10 @@ def model_label(model: ModelOptions) -> str:
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
     elif model.name == "vit":
-        label += ", mean of tokens" if model.pool == "mean" else ""
+        width, heads = _VIT_SIZES[_vit_size(model)]
+        label += f", width {model.width}" if model.width != width else ""
+        label += f", depth {model.depth}" if model.depth != 12 else ""
+        label += f", {model.heads} heads" if model.heads != heads else ""
     elif model.width != 16:
         label += f", width {model.width}"
     return label
@@ -149,19 +152,17 @@ def _published_name(model: ModelOptions) -> str:
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
     if model.name == "vit":
-        return _vit_name(model)
+        return f"ViT-{_vit_size(model)}/{model.patch}"
     return f"ResNet-{model.depth}"
 
 
-_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+_VIT_SIZES = {"Ti": (192, 3), "S": (384, 6), "B": (768, 12)}
+"""Width and heads of the published sizes, of depth 12."""
 
 
-def _vit_name(model: ViTOptions) -> str:
-    kind = "KAT" if model.feed_forward == "kat" else "ViT"
-    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
-    is_published = size is not None and model.mlp_ratio == 4
-    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
-    return f"{name}/{model.patch}"
+def _vit_size(model: ViTOptions) -> str:
+    """The smallest published size that is not narrower."""
+    return next((name for name, (width, _) in _VIT_SIZES.items() if model.width <= width), "B")
 
 
 def _model_names(model: ModelOptions) -> set[str]:
@@ -171,6 +172,8 @@ def _model_names(model: ModelOptions) -> set[str]:
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
+    if model.name == "vit":
+        names.add(_folded(f"ViT-{_vit_size(model)}/16"))  # the patches of all published sizes
     return names
 
 
