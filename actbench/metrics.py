@@ -25,7 +25,7 @@ class Metric:
     noun: str
     phrase: str
     """In a caption."""
-    task: Literal["classify", "detect"]
+    tasks: tuple[Literal["classify", "detect", "text"], ...]
     read: Callable[[Tally | DetectionTally], float | None]
     """None where the tally does not have it."""
     attack: tuple[Attack, float] | None = None
@@ -60,7 +60,7 @@ _METRICS = (
         head="top-1 %",
         noun="accuracy",
         phrase="top-1 test accuracy in percent",
-        task="classify",
+        tasks=("classify", "text"),
         read=_top1,
     ),
     Metric(
@@ -70,7 +70,7 @@ _METRICS = (
         head="box AP",
         noun="box AP",
         phrase="test box AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_box_ap,
     ),
     Metric(
@@ -80,7 +80,7 @@ _METRICS = (
         head="mask AP",
         noun="mask AP",
         phrase="test mask AP (IoU 0.50 to 0.95) in percent",
-        task="detect",
+        tasks=("detect",),
         read=_mask_ap,
     ),
 )
@@ -100,7 +100,7 @@ def under_attack(attack: Attack, eps: float) -> Metric:
         head=f"{attack} {size} %",
         noun=f"accuracy under {_ATTACKS[attack]} with eps {size}",
         phrase=f"test accuracy in percent under {_ATTACKS[attack]} with eps {size}",
-        task="classify",
+        tasks=("classify",),
         read=_top1,
         attack=(attack, eps),
     )
@@ -108,7 +108,7 @@ def under_attack(attack: Attack, eps: float) -> Metric:
 
 def metrics_of(recipe: Recipe) -> dict[str, Metric]:
     """By name all that the recipe's records hold, its task's own first."""
-    found = [metric for metric in _METRICS if metric.task == recipe.task]
+    found = [metric for metric in _METRICS if recipe.task in metric.tasks]
     if robustness := recipe.evaluation.robustness:
         found += [under_attack(attack, eps) for attack in robustness.attacks for eps in robustness.eps]
     return {metric.name: metric for metric in found}
@@ -134,7 +134,7 @@ def headline(tally: Tally | DetectionTally) -> str:
     metric = METRICS["top1_accuracy" if isinstance(tally, Tally) else "box_ap"]
     value = metric.read(tally)
     number = "-" if value is None else f"{100 * value:.2f}"
-    return f"{number} %" if metric.task == "classify" else f"{metric.head} {number}"
+    return f"{number} %" if isinstance(tally, Tally) else f"{metric.head} {number}"
 
 
 def selection_score(tally: Tally | DetectionTally) -> float:

@@ -14,7 +14,8 @@ EvalSplit = Literal["val", "test"]
 
 class Batch(NamedTuple):
     images: Tensor
-    """(B, C, S, S) float32, normalised, on the device that was asked for."""
+    """(B, C, S, S) float32, normalised, on the device that was asked for; of text (B, T) int64 token numbers, 0 behind
+    the end of a sentence."""
     targets: Tensor
     """(B,) int64; (B, K) float32 shares of the classes where the recipe mixes images."""
 
@@ -51,6 +52,7 @@ class Source(ABC):
     name: str
     num_classes: int
     channels: int
+    """Of an image; of text the size of the vocabulary."""
     num_train: int
     num_val: int
     """0 under protocol best-test."""
@@ -77,7 +79,7 @@ class Source(ABC):
 
 
 class DataSource(Source):
-    """A set of labelled images."""
+    """A set of labelled images or sentences."""
 
     normalization: Normalization
     """What turned pixels in [0, 1] into the batches' values."""

@@ -30,6 +30,10 @@ class Cifar100Options(CifarOptions):
     name: Literal["cifar100"]
 
 
+class MnistOptions(Options):
+    name: Literal["mnist"]
+
+
 class ImageFolderOptions(Options):
     name: Literal["image_folder"]
     folder: str = Field(min_length=1)
@@ -37,6 +41,8 @@ class ImageFolderOptions(Options):
     a folder of classes without such a split is split by content."""
     test_fraction: float = Field(0.2, gt=0, lt=1)
     """Share kept as test where the folder has no test part of its own."""
+    grey: bool = False
+    """Read as one channel of brightness instead of three of colour."""
 
 
 class ImageNetOptions(Options):
@@ -75,11 +81,56 @@ class ShapesOptions(Options):
     test: int = Field(32, ge=8, le=100_000)
 
 
+class Sst2Options(Options):
+    name: Literal["sst2"]
+
+
+GlueTask = Literal["sst2", "mrpc", "qnli", "rte", "wnli", "mnli"]
+"""GLUE's tasks that accuracy judges and whose files read line by line: CoLA and STS-B have other metrics, and QQP's
+files hold broken lines."""
+
+
+GLUE_LABELS: dict[GlueTask, str] = {
+    "sst2": "SST-2",
+    "mrpc": "MRPC",
+    "qnli": "QNLI",
+    "rte": "RTE",
+    "wnli": "WNLI",
+    "mnli": "MNLI",
+}
+"""As papers write them, and GLUE names the tasks' folders."""
+
+
+class GlueOptions(Options):
+    name: Literal["glue"]
+    task: GlueTask = "sst2"
+    folder: str = Field("glue", min_length=1)
+    """Folder below the data folder (or an absolute path) with one folder per task, as GLUE names them."""
+
+
+class SyntheticTextOptions(Options):
+    name: Literal["synthetic_text"]
+    num_classes: int = Field(2, ge=2, le=100)
+    words: int = Field(100, ge=1, le=100_000)
+    """Words that tell nothing."""
+    longest: int = Field(16, ge=4, le=256)
+    """Words of the longest sentence."""
+    train: int = Field(256, ge=8, le=100_000)
+    test: int = Field(128, ge=8, le=100_000)
+
+
 ImageOptions = (
-    DigitsOptions | Cifar10Options | Cifar100Options | ImageFolderOptions | ImageNetOptions | SyntheticOptions
+    DigitsOptions
+    | Cifar10Options
+    | Cifar100Options
+    | MnistOptions
+    | ImageFolderOptions
+    | ImageNetOptions
+    | SyntheticOptions
 )
 DetectionOptions = CocoOptions | ShapesOptions
-DataOptions = Annotated[ImageOptions | DetectionOptions, Field(discriminator="name")]
+TextOptions = Sst2Options | GlueOptions | SyntheticTextOptions
+DataOptions = Annotated[ImageOptions | DetectionOptions | TextOptions, Field(discriminator="name")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +140,7 @@ class DataEntry:
     summary: str
     layout: str
     source: str
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     synthetic: bool = False
 
 
@@ -115,6 +166,13 @@ _ENTRIES = (
         summary="60,000 colour images of 32x32 in 100 classes",
         layout="cifar-100-python/{train,test,meta}, or cifar100/{train,test}/CLASS/*.png",
         source="Krizhevsky, 2009",
+    ),
+    DataEntry(
+        name="mnist",
+        options=MnistOptions,
+        summary="70,000 grey images of handwritten digits of 28x28",
+        layout="MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte (or MNIST/, mnist/; each plain or .gz)",
+        source="LeCun, Cortes and Burges, 1998",
     ),
     DataEntry(
         name="image_folder",
@@ -156,6 +214,32 @@ _ENTRIES = (
         layout="made in memory",
         source="actbench",
         task="detect",
+        synthetic=True,
+    ),
+    DataEntry(
+        name="sst2",
+        options=Sst2Options,
+        summary="Stanford Sentiment Treebank, whole sentences, two classes; its dev part validates",
+        layout="SST-2/{train,dev,test}.tsv, each with the columns sentence and label",
+        source="Socher et al., EMNLP 2013",
+        task="text",
+    ),
+    DataEntry(
+        name="glue",
+        options=GlueOptions,
+        summary="one task of GLUE; its dev part is the test set, because the labels of its test part are hidden",
+        layout="glue/{SST-2,MRPC,QNLI,RTE,WNLI,MNLI}/{train,dev}.tsv as GLUE ships them "
+        "(of MNLI dev_matched.tsv)",
+        source="Wang et al., 2018, arXiv:1804.07461",
+        task="text",
+    ),
+    DataEntry(
+        name="synthetic_text",
+        options=SyntheticTextOptions,
+        summary="generated sentences for smoke runs; never comparable with real data",
+        layout="made in memory",
+        source="actbench",
+        task="text",
         synthetic=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""How images become network input: the recipe's `input` block. Imports no torch."""
+"""How images and sentences become network input: the recipe's `input` block. Imports no torch."""
 
 from typing import Literal
 
@@ -13,8 +13,22 @@ class RandAugmentSettings(Frozen):
     magnitude_std: float = Field(0.5, ge=0, le=10)
 
 
+class TokenSettings(Frozen):
+    """From a sentence to token numbers: see tokens.py."""
+
+    tokenizer: Literal["words", "wordpiece"] = "words"
+    max_length: int = Field(64, ge=4, le=512)
+    """Tokens of a sentence, special ones included; what is longer is cut."""
+    min_count: int = Field(1, ge=1, le=1000)
+    """Occurrences in the training part that a word needs to be known; of `words` alone."""
+    max_words: int = Field(30_000, ge=1, le=1_000_000)
+    """At most so many words, the commonest; of `words` alone."""
+    vocabulary: str = Field("bert-base-uncased/vocab.txt", min_length=1)
+    """File below the data folder (or an absolute path), one word piece per line; of `wordpiece` alone."""
+
+
 class InputSettings(Frozen):
-    """From stored image to network input; everything random here applies to training images alone."""
+    """From stored example to network input; everything random here applies to training images alone."""
 
     size: int = Field(32, ge=4, le=1024)
     """Side of the square; for detection the shorter side of the whole picture."""
@@ -38,3 +52,5 @@ class InputSettings(Frozen):
     mix_probability: float = Field(1.0, ge=0, le=1)
     switch_probability: float = Field(0.5, ge=0, le=1)
     """Chance of cutmix instead of mixup where both are on."""
+    tokens: TokenSettings = TokenSettings()
+    """Text alone, which takes nothing else of this block."""

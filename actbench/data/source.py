@@ -14,8 +14,10 @@ from actbench.data.catalog import (
     ImageFolderOptions,
     ImageNetOptions,
     ImageOptions,
+    MnistOptions,
     ShapesOptions,
     SyntheticOptions,
+    TextOptions,
 )
 from actbench.data.cifar import check_cifar, download_cifar, load_cifar
 from actbench.data.coco import find_coco_parts
@@ -23,11 +25,13 @@ from actbench.data.detection import DetectionSource, open_detection
 from actbench.data.digits import load_digits
 from actbench.data.folders import Listing, Parts, find_parts, list_images, read_squares
 from actbench.data.memory import MemorySource
+from actbench.data.mnist import check_mnist, load_mnist
 from actbench.data.objects import require_pycocotools
 from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
 from actbench.data.streamed import StreamedSource, in_name_order, name_keys
 from actbench.data.synthetic import make_synthetic
+from actbench.data.text import check_text, open_text
 from actbench.errors import DataError
 
 __all__ = [
@@ -41,6 +45,7 @@ __all__ = [
     "download_cifar",
     "open_data",
     "open_detection",
+    "open_text",
 ]
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -56,6 +61,10 @@ def check_data(options: DataOptions, *, data_dir: Path) -> None:
             find_coco_parts(data_dir / options.folder)
     elif isinstance(options, ImageFolderOptions | ImageNetOptions):
         _find_pictures(options, data_dir)
+    elif isinstance(options, TextOptions):
+        check_text(options, data_dir=data_dir)
+    elif isinstance(options, MnistOptions):
+        check_mnist(data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):
         check_cifar(options.name, data_dir)
 
@@ -75,6 +84,8 @@ def open_data(
         data = load_digits(options)
     elif isinstance(options, SyntheticOptions):
         data = make_synthetic(options)
+    elif isinstance(options, MnistOptions):
+        data = load_mnist(data_dir)
     else:
         data = load_cifar(options.name, data_dir)
         if options.per_class is not None:
@@ -110,14 +121,16 @@ def _open_pictures(
     parts = _find_pictures(options, data_dir)
     if isinstance(options, ImageNetOptions):
         parts = parts._replace(classes=parts.classes[: options.classes])
-    train = list_images(parts.train, parts.classes)
+    grey = isinstance(options, ImageFolderOptions) and options.grey
+    train = list_images(parts.train, parts.classes, grey=grey)
     if isinstance(options, ImageNetOptions) and options.per_class is not None:
         train = in_name_order(train)
         train = train.select(np.flatnonzero(rank_in_class(train.labels) < options.per_class))
-    test = list_images(parts.test, parts.classes) if parts.test else None
+    test = list_images(parts.test, parts.classes, grey=grey) if parts.test else None
     count = len(train.names) + (len(test.names) if test else 0)
     in_memory = (
-        isinstance(options, ImageFolderOptions) and count * 3 * eval_side(settings) ** 2 <= MEMORY_LIMIT
+        isinstance(options, ImageFolderOptions)
+        and count * (1 if grey else 3) * eval_side(settings) ** 2 <= MEMORY_LIMIT
     )
     if in_memory and isinstance(options, ImageFolderOptions):
         data = _read_pictures(train, test, settings, options.test_fraction, len(parts.classes))

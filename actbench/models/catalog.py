@@ -43,6 +43,50 @@ class CifarResNetOptions(Options):
     width: int = Field(16, ge=4, le=256)
 
 
+class PreactResNetOptions(Options):
+    name: Literal["resnet_preact"]
+    depth: Literal[11, 20, 29, 164] = 164
+    width: int = Field(16, ge=4, le=256)
+
+
+WIDEST = 65_536
+
+
+class CNNOptions(Options):
+    name: Literal["cnn"]
+    stages: tuple[tuple[int, ...], ...] = ((32, 64), (128,))
+    """Channels of the convolutions of each stage; every stage ends with a 2x2 pool."""
+    kernel: Literal[3, 5, 7] = 3
+    padding: Literal["same", "valid"] = "same"
+    batch_norm: bool = False
+    """Batch normalisation between every convolution and its activation."""
+    pool: Literal["max", "average"] = "max"
+    map_side: int = Field(1, ge=1, le=64)
+    """Side of the map that the head flattens; a map of another side is averaged to it, so 1 is a global average."""
+    dense: tuple[int, ...] = ()
+    """Widths of the hidden linear layers, each with an activation."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """After every stage."""
+    dense_dropout: float = Field(0.0, ge=0, lt=1)
+    """After every hidden linear layer."""
+
+    @model_validator(mode="after")
+    def _has_layers_of_some_width(self) -> "CNNOptions":
+        if not self.stages or not all(self.stages):
+            raise ValueError("stages: every stage needs a convolution, and the network a stage")
+        for width in (*self.dense, *(width for stage in self.stages for width in stage)):
+            if not 1 <= width <= WIDEST:
+                raise ValueError(f"a width of {width}: stages and dense take widths from 1 to {WIDEST}")
+        return self
+
+    def side_after(self, side: int) -> int:
+        """Side of the map behind the last pool for images of that side; below 1 if nothing is left."""
+        for convolutions in self.stages:
+            lost = len(convolutions) * (self.kernel - 1) if self.padding == "valid" else 0
+            side = (side - lost) // 2
+        return side
+
+
 class RetinaNetOptions(Options):
     name: Literal["retinanet"]
     depth: Literal[18, 34, 50] = 50
@@ -61,6 +105,62 @@ class MaskRCNNOptions(Options):
     """Channels of the feature pyramid and of the convolutions on it."""
     proposals: int = Field(512, ge=4, le=4096)
     """Proposals per image that the box and mask heads are trained on."""
+
+
+ScalingName = Literal["none", "minmax_seq", "minmax_channel"]
+
+
+class _TransformerOptions(Options):
+    """What encoders of sentences have in common."""
+
+    dropout: float = Field(0.1, ge=0, lt=1)
+    input_scaling: ScalingName = "none"
+    """Before the feed-forward block's activation, min-max to [-3, 3] over a sentence or over a token's channels."""
+    pooler: Literal["site", "tanh"] = "site"
+    """Whether the arm's activation stands at the pooler too, or BERT's tanh in every arm."""
+
+
+class BertSmallOptions(_TransformerOptions):
+    name: Literal["bert_small"]
+    layers: int = Field(4, ge=1, le=48)
+    width: int = Field(128, ge=4, le=2048)
+    heads: int = Field(4, ge=1, le=64)
+    ff_width: int = Field(512, ge=4, le=8192)
+    max_length: int = Field(64, ge=4, le=512)
+    """Places of the position embedding; at least input.tokens.max_length."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> "BertSmallOptions":
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
+
+
+class BertWeights(Frozen):
+    """What a run is fine-tuned from; the sum makes it part of what runs are compared by."""
+
+    folder: str = Field(min_length=1)
+    """With model.safetensors as transformers' save_pretrained writes it; from the working directory, or absolute."""
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    """Of that file."""
+
+
+class BertOptions(_TransformerOptions):
+    name: Literal["bert"]
+    layers: int = Field(12, ge=1, le=48)
+    width: int = Field(768, ge=4, le=2048)
+    heads: int = Field(12, ge=1, le=64)
+    ff_width: int = Field(3072, ge=4, le=8192)
+    max_length: int = Field(512, ge=4, le=512)
+    """Places of the position embedding; at least input.tokens.max_length."""
+    weights: BertWeights | None = None
+    """None: from scratch."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> "BertOptions":
+        if self.width % self.heads:
+            raise ValueError(f"heads {self.heads} does not divide width {self.width}")
+        return self
 
 
 class ViTOptions(Options):
@@ -111,10 +211,14 @@ ModelOptions = Annotated[
     VanillaNetOptions
     | ResNetOptions
     | CifarResNetOptions
+    | PreactResNetOptions
+    | CNNOptions
     | TorchvisionOptions
     | ViTOptions
     | RetinaNetOptions
-    | MaskRCNNOptions,
+    | MaskRCNNOptions
+    | BertSmallOptions
+    | BertOptions,
     Field(discriminator="name"),
 ]
 
@@ -145,6 +249,16 @@ TORCHVISION_ARCHS: dict[TorchvisionArch, ArchFacts] = {
     "efficientnet_b0": ArchFacts("EfficientNet-B0", ("silu",)),
 }
 
+PUBLISHED_CNNS = {
+    "LeNet": CNNOptions(
+        name="cnn", stages=((6,), (16,)), kernel=5, padding="valid", map_side=5, dense=(120, 84)
+    ),
+    "Small CNN": CNNOptions(name="cnn", stages=((16,), (32,), (32,)), map_side=4),
+    "Middle CNN": CNNOptions(name="cnn", stages=((32,), (64,), (64,)), map_side=4),
+    "Large CNN": CNNOptions(name="cnn", stages=((48,), (96,), (96,)), map_side=4),
+}
+"""Names that papers have for settings of `cnn`: LeCun et al., 1998, and Liao, 2020, arXiv:2004.13271."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
@@ -156,7 +270,7 @@ class ModelEntry:
     native: str | None
     """The architecture's own activation, with default options; None where it depends on the options or the site."""
     has_deep_training: bool = False
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     predicts_masks: bool = False
     takes_gated: bool = False
     """Whether its sites lie in feed-forward blocks that give a gated activation its two halves."""
@@ -189,6 +303,22 @@ _ENTRIES = (
         native="relu",
     ),
     ModelEntry(
+        name="resnet_preact",
+        target="actbench.models.resnet_preact:PreactResNet",
+        options=PreactResNetOptions,
+        summary="pre-activation ResNet-164 for CIFAR: bottlenecks with BN and activation before each convolution",
+        source="He et al., 2016, arXiv:1603.05027",
+        native="relu",
+    ),
+    ModelEntry(
+        name="cnn",
+        target="actbench.models.cnn:CNN",
+        options=CNNOptions,
+        summary="a plain chain of convolutions, pools and linear layers: LeNet and its kind",
+        source="LeCun et al., 1998, and as recipes say",
+        native="relu",
+    ),
+    ModelEntry(
         name="retinanet",
         target="actbench.models.detection:RetinaNet",
         options=RetinaNetOptions,
@@ -214,6 +344,26 @@ _ENTRIES = (
         summary="torchvision's ResNet-18/50, MobileNet-V2, MobileNet-V3-Large or EfficientNet-B0, untrained",
         source="He et al., 2015; Sandler et al., 2018; Howard et al., 2019; Tan and Le, 2019",
         native=None,
+    ),
+    ModelEntry(
+        name="bert_small",
+        target="actbench.models.bert_small:BertSmall",
+        options=BertSmallOptions,
+        summary="a small BERT for sentences; sites in feed-forward blocks and pooler, RAFT's input scaling",
+        source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
+        native="gelu",
+        task="text",
+        takes_gated=True,
+    ),
+    ModelEntry(
+        name="bert",
+        target="actbench.models.bert:Bert",
+        options=BertOptions,
+        summary="transformers' BERT of any size, from scratch or a local folder of weights; needs the extra "
+        "actbench[text]",
+        source="Devlin et al., 2018, arXiv:1810.04805; Fang et al., 2022, arXiv:2208.14111",
+        native="gelu",
+        task="text",
     ),
     ModelEntry(
         name="vit",

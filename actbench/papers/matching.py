@@ -11,10 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
-from actbench.data.catalog import DataOptions
+from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ArmModel, ModelOptions, ViTOptions, native_activations
+from actbench.models.catalog import (
+    PUBLISHED_CNNS,
+    TORCHVISION_ARCHS,
+    ArmModel,
+    CNNOptions,
+    ModelOptions,
+    ViTOptions,
+    native_activations,
+)
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -22,9 +30,12 @@ _DATA = {
     "digits": "scikit-learn digits",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
+    "sst2": "SST-2",
+    "synthetic_text": "synthetic sentences",
 }
 
 
@@ -46,6 +57,10 @@ def data_label(data: DataOptions) -> str:
     if data.name in ("image_folder", "coco"):
         name = data.folder.rstrip("/").rsplit("/", 1)[-1]
         return "COCO" if name == "coco" else name
+    if data.name == "glue":
+        return f"GLUE {GLUE_LABELS[data.task]}"
+    if data.name in ("cifar10", "cifar100") and data.per_class is not None:
+        return f"{_DATA[data.name]} ({data.per_class} training images of each class)"
     return _DATA[data.name]
 
 
@@ -68,12 +83,17 @@ def model_label(model: ModelOptions) -> str:
     elif model.name == "torchvision":
         label += f" x{model.width:g}" if model.width != 1 else ""
         label += ", stem for small images" if model.stem == "cifar" else ""
+    elif model.name in ("bert_small", "bert"):
+        label += f", input scaling {model.input_scaling}" if model.input_scaling != "none" else ""
+        label += ", tanh at the pooler" if model.pooler == "tanh" else ""
+        label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
         width, heads = _VIT_SIZES[_vit_size(model)]
         label += f", width {model.width}" if model.width != width else ""
         label += f", depth {model.depth}" if model.depth != 12 else ""
         label += f", {model.heads} heads" if model.heads != heads else ""
-    elif model.width != 16:
+        label += ", mean of tokens" if model.pool == "mean" else ""
+    elif model.name != "cnn" and model.width != 16:
         label += f", width {model.width}"
     return label
 
@@ -105,10 +125,8 @@ def reported_values(
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    entry = ACTIVATIONS.get(arm.activation)
-    default = entry.options() if entry else NoOptions()
     same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
-    return arm.options == default and arm.sites == "all" and same_settings
+    return not arm.chosen_options() and arm.sites == "all" and same_settings
 
 
 def _beside(
@@ -144,13 +162,22 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
     return same_options and arm.sites == "all" and same_settings
 
 
+BERT_BASE = (12, 768, 12, 3072)
+"""Layers, width, heads, width of the feed-forward block."""
+
+
 def _published_name(model: ModelOptions) -> str:
     if model.name == "vanillanet":
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "cnn":
+        return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
+    if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
+        is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
+        return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
     if model.name == "vit":
         return f"ViT-{_vit_size(model)}/{model.patch}"
     return f"ResNet-{model.depth}"
@@ -163,6 +190,15 @@ _VIT_SIZES = {"Ti": (192, 3), "S": (384, 6), "B": (768, 12)}
 def _vit_size(model: ViTOptions) -> str:
     """The smallest published size that is not narrower."""
     return next((name for name, (width, _) in _VIT_SIZES.items() if model.width <= width), "B")
+
+
+def _cnn_name(model: CNNOptions) -> str:
+    for name, published in PUBLISHED_CNNS.items():
+        if model == published:
+            return name
+    widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
+    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
+    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:

@@ -7,15 +7,16 @@ with a default invalidates no stored run.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.activations.plugin_source import PluginSource
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
-from actbench.data.settings import InputSettings
-from actbench.frozen import Frozen, NoOptions, Options
+from actbench.data.settings import InputSettings, TokenSettings
+from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ENTRIES as MODELS
-from actbench.models.catalog import ArmModel, ModelOptions
+from actbench.models.catalog import ArmModel, BertOptions, BertSmallOptions, ModelOptions
 
 Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
@@ -63,7 +64,7 @@ class TrainSettings(Frozen):
     eps: float = Field(1e-8, gt=0)
     rms_decay: float = Field(0.9, ge=0, lt=1)
     """Decay of rmsprop's moving average of squared gradients."""
-    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "exponential", "constant"] = "cosine"
     milestones: tuple[Fraction, ...] = (0.5, 0.75)
     """Where the step schedule drops, as shares of the epochs."""
     gamma: float = Field(0.1, gt=0, lt=1)
@@ -141,13 +142,9 @@ class Arm(Frozen):
     train: ArmTrain = ArmTrain()
     model: ArmModel = ArmModel()
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
-
-    @field_validator("activation", "fill")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name != "native" and name not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {name!r}")
-        return name
+    plugins: dict[str, PluginSource] = Field(default_factory=dict)
+    """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
+    recipe's file says it."""
 
     @property
     def is_gated(self) -> bool:
@@ -157,18 +154,45 @@ class Arm(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_activations(cls, values: object) -> object:
-        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again."""
+        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again.
+
+        Those of a plug-in stay as the record has them: it may not be at hand, or have other options by now.
+        """
         if not isinstance(values, dict):
             return values
-        typed = {}
-        for key, name in (
-            ("options", values.get("activation")),
-            ("fill_options", values.get("fill", "relu")),
-        ):
+        activation, fill = str(values.get("activation")), str(values.get("fill", "relu"))
+        typed: dict[str, object] = {}
+        if "plugins" not in values:
+            entries = {name: ACTIVATIONS[name].plugin for name in (activation, fill) if name in ACTIVATIONS}
+            typed["plugins"] = {name: plugin for name, plugin in entries.items() if plugin}
+        for key, name in (("options", activation), ("fill_options", fill)):
             if isinstance(given := values.get(key, {}), dict):
-                entry = ACTIVATIONS.get(str(name))
-                typed[key] = (entry.options if entry else NoOptions).model_validate(given)
+                entry = ACTIVATIONS.get(name)
+                declared: type[Options] = entry.options if entry else NoOptions
+                model = UntypedOptions if name in values.get("plugins", {}) else declared
+                typed[key] = model.model_validate(given)
         return {**values, **typed}
+
+    @model_validator(mode="after")
+    def _known(self) -> "Arm":
+        for key, name in (("activation", self.activation), ("fill", self.fill)):
+            if name != "native" and name not in ACTIVATIONS and name not in self.plugins:
+                raise ValueError(f"{key}: unknown activation {name!r}")
+        return self
+
+    def chosen_options(self) -> dict[str, OptionValue]:
+        """The activation's options that differ from their default, as plain data."""
+        return self._chosen(self.activation, self.options)
+
+    def chosen_fill_options(self) -> dict[str, OptionValue]:
+        """The same of `fill`."""
+        return self._chosen(self.fill, self.fill_options)
+
+    def _chosen(self, name: str, options: Options) -> dict[str, OptionValue]:
+        chosen: dict[str, OptionValue] = options.model_dump(mode="json", exclude_defaults=True)
+        source = self.plugins.get(name)
+        defaults = source.model_dump(mode="json")["defaults"] if source else {}
+        return {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
 
 
 class Variant(Frozen):
@@ -188,7 +212,7 @@ class Recipe(Frozen):
     table: Name | None = None
     """Which table of that paper this recipe stands beside."""
     claim: str | None = None
-    task: Literal["classify", "detect"] = "classify"
+    task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
     data: DataOptions
@@ -233,6 +257,14 @@ class Recipe(Frozen):
             raise ValueError(
                 f"input.size: {self.input.size} pixels are too few: three halvings follow a stem of stride "
                 f"{self.model.stem_stride}, so at least {8 * self.model.stem_stride} are needed"
+            )
+        if (
+            self.model.name == "cnn"
+            and (left := self.model.side_after(self.input.size)) < self.model.map_side
+        ):
+            raise ValueError(
+                f"input.size: {self.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
+                f"model.map_side is {self.model.map_side}"
             )
         return self
 
@@ -313,6 +345,11 @@ def _check_task(recipe: Recipe) -> None:
     ):
         if task != recipe.task:
             raise ValueError(f"{key}: {name!r} is for task {task}, and the task here is {recipe.task}")
+    if recipe.task == "text":
+        _check_text(recipe)
+        return
+    if recipe.input.tokens != TokenSettings():
+        raise ValueError("input.tokens: for task text alone")
     if recipe.task == "classify":
         if recipe.input.max_size != InputSettings().max_size:
             raise ValueError("input.max_size: for task detect alone")
@@ -345,3 +382,21 @@ def _check_task(recipe: Recipe) -> None:
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "
             f"most {_DETECTION_EVAL_BATCH} for task detect"
         )
+
+
+def _check_text(recipe: Recipe) -> None:
+    """Raises a ValueError where settings of pictures, or a model too short, stand in a recipe of task text."""
+    assert isinstance(recipe.model, BertSmallOptions | BertOptions)
+    for key in sorted(recipe.input.model_dump(exclude_defaults=True)):
+        if key != "tokens":
+            raise ValueError(f"input.{key}: not for task text, which takes only input.tokens")
+    if recipe.train.channels_last:
+        raise ValueError("train.channels_last: for pictures; leave it out for task text")
+    longest = recipe.input.tokens.max_length
+    if recipe.model.max_length < longest:
+        raise ValueError(
+            f"model.max_length: {recipe.model.max_length} places are too few for input.tokens.max_length, {longest}"
+        )
+    has_weights = isinstance(recipe.model, BertOptions) and recipe.model.weights is not None
+    if has_weights and recipe.input.tokens.tokenizer != "wordpiece":
+        raise ValueError("model.weights: learnt on word pieces; set input.tokens.tokenizer to wordpiece")

@@ -27,17 +27,14 @@ def measure_cost(
 ) -> Cost:
     """Counts that need no timing on a copy of the model, times from the run's history; the run is not disturbed.
 
-    Of a detector the counts are those of its features: body and pyramid.
+    Of a detector the counts are those of its features: body and pyramid. Of a model of sentences they are those of a
+    sentence as long as the recipe lets one be.
     """
     model = copy.deepcopy(state.model)
     sites = {name: model.get_submodule(name) for name in state.sites}
-    size = recipe.input.size
-    layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
-    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0)).to(
-        device, memory_format=layout
-    )
+    images = _probe(recipe, channels).to(device)
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
-    macs, pointwise = _forward_work(model, sites, images)
+    macs, pointwise, undeclared = _forward_work(model, sites, images)
     kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
@@ -47,6 +44,7 @@ def measure_cost(
         activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
         macs=macs,
         pointwise_ops=pointwise,
+        undeclared_sites=undeclared,
         kept_bytes=kept.network,
         activation_kept_bytes=kept.sites,
         activation_kept_output_bytes=kept.outputs,
@@ -58,13 +56,27 @@ def measure_cost(
     )
 
 
-def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
-    """MACs and declared pointwise operations of one image, in evaluation mode."""
+def _probe(recipe: Recipe, channels: int) -> Tensor:
+    """A few examples of the right shape, of no meaning."""
+    generator = torch.Generator().manual_seed(0)
+    if recipe.task == "text":
+        shape = (_PROBE_IMAGES, recipe.input.tokens.max_length)
+        return torch.randint(1, channels, shape, generator=generator)
+    size = recipe.input.size
+    images = torch.randn(_PROBE_IMAGES, channels, size, size, generator=generator)
+    return images.to(
+        memory_format=torch.channels_last if recipe.train.channels_last else torch.contiguous_format
+    )
+
+
+def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
+    """MACs and declared pointwise operations of one image, in evaluation mode; sites that declare none."""
     operations = 0.0
+    undeclared = sum(not hasattr(site, "operations_per_element") for site in sites.values())
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
         nonlocal operations
-        operations += getattr(module, "operations_per_element", 1.0) * output.numel()
+        operations += getattr(module, "operations_per_element", 0.0) * output.numel()
 
     hooks = [site.register_forward_hook(count) for site in sites.values()]
     # The form that attention takes on a CPU has no formula in PyTorch's counter; elsewhere it is counted.
@@ -77,7 +89,8 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
             model(images)
     for hook in hooks:
         hook.remove()
-    return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
+    macs = counter.get_total_flops() // (2 * len(images))
+    return macs, round(operations / len(images)), undeclared
 
 
 class _Kept(NamedTuple):

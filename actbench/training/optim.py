@@ -120,6 +120,8 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
         drops = math.floor(step / (settings.decay_every * steps_per_epoch) + 1e-9)
         return max(settings.lr * settings.gamma**drops, settings.min_lr)
     progress = (step - warmup) / max(total - warmup, 1)
+    if settings.schedule == "linear":
+        return settings.min_lr + (settings.lr - settings.min_lr) * (1 - progress)
     return settings.min_lr + (settings.lr - settings.min_lr) * 0.5 * (1 + math.cos(math.pi * progress))
 
 

@@ -3,8 +3,8 @@
 import math
 from pathlib import Path
 
-from actbench.data.catalog import CocoOptions, ShapesOptions
-from actbench.data.source import Source, open_data, open_detection
+from actbench.data.catalog import CocoOptions, ShapesOptions, TextOptions
+from actbench.data.source import Source, open_data, open_detection, open_text
 from actbench.errors import ActbenchError
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.recipe.schema import Recipe
@@ -48,4 +48,6 @@ class DataSources:
             return open_detection(
                 data, settings, data_dir=folder, limit=limit, val_fraction=fraction, masks=masks
             )
+        if isinstance(data, TextOptions):
+            return open_text(data, settings, data_dir=folder, limit=limit, val_fraction=fraction)
         return open_data(data, settings, data_dir=folder, limit=limit, val_fraction=fraction)
