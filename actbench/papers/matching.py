@@ -123,6 +123,16 @@ def reported_values(
     return tuple(found[:1])
 
 
+def setting_label(recipe: Recipe) -> str:
+    """The recipe's network and data set in a few words."""
+    return f"{model_label(recipe.model)} on {data_label(recipe.data)}"
+
+
+def is_setting(recipe: Recipe, *, model: str, data: str) -> bool:
+    """Whether the recipe's network and data set are those that a paper calls by these names."""
+    return _folded(data_label(recipe.data)) == _folded(data) and _folded(model) in _model_names(recipe.model)
+
+
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
     same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
