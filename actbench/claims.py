@@ -11,7 +11,7 @@ from typing import get_args
 
 from actbench.compare import ArmRow, Group, compare
 from actbench.errors import ActbenchError
-from actbench.metrics import METRICS
+from actbench.metrics import metrics_of
 from actbench.papers.matching import is_setting, setting_label
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.schema import Profile, Recipe
@@ -80,12 +80,12 @@ def _shares_setting(claim: Claim, paper: Paper, recipe: Recipe) -> bool:
 
 def _measures(claim: Claim, recipe: Recipe) -> bool:
     arms = {arm.name for arm in recipe.arms}
-    return arms.issuperset((*claim.arms, claim.baseline)) and _has_metric(claim, recipe)
+    return arms.issuperset((*claim.arms, claim.baseline)) and _metric_of(claim, recipe) is not None
 
 
-def _has_metric(claim: Claim, recipe: Recipe) -> bool:
-    metric = METRICS.get(claim.metric)
-    return metric is not None and metric.task == recipe.task
+def _metric_of(claim: Claim, recipe: Recipe) -> str | None:
+    """The recipe's first metric that is the claim's; of accuracies under attack the claim does not say how large."""
+    return next((m.name for m in metrics_of(recipe).values() if m.reported == claim.metric), None)
 
 
 def evidence(claim: Claim, paper: Paper, recipes: Mapping[str, Recipe], results_dir: Path) -> Evidence:
@@ -116,7 +116,7 @@ def _findings(claim: Claim, paper: Paper, name: str, profile: Profile, results_d
             [selection],
             papers={paper.paper.key: paper},
             baselines=[claim.baseline],
-            metric=claim.metric if _has_metric(claim, selection.plan) else None,
+            metric=_metric_of(claim, selection.plan),
         ).groups
         findings += [_finding(name, group, row) for row in _rows(group, claim.arms)]
     return findings
