@@ -51,7 +51,9 @@ Limit = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric", help="top1_accuracy, box_ap or mask_ap  [default: the first of the recipe's task]"
+        "--metric",
+        help="top1_accuracy, box_ap, mask_ap; under attack fgsm@4/255 and the like, where the recipe asks for it  "
+        "[default: the first of the recipe's task]",
     ),
 ]
 ColumnList = Annotated[

@@ -148,9 +148,10 @@ class _Reading(NamedTuple):
             raise ActbenchError(
                 f"{name} has no test result at {self.which} ({self.weights})", hints=[f"it has: {held}"]
             )
-        value = self.metric.read(result.tally)
+        value = self.metric.of(result)
         if value is None:
-            raise ActbenchError(f"{name} has no {self.metric.noun}", hints=["another one: --metric box_ap"])
+            other = "--at last: other weights were not attacked" if self.metric.attack else "--metric box_ap"
+            raise ActbenchError(f"{name} has no {self.metric.noun}", hints=[f"another one: {other}"])
         return value
 
 

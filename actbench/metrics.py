@@ -6,18 +6,18 @@ from typing import Literal
 
 from actbench.errors import ActbenchError
 from actbench.recipe.nearest import name_hints
-from actbench.recipe.schema import Recipe
-from actbench.record import DetectionTally, Tally
-
-MetricName = Literal["top1_accuracy", "box_ap", "mask_ap"]
+from actbench.recipe.schema import Attack, Recipe
+from actbench.record import DetectionTally, Tally, TestResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """All are fractions in records and percent on pages."""
 
-    name: MetricName
-    """As papers' tables and `--metric` name it."""
+    name: str
+    """As `--metric` names it."""
+    reported: str
+    """As papers' tables name it."""
     key: str
     """Of its column, for programs."""
     head: str
@@ -28,6 +28,16 @@ class Metric:
     tasks: tuple[Literal["classify", "detect", "text"], ...]
     read: Callable[[Tally | DetectionTally], float | None]
     """None where the tally does not have it."""
+    attack: tuple[Attack, float] | None = None
+    """Under which attack and eps, in 255ths, the tally is counted; None: on the pictures as they are."""
+
+    def of(self, result: TestResult) -> float | None:
+        """Its value in a test result; None where that does not hold it."""
+        if self.attack is None:
+            return self.read(result.tally)
+        under = (a.tally for a in result.attacks if (a.attack, a.eps) == self.attack)
+        tally = next(under, None)
+        return None if tally is None else self.read(tally)
 
 
 def _top1(tally: Tally | DetectionTally) -> float | None:
@@ -45,6 +55,7 @@ def _mask_ap(tally: Tally | DetectionTally) -> float | None:
 _METRICS = (
     Metric(
         name="top1_accuracy",
+        reported="top1_accuracy",
         key="top1",
         head="top-1 %",
         noun="accuracy",
@@ -54,6 +65,7 @@ _METRICS = (
     ),
     Metric(
         name="box_ap",
+        reported="box_ap",
         key="box_ap",
         head="box AP",
         noun="box AP",
@@ -63,6 +75,7 @@ _METRICS = (
     ),
     Metric(
         name="mask_ap",
+        reported="mask_ap",
         key="mask_ap",
         head="mask AP",
         noun="mask AP",
@@ -74,19 +87,46 @@ _METRICS = (
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 
+_ATTACKS: dict[Attack, str] = {"fgsm": "FGSM", "pgd": "PGD", "noise": "random signs"}
+
+
+def under_attack(attack: Attack, eps: float) -> Metric:
+    """Accuracy under that attack, `fgsm@4/255` and the like; of papers' tables those without a word on eps."""
+    size = f"{eps:g}/255"
+    return Metric(
+        name=f"{attack}@{size}",
+        reported=f"{attack}_accuracy",
+        key=f"{attack}_{eps:g}",
+        head=f"{attack} {size} %",
+        noun=f"accuracy under {_ATTACKS[attack]} with eps {size}",
+        phrase=f"test accuracy in percent under {_ATTACKS[attack]} with eps {size}",
+        tasks=("classify",),
+        read=_top1,
+        attack=(attack, eps),
+    )
+
+
+def metrics_of(recipe: Recipe) -> dict[str, Metric]:
+    """By name all that the recipe's records hold, its task's own first."""
+    found = [metric for metric in _METRICS if recipe.task in metric.tasks]
+    if robustness := recipe.evaluation.robustness:
+        found += [under_attack(attack, eps) for attack in robustness.attacks for eps in robustness.eps]
+    return {metric.name: metric for metric in found}
+
+
 def metric_of(recipe: Recipe, name: str | None = None) -> Metric:
-    """The metric of that name, or the first of the recipe's task. Raises ActbenchError for one of another task."""
-    fitting = [metric for metric in _METRICS if recipe.task in metric.tasks]
+    """The metric of that name, or the first of the recipe's task. Raises ActbenchError for one it does not have."""
+    fitting = metrics_of(recipe)
     if name is None:
-        return fitting[0]
-    if name not in {metric.name for metric in fitting}:
+        return next(iter(fitting.values()))
+    if name not in fitting:
         raise ActbenchError(
             f"recipe {recipe.name!r} has no metric {name!r}",
             where="command line",
             key="--metric",
-            hints=name_hints(name, [metric.name for metric in fitting]),
+            hints=name_hints(name, fitting),
         )
-    return METRICS[name]
+    return fitting[name]
 
 
 def headline(tally: Tally | DetectionTally) -> str:

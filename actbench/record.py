@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from actbench.frozen import Frozen
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, Attack, Recipe
 
 SCHEMA_VERSION = 1
 
@@ -59,6 +59,16 @@ class DetectionTally(Frozen):
     """None for a model without masks."""
 
 
+class AttackResult(Frozen):
+    """What is left of the test set under changes of its pictures."""
+
+    attack: Attack
+    eps: float
+    """The largest change of a pixel, in 255ths of full brightness."""
+    tally: Tally
+    """Over as many test pictures as the recipe attacks."""
+
+
 class TestResult(Frozen):
     """One evaluation of the test set, at one of the weights that the protocol allows."""
 
@@ -73,6 +83,8 @@ class TestResult(Frozen):
     """Per-example correctness in canonical order: bits packed big-endian, base64; empty for detection."""
     class_box_ap: dict[str, float | None] = Field(default_factory=dict)
     """Box AP of each class, for detection alone."""
+    attacks: tuple[AttackResult, ...] = ()
+    """At the last weights, if the recipe asks for `evaluation.robustness`."""
 
     def correctness(self) -> list[bool]:
         """The bits, one per test example of a classification."""

@@ -5,13 +5,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tabulate import tabulate
 
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
-from actbench.metrics import headline
+from actbench.metrics import headline, under_attack
 from actbench.recipe.schema import Profile
 from actbench.record import DetectionTally, RunRecord, Tally, Weights, Which
 from actbench.selection import Sources, select
@@ -19,6 +19,7 @@ from actbench.store import CHECKPOINTS, Store
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from actbench.data.source import Source
     from actbench.models.network import Network
@@ -159,8 +160,8 @@ def _evaluate(
     found, note = evaluate_split(model, source, request.split, recipe, device=device), ""
     if request.deploy:
         trained = found
-        deployed = copy.deepcopy(model).eval().deploy()
-        found = evaluate_split(deployed, source, request.split, recipe, device=device)
+        model = copy.deepcopy(model).eval().deploy()
+        found = evaluate_split(model, source, request.split, recipe, device=device)
         if isinstance(trained, Evaluation) and isinstance(found, Evaluation):
             changed = sum(a != b for a, b in zip(trained.correct, found.correct, strict=True))
             note = f"{changed} of {found.tally.total} answers differ from the training form"
@@ -177,9 +178,28 @@ def _evaluate(
         "weights": target.weights,
         "epoch": epoch,
         "found": headline(found.tally),
+        "attacks": _attacked(model, target, source, request, device),
         **_numbers(found.tally),
         "note": note,
     }
+
+
+def _attacked(
+    model: "nn.Module", target: _Target, source: "Source", request: EvalRequest, device: "torch.device"
+) -> list[dict[str, object]]:
+    """What attacks leave, where the recipe asks for them."""
+    from actbench.data.source import DataSource
+    from actbench.training.attack import accuracy_under_attack
+
+    if not isinstance(source, DataSource):
+        return []
+    record = target.record
+    found = accuracy_under_attack(
+        model, source, request.split, record.recipe, seed=record.seed, device=device
+    )
+    return [
+        {"name": under_attack(result.attack, result.eps).name, **_numbers(result.tally)} for result in found
+    ]
 
 
 def _numbers(tally: Tally | DetectionTally) -> dict[str, object]:
@@ -223,7 +243,7 @@ def _load(target: _Target, source: "Source") -> "tuple[Network, int]":
     return model, epoch
 
 
-def _table(rows: Sequence[dict[str, object]]) -> str:
+def _table(rows: Sequence[dict[str, Any]]) -> str:
     headers = ["arm", "seed", "form", "weights", "epoch", "found", "of", "file", ""]
     table = [
         [
@@ -239,4 +259,25 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
         ]
         for row in rows
     ]
-    return tabulate(table, headers=headers, tablefmt="plain", disable_numparse=True)
+    text = tabulate(table, headers=headers, tablefmt="plain", disable_numparse=True)
+    attacked = [row for row in rows if row["attacks"]]
+    return f"{text}\n\n{_attack_table(attacked)}" if attacked else text
+
+
+def _attack_table(rows: Sequence[dict[str, Any]]) -> str:
+    """One line for each evaluation and attack, one column for each eps."""
+    sizes = list(dict.fromkeys(attack["name"].partition("@")[2] for row in rows for attack in row["attacks"]))
+    table: list[list[object]] = []
+    for row in rows:
+        found: dict[str, dict[str, str]] = {}
+        for attack in row["attacks"]:
+            name, _, size = attack["name"].partition("@")
+            found.setdefault(name, {})[size] = f"{100 * attack['accuracy']:.2f} %"
+        total = row["attacks"][0]["total"]
+        table += [
+            [row["arm"], row["seed"], name, *(by_size.get(size, "") for size in sizes), total]
+            for name, by_size in found.items()
+        ]
+    return tabulate(
+        table, headers=["arm", "seed", "attack", *sizes, "of"], tablefmt="plain", disable_numparse=True
+    )

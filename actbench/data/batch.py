@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from actbench.data.normalization import Normalization
+
 EvalSplit = Literal["val", "test"]
 
 
@@ -78,6 +80,9 @@ class Source(ABC):
 
 class DataSource(Source):
     """A set of labelled images or sentences."""
+
+    normalization: Normalization
+    """What turned pixels in [0, 1] into the batches' values."""
 
     @abstractmethod
     def train_batches(

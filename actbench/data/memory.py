@@ -37,6 +37,7 @@ class MemorySource(DataSource):
         self._pipeline = Pipeline(
             settings, choose_normalization(name, settings, train.images), data.num_classes
         )
+        self.normalization = self._pipeline.normalization
         if limit is not None:
             kept = limited(train.labels, limit)
             train, keys = train.select(kept), keys[kept]

@@ -54,7 +54,8 @@ class StreamedSource(DataSource):
         needs_images = settings.normalize == "dataset" and name not in KNOWN
         measured = train.select(np.arange(min(MEASURED if needs_images else 0, len(train.names))))
         images = read_squares(measured, settings.size, settings.interpolation).images
-        self._pipeline = Pipeline(settings, choose_normalization(name, settings, images), num_classes)
+        self.normalization = choose_normalization(name, settings, images)
+        self._pipeline = Pipeline(settings, self.normalization, num_classes)
         train, test = train.select(limited(train.labels, limit)), test.select(limited(test.labels, limit))
         apart = np.zeros(len(train.names), dtype=np.bool_)
         if val_fraction is not None:

@@ -125,7 +125,7 @@ def _beside(
     found = []
     for table in tables:
         same_data = table.dataset is not None and _folded(table.dataset) == here
-        if table.metric != metric.name or not (same_data or table.id == recipe.table):
+        if table.metric != metric.reported or not (same_data or table.id == recipe.table):
             continue
         found += [
             Reported(

@@ -17,6 +17,7 @@ from actbench.frozen import Frozen, NoOptions, Options
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.models.catalog import ArmModel, BertOptions, BertSmallOptions, ModelOptions
 
+Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
 
@@ -91,12 +92,31 @@ class TrainSettings(Frozen):
         return self
 
 
+class RobustnessSettings(Frozen):
+    """Accuracy under attack of the last weights (see `training/attack.py`), on the test set after training."""
+
+    attacks: tuple[Attack, ...] = Field(("fgsm", "pgd", "noise"), min_length=1)
+    eps: tuple[Annotated[float, Field(ge=0.25, le=255)], ...] = Field((1, 2, 4, 8), min_length=1)
+    """The largest change of a pixel, in 255ths of full brightness."""
+    pgd_steps: int = Field(10, ge=1, le=1000)
+    images: int | None = Field(None, ge=1)
+    """At most so many test pictures, the first in canonical order, which hashes decide; null: all."""
+
+    @model_validator(mode="after")
+    def _once(self) -> "RobustnessSettings":
+        for name, values in (("attacks", self.attacks), ("eps", self.eps)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name}: an entry stands here more than once")
+        return self
+
+
 class EvaluationSettings(Frozen):
     protocol: Literal["held-out", "best-test"] = "held-out"
     val_fraction: float = Field(0.1, gt=0, lt=1)
     every: int = Field(1, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
     batch_size: int = Field(500, ge=1, le=65_536)
+    robustness: RobustnessSettings | None = None
 
 
 class ArmTrain(Frozen):
@@ -323,6 +343,8 @@ def _check_task(recipe: Recipe) -> None:
         raise ValueError(
             "train.early_stopping: follows the validation loss, which task detect does not compute"
         )
+    if recipe.evaluation.robustness:
+        raise ValueError("evaluation.robustness: for task classify alone")
     if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
         raise ValueError(
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "

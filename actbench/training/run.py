@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from actbench.data.source import Source
+from actbench.data.source import DataSource, Source
 from actbench.errors import ActbenchError, DivergedError
 from actbench.metrics import selection_score
 from actbench.models.network import Network
@@ -28,6 +28,7 @@ from actbench.record import (
     pack_bits,
 )
 from actbench.store import Store, set_aside
+from actbench.training.attack import accuracy_under_attack
 from actbench.training.build import set_deep_lambda
 from actbench.training.checkpoint import Progress, best_path, load_best, restore_last, save_best, save_last
 from actbench.training.cost import measure_cost
@@ -247,7 +248,7 @@ def _final_results(attempt: _Attempt, state: State) -> list[TestResult]:
     results = []
     for kind in _kinds(state):
         model = _weights(state, kind)
-        results.append(_test(attempt, model, "last", kind, last))
+        results.append(_with_attacks(attempt, model, _test(attempt, model, "last", kind, last)))
         best = best_epoch(state.history, kind)
         if best == last:
             results.append(results[-1].model_copy(update={"which": which}))
@@ -258,6 +259,17 @@ def _final_results(attempt: _Attempt, state: State) -> list[TestResult]:
             results.append(_test(attempt, model, which, kind, best))
             model.load_state_dict(kept)
     return results
+
+
+def _with_attacks(attempt: _Attempt, model: Network, result: TestResult) -> TestResult:
+    """The result with what attacks leave of it, where the recipe asks for them."""
+    planned, source = attempt.planned, attempt.source
+    if not isinstance(source, DataSource) or planned.recipe.evaluation.robustness is None:
+        return result
+    attacks = accuracy_under_attack(
+        model, source, "test", planned.recipe, seed=planned.seed, device=attempt.device
+    )
+    return result.model_copy(update={"attacks": attacks})
 
 
 def _test(attempt: _Attempt, model: Network, which: Which, weights: Weights, epoch: int) -> TestResult:
