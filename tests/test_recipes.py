@@ -16,6 +16,7 @@ from actbench.recipe.schema import PROFILES
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store
 from tests.data.coco_sets import write_part
+from tests.data.text_sets import PIECES, write_glue_sst2, write_vocabulary
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").rglob("*.yaml"))
@@ -74,6 +75,7 @@ PAPER_ARMS = {
     "lslu_nsweep_vanillanet_c100": ("lslu_n7",),
     "lslu_regularization_vanillanet_c100": ("relu",),
     "lslu_vanillanet_c10": ("relu",),
+    "raft_bert_small_sst2": ("raf",),
 }
 
 
@@ -119,6 +121,12 @@ def _write_coco(folder: Path) -> None:
     write_part(folder / "coco", "val2017", "instances_val2017.json", 2)
 
 
+def _write_sentences(folder: Path) -> None:
+    write_glue_sst2(folder, train=100, dev=20)
+    words = [*PIECES, *(str(number) for number in range(100)), "train", "dev"]
+    write_vocabulary(folder, words)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) -> None:
@@ -128,6 +136,7 @@ def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) ->
     _write_pictures(tmp_path)
     _write_imagenet(tmp_path)
     _write_coco(tmp_path)
+    _write_sentences(tmp_path)
     request = TrainRequest(
         references=(name,),
         profile="paper",
