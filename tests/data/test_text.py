@@ -104,7 +104,7 @@ def test_batches_end_behind_their_longest_sentence(tmp_path: Path) -> None:
     write_sst2(tmp_path)
     source = open_sst2(tmp_path)
     for split in ("val", "test"):
-        for batch in source.eval_batches(split, batch_size=1, device=CPU, channels_last=False):  # type: ignore[arg-type]
+        for batch in source.eval_batches(split, batch_size=1, device=CPU, channels_last=False):
             assert bool((batch.images != 0).all())
     batches = list(source.eval_batches("test", batch_size=2, device=CPU, channels_last=False))
     assert [len(batch.targets) for batch in batches] == [2, 1]
