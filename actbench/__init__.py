@@ -14,12 +14,14 @@ __all__ = [
     "__version__",
     "begin_epoch",
     "create_activation",
+    "load_plugin",
     "load_recipe",
     "swap_activations",
 ]
 
 if TYPE_CHECKING:
     from actbench.activations.create import ACTIVATIONS, create_activation
+    from actbench.activations.plugins import load_plugin
     from actbench.errors import ActbenchError
     from actbench.recipe.load import load_recipe
     from actbench.swap import swap_activations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ACTIVATIONS": "actbench.activations.create",
     "create_activation": "actbench.activations.create",
+    "load_plugin": "actbench.activations.plugins",
     "ActbenchError": "actbench.errors",
     "load_recipe": "actbench.recipe.load",
     "swap_activations": "actbench.swap",

@@ -66,6 +66,10 @@ ColumnList = Annotated[
         "  [default: metric,differences,parameters,time,reported; in a markdown file, what its marker says]",
     ),
 ]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="a file with activations of your own; may be repeated"),
+]
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
@@ -100,6 +104,7 @@ def train(
     data_dir: DataDir = Path("data"),
     results_dir: ResultsDir = Path("results"),
     limit: Limit = None,
+    plugin: Plugins = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
     ] = False,
@@ -121,6 +126,7 @@ def train(
     from actbench.commands.train import TrainRequest
     from actbench.commands.train import train as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = TrainRequest(
         references=references,
@@ -144,6 +150,7 @@ def eval_(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN|CHECKPOINT", help=_SELECTION)],
     profile: Profile = None,
     arm: Arms = None,
+    plugin: Plugins = None,
     limit: Limit = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="evaluate the merged inference form")] = False,
     split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
@@ -160,6 +167,7 @@ def eval_(
     """Evaluate stored weights again, in training or deploy form."""
     from actbench.commands.eval import EvalRequest, evaluate_stored
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     request = EvalRequest(
         references=references,
@@ -326,6 +334,7 @@ def ls(
         str, typer.Argument(help="recipes, arms, models, data, papers, claims or runs")
     ] = "recipes",
     results_dir: ResultsDir = Path("results"),
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """List recipes, arms, models, data, papers, claims or runs.
@@ -334,6 +343,7 @@ def ls(
     """
     from actbench.commands.ls import ls as command
 
+    _load_plugins(plugin)
     _run(lambda: command(kind, results_dir=results_dir), as_json)
 
 
@@ -341,6 +351,7 @@ def ls(
 def show(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="RECIPE", help=_RECIPES)] = None,
     profile: Profile = None,
+    plugin: Plugins = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="every value with where it comes from")
     ] = False,
@@ -350,6 +361,7 @@ def show(
     """Show a recipe's text, its values, or the format of all."""
     from actbench.commands.show import show as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments) if arguments else ((), ())
     if len(references) > 1:
         raise ActbenchError("show takes one recipe", where="command line", hints=[" ".join(references)])
@@ -373,10 +385,12 @@ def cp(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="the copy's name")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a file that exists")] = False,
+    plugin: Plugins = None,
 ) -> None:
     """Copy a recipe to edit."""
     from actbench.commands.cp import cp as command
 
+    _load_plugins(plugin)
     _run(lambda: command(recipe, destination, name=name, force=force), as_json=False)
 
 
@@ -384,13 +398,52 @@ def cp(
 def validate(
     arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=_RECIPES)],
     profile: Profile = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Check recipes in all profiles; tell every mistake's line."""
     from actbench.commands.validate import validate as command
 
+    _load_plugins(plugin)
     references, overrides = _split(arguments)
     _run(lambda: command(references, profile=_profile(profile), overrides=overrides), as_json)
+
+
+@app.command()
+def check(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ACTIVATION", help="an activation's name, and its options such as n=5"),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="all activations of the catalogue")] = False,
+    plugin: Plugins = None,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="of the output  [default: 2,16,6,6; for tokens 2,9,16]")
+    ] = None,
+    channel_dim: Annotated[
+        int, typer.Option("--channel-dim", help="where the channels are; -1 for tokens")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Check that an activation keeps the contract.
+
+    Named checks of shapes, gradients, extreme values, copies, compilation; exit code 1 if one fails. What an
+    activation does not declare is no failure. --plugin FILE without a name checks all of that file.
+    """
+    from actbench.commands.check import CheckRequest
+    from actbench.commands.check import check as command
+    from actbench.recipe.overrides import is_override
+
+    words = tuple(arguments or ())
+    request = CheckRequest(
+        names=tuple(word for word in words if not is_override(word)),
+        settings=tuple(word for word in words if is_override(word)),
+        every=every,
+        plugins=tuple(plugin or ()),
+        shape=shape,
+        channel_dim=channel_dim,
+    )
+    _run(lambda: command(request), as_json)
 
 
 class _Progress:
@@ -449,6 +502,15 @@ def _split(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not references:
         raise ActbenchError("no recipe named", where="command line", hints=["actbench ls recipes"])
     return references, tuple(argument for argument in arguments if is_override(argument))
+
+
+def _load_plugins(files: Sequence[Path] | None) -> None:
+    """Imports a user's own activations, named by file; loading torch is left to them."""
+    if files:
+        from actbench.activations.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
 
 
 def _choice(option: str, value: str, known: Sequence[str]) -> Any:

@@ -82,8 +82,16 @@ class Origin:
             words += ["--arm", arm]
         words += ["--seeds", seeds] if seeds else []
         words += ["--limit", str(limit)] if limit else []
+        for file in self._plugin_files():
+            words += ["--plugin", file]
         words += ["--results-dir", str(self.results_dir)] if self.results_dir != DEFAULT_RESULTS else []
         return shlex.join([*words, *overrides])
+
+    def _plugin_files(self) -> list[str]:
+        """The files without which the recipe's activations are not known."""
+        arms = self.current.arms if self.current else ()
+        sources = [source for arm in arms for source in arm.plugins.values()]
+        return sorted({source.file for source in sources if source.file})
 
 
 def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:

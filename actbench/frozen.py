@@ -15,3 +15,14 @@ class Options(Frozen):
 
 class NoOptions(Options):
     """For what has nothing to choose."""
+
+
+OptionValue = bool | int | float | str | None | tuple[bool | int | float | str, ...]
+"""What an option can be, whatever declares it."""
+
+
+class UntypedOptions(Options):
+    """Options of an activation that is not at hand, as a record or a recipe gives them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, OptionValue]

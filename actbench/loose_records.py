@@ -1,6 +1,7 @@
 """Record files named by themselves, without the recipe that they are of. Imports no torch."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from actbench.compare import Selection
@@ -8,7 +9,7 @@ from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.footing import Origin
 from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Profile, Recipe
-from actbench.store import Store, StoredRun
+from actbench.store import Store, StoredRun, remembered_plugins
 
 
 def read_records(path: Path, store: Store, seen: set[Path]) -> tuple[list[StoredRun], list[RecordError]]:
@@ -48,17 +49,19 @@ def select_loose(runs: Sequence[StoredRun], results_dir: Path) -> list[Selection
                 reference=name,
                 profile=profile,
                 results_dir=results_dir,
-                current=_as_it_stands(name, profile, variant or None),
+                current=_as_it_stands(name, profile, variant or None, members),
             ),
         )
         for (name, profile, variant), members in sorted(sets.items())
     ]
 
 
-def _as_it_stands(name: str, profile: Profile, variant: str | None) -> Recipe | None:
-    """The recipe of a record as its file reads now; None where there is none."""
+def _as_it_stands(
+    name: str, profile: Profile, variant: str | None, runs: Sequence[StoredRun]
+) -> Recipe | None:
+    """The recipe of records as its file reads now; None where there is none."""
     try:
-        recipes = load_recipe(name, profile=profile).recipes
+        recipes = load_recipe(name, profile=profile, remembered=partial(remembered_plugins, runs)).recipes
     except ActbenchError:
         return None
     return next((recipe for recipe in recipes if recipe.variant == variant), None)

@@ -211,6 +211,8 @@ class Cost(Frozen):
     """
     pointwise_ops: int
     """Declared operations of the activations on one image, which the count above leaves out."""
+    undeclared_sites: int = 0
+    """Sites whose activation declares no operations: their work is in neither count."""
     kept_bytes: int
     """Bytes kept for backward per image, every storage once."""
     activation_kept_bytes: int | None = None

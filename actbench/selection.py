@@ -7,17 +7,20 @@ trained under several, `compare` refuses them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import Origin
 from actbench.loose_records import joint_plan, read_records, select_loose
 from actbench.recipe.differences import differing_arm_settings, differing_settings, shown_difference
+from actbench.recipe.find import find_recipe
 from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_recipe
 from actbench.recipe.schema import Profile, Recipe
-from actbench.store import Store, StoredRun
+from actbench.store import Store, StoredRun, remembered_plugins
 
 
 class Sources(NamedTuple):
@@ -71,6 +74,7 @@ def select(sources: Sources) -> Selected:
         selected.selections = [_of_arms(selection, sources.arms) for selection in selected.selections]
     for selection in selected.selections:
         _note_missing(selection, selected)
+        _note_edited(selection, selected)
     return selected
 
 
@@ -80,7 +84,12 @@ def _of_arms(selection: Selection, wanted: Sequence[str]) -> Selection:
     known = [arm.name for arm in plan.arms]
     for name in wanted:
         if name not in known:
-            profiles = load_profiles(selection.origin.reference) if selection.origin.current else {}
+            remembered = partial(remembered_plugins, selection.stored)
+            profiles = (
+                load_profiles(selection.origin.reference, remembered=remembered)
+                if selection.origin.current
+                else {}
+            )
             raise ActbenchError(
                 f"{title} has no arm {name!r}",
                 where="command line",
@@ -134,8 +143,21 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
 
 
 def _load(reference: str, sources: Sources, profile: Profile | None) -> LoadedRecipe:
+    """The recipe; a plug-in that it names is known by its records, and not imported."""
+
+    @cache
+    def remembered() -> dict[str, PluginSource]:
+        store, name = Store(sources.results_dir), find_recipe(reference).stem
+        of_profile, _ = store.scan(name, profile or "lite")
+        return remembered_plugins(of_profile or store.scan(name)[0])
+
     return load_recipe(
-        reference, profile=profile, overrides=sources.overrides, limit=sources.limit, seeds=sources.seeds
+        reference,
+        profile=profile,
+        overrides=sources.overrides,
+        limit=sources.limit,
+        seeds=sources.seeds,
+        remembered=remembered,
     )
 
 
@@ -216,6 +238,17 @@ def _note_missing(selection: Selection, selected: Selected) -> None:
         lacks = f"{_title(plan)} lacks {len(missing)} of {len(plan.arms) * len(plan.seeds)} runs"
         commands = " && ".join(_finishing(selection, missing))
         selected.warnings.append(f"incomplete: {lacks}{'; finish with: ' if commands else ''}{commands}")
+
+
+def _note_edited(selection: Selection, selected: Selected) -> None:
+    """Says where a plug-in's file is another by now than the one that made the runs."""
+    sources = {name: source for run in selection.runs for name, source in run.arm.plugins.items()}
+    for name, source in sources.items():
+        if source.file and Path(source.file).is_file() and not source.is_present():
+            selected.warnings.append(
+                f"{_title(selection.plan)}: {source.file} was edited since these runs of {name}; train it again: "
+                f"{selection.origin.command()}"
+            )
 
 
 def _finishing(selection: Selection, missing: list[tuple[str, int]]) -> list[str]:

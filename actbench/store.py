@@ -7,11 +7,13 @@ the old one or the new one and never half of one. Imports no torch.
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
 from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
 
@@ -87,6 +89,19 @@ class Store:
             except RecordError as error:
                 problems.extend(error.problems)
         return runs, problems
+
+
+def remembered_plugins(runs: Iterable[StoredRun]) -> dict[str, PluginSource]:
+    """Activation -> the plug-in that made its runs.
+
+    Of several states of a file that is its present one, where it is at hand, else that of the run begun last.
+    """
+    found: dict[str, PluginSource] = {}
+    for run in sorted(runs, key=lambda run: run.record.provenance.started):
+        for name, source in run.record.arm.plugins.items():
+            if name not in found or not found[name].is_present():
+                found[name] = source
+    return found
 
 
 def set_aside(path: Path, why: str) -> Path:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from actbench.activations.catalog import ENTRIES
+from actbench.activations.create import create_activation
 from actbench.commands.compare import compare
 from actbench.commands.train import TrainRequest, train
+from actbench.papers.matching import is_plain
 from actbench.papers.reported import load_paper
 from actbench.recipe.load import load_recipe
 from actbench.recipe.plan import PlannedRun
@@ -19,6 +22,8 @@ from tests.data.coco_sets import write_part
 from tests.data.text_sets import PIECES, write_glue_sst2, write_vocabulary
 
 ROOT = Path(__file__).parents[1]
+NO_RIVALS = {"identity"}
+"""Pointwise, but there to leave a site empty."""
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").rglob("*.yaml"))
 
 
@@ -49,6 +54,16 @@ def test_headers_give_the_command_and_papers_hold_what_is_named(name: str) -> No
                 paper = load_paper(recipe.paper)
                 assert recipe.table is None or paper.table(recipe.table)
                 assert recipe.claim is None or paper.claim(recipe.claim)
+
+
+@pytest.mark.parametrize("name", ["zoo_resnet8_c100", "zoo_resnet20_c100"])
+def test_the_zoo_has_every_pointwise_activation_of_the_catalogue(name: str) -> None:
+    made = {known: create_activation(known, 16) for known, entry in ENTRIES.items() if not entry.gated}
+    pointwise = {known for known, module in made.items() if getattr(module, "is_pointwise", False)}
+    for profile in PROFILES:
+        (recipe,) = load_recipe(name, profile=profile).recipes
+        assert {arm.activation for arm in recipe.arms} == pointwise - NO_RIVALS
+        assert all(is_plain(arm) or arm.name == "pwlu" for arm in recipe.arms)
 
 
 @pytest.mark.parametrize("name", RECIPES)

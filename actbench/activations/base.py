@@ -1,5 +1,6 @@
 """What an activation may declare to the training loop. A bare `nn.Module` without declarations works too."""
 
+import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -35,6 +36,10 @@ class Activation(nn.Module):
     """True where each output depends on the input at its own place, and on its channel, alone."""
     is_gated: bool = False
     """True where it takes 2 * num_channels, first the gates and then the values, and gives num_channels."""
+    spatial_dims: int = 0
+    """Dimensions behind the channels that its inputs must have; 0 takes any number of dimensions in any order."""
+    finite_to: float = math.inf
+    """Largest |x| up to which output and gradient are finite in float32 and bfloat16 wherever the exact ones are."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
 

@@ -1,7 +1,7 @@
 """Every activation by name: typed options, one line, source, and where its class lives. Imports no torch.
 
 An activation is constructed as `Class(num_channels, channel_dim=1, **options)`; a test holds the options of
-an entry equal to the constructor's signature, defaults included.
+an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from actbench.activations.plugin_source import PluginSource
 from actbench.frozen import NoOptions, Options
 
 Sharing = Literal["channel", "layer"]
@@ -30,11 +31,16 @@ CurveName = Literal[
     "hardswish",
     "mish",
     "softplus",
+    "relu2",
+    "talu",
 ]
 """Curves that a rational can start as: parameter-free activations by name with their default options, and a few more;
 x_gelu is x * gelu(x), what gated units with both halves equal compute."""
 Coefficients = Literal["fitted", "published"]
 Surrogate = Literal["identity", "relu", "leaky", "clipped"]
+DyReLUVariant = Literal["A", "B", "C"]
+DyReLUInit = Literal["zero", "default"]
+DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
 Positive = Literal["softplus", "none"]
 
 
@@ -94,6 +100,17 @@ class PWLUOptions(Options):
     freeze: Freeze = "none"
     decay: bool = False
     """Whether the model's weight decay applies to the heights."""
+
+
+class DyReLUOptions(Options):
+    variant: DyReLUVariant = "B"
+    """A: one set of lines per image; B: per channel; C: per channel, with a share per place."""
+    reduction: int = Field(8, ge=1)
+    """R: the hidden layer has max(1, C // R) units."""
+    pieces: int = Field(2, ge=1, le=16)
+    """K."""
+    init: DyReLUInit = "zero"
+    gate: DyReLUGate = "sigmoid"
 
 
 class RationalOptions(Options):
@@ -191,12 +208,16 @@ class ActivationEntry:
     target: str
     """`module:Class`, imported only when the activation is made."""
     options: type[Options] = NoOptions
+    arguments: tuple[str, ...] = ("num_channels", "channel_dim")
+    """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
     gated: bool = False
     """Whether it takes gates and values, twice the channels that it gives."""
     summary: str
     source: str
+    plugin: PluginSource | None = None
+    """None for our own."""
 
 
 _ENTRIES = (
@@ -433,6 +454,13 @@ _ENTRIES = (
         gated=True,
         summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
         source="Song et al., 2024, arXiv:2406.05955",
+    ),
+    ActivationEntry(
+        name="dyrelu",
+        target="actbench.activations.dyrelu:DyReLU",
+        options=DyReLUOptions,
+        summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
+        source="Chen et al., 2020, arXiv:2003.10027",
     ),
 )
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from actbench.activations.catalog import ENTRIES, ActivationEntry
+from actbench.activations.plugins import failure_of, find_entry
 from actbench.errors import ActbenchError, Problem
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ class _LazyClasses(Mapping[str, "type[nn.Module]"]):
 
     def __getitem__(self, name: str) -> "type[nn.Module]":
         module, _, class_name = ENTRIES[name].target.partition(":")
-        found: type[nn.Module] = getattr(import_module(module), class_name)
+        found: type[nn.Module] = attrgetter(class_name)(import_module(module))
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -40,14 +42,25 @@ def create_activation(
     Raises ActbenchError for an unknown name, for options that are unknown, of the wrong type or out of range
     (all of them at once), and for a number of channels that is no positive integer.
     """
-    entry = ENTRIES.get(name)
+    entry = find_entry(name)
     if entry is None:
         raise ActbenchError(f"unknown activation {name!r}", hints=_name_hints(name, ENTRIES))
     try:
         checked = entry.options.model_validate(options, strict=True)
     except ValidationError as error:
         raise _options_error(entry, error) from None
-    return ACTIVATIONS[name](num_channels, channel_dim, **checked.model_dump())
+    given = {"num_channels": num_channels, "channel_dim": channel_dim}
+    if channel_dim != 1 and entry.arguments == ("num_channels",):
+        raise ActbenchError(
+            f"{name!r} takes num_channels and no channel_dim: it has its channels at dimension 1, not {channel_dim}"
+        )
+    arguments = {argument: given[argument] for argument in entry.arguments}
+    try:
+        return ACTIVATIONS[name](**arguments, **checked.model_dump())
+    except Exception as error:
+        if entry.plugin is None or isinstance(error, ActbenchError):
+            raise
+        raise failure_of(entry, error) from error  # a user's code may raise anything
 
 
 def _options_error(entry: ActivationEntry, error: ValidationError) -> ActbenchError:

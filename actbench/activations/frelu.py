@@ -33,6 +33,7 @@ WINDOW = 3
 class FReLU(Activation):
     """See the module's header."""
 
+    spatial_dims = 2
     operations_per_element = 1.0  # the maximum; the convolution is counted as one
 
     def __init__(self, num_channels: int, channel_dim: int = 1) -> None:

@@ -32,7 +32,8 @@ def _partials(x: Tensor) -> tuple[Tensor, tuple[()]]:
     e = near.exp()
     n = e * (e + 2)
     inverse = 1 / (n + 2)
-    return n * inverse + 4 * near * (e * inverse) * ((1 + e) * inverse), ()
+    # near * e first: far below zero e is 0, and 4 * near could overflow.
+    return n * inverse + near * (e * inverse) * ((1 + e) * inverse) * 4, ()
 
 
 _mish = pointwise_function(_value, _partials)

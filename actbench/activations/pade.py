@@ -179,8 +179,9 @@ def _derivative(coefficients: list[Tensor]) -> list[Tensor]:
 
 def _moments(weight: Tensor, x: Tensor, coefficients: list[Tensor]) -> Tensor:
     """Sums of weight * x^i over the elements that share a coefficient: (K, degree + 1). Overwrites `weight`."""
-    shape = coefficients[0].shape
-    sums = [weight.sum_to_size(shape).flatten()]
-    for _ in coefficients[1:]:
-        sums.append(weight.mul_(x).sum_to_size(shape).flatten())
-    return torch.stack(sums, dim=1)
+    sums = torch.empty(len(coefficients), coefficients[0].numel(), dtype=x.dtype, device=x.device)
+    for power, out in enumerate(sums):
+        if power:
+            weight.mul_(x)
+        out.copy_(weight.sum_to_size(coefficients[0].shape).flatten())
+    return sums.T

@@ -19,6 +19,9 @@ Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReL
             others are smooth
 Source      each class names its own
 Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
+Range       finite wherever the exact value is, but for what PyTorch's own operators overflow in between: Hardswish forms
+            6x, GELU 2x, and the gradient of GELU by tanh x^2. They stay as every network runs them, and declare how
+            far they reach in `finite_to`
 
 Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product
 is -inf * 0 = NaN in PyTorch, and is declared so.
@@ -122,6 +125,8 @@ class GELU(Activation):
         super().__init__(num_channels, channel_dim)
         self.approximate = approximate
         self.operations_per_element = 14.0 if approximate == "none" else 18.0
+        # Below 2^127, from which on 2x overflows in float32, and below 2^64, from which on x^2 does.
+        self.finite_to = 1.7e38 if approximate == "none" else 1.8e19
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(x, approximate=self.approximate)
@@ -144,6 +149,7 @@ class Hardswish(Activation):
     is_pointwise = True
     operations_per_element = 5.0
     limits = (math.nan, math.inf)
+    finite_to = 5.6e37  # a sixth of the largest float32
 
     def forward(self, x: Tensor) -> Tensor:
         return F.hardswish(x)

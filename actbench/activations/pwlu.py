@@ -19,7 +19,8 @@ Learning    `begin_epoch(e)` with e < phase_epochs (paper: 5) starts phase one: 
 Gradient    with i held fixed, s the slope of the piece (at a knot the right one's) and r = (x - B_i) / d:
             dy/dx = s; dy/dY_i = 1 - r, dy/dY_{i+1} = r; dy/dK = x - B beyond that bound;
             dy/dB_L = -s (B_R - x) / (B_R - B_L), dy/dB_R = -s (x - B_L) / (B_R - B_L) inside, -K beyond that bound
-At the ends -inf with K_L = 0 gives Y_0, +inf with K_R = 0 gives Y_N; NaN stays NaN
+At the ends -inf with K_L = 0 gives Y_0, +inf with K_R = 0 gives Y_N; NaN stays NaN. Finite inputs are told in steps d,
+            which overflows for |x| beyond the largest float32 times d (`finite_to`); the deploy form has no such bound
 Source      Zhou et al., ICCV 2021, arXiv:2104.03693
 Departures  averages are corrected for their start at 0, so a short phase one is unbiased (the paper's start is not
             known); sigma is the population deviation; under data parallelism both are those of the whole batch.
@@ -27,6 +28,7 @@ Departures  averages are corrected for their start at 0, so a short phase one is
             gradients that widen it pass (the paper names no constraint)
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any, Self
@@ -252,6 +254,14 @@ class PWLU(Activation):
         self.heights.copy_(torch.lerp(left, right, share.to(left.dtype)).relu())
 
     # ---- declarations -----------------------------------------------------------------------------------------
+
+    @property
+    def finite_to(self) -> float:  # type: ignore[override]
+        """Half of the bound in the module's header, so that roundings and the bounds themselves are covered."""
+        if self.deployed:
+            return math.inf
+        _, _, width = self._range()
+        return torch.finfo(torch.float32).max * min(1.0, float(width.min()) / (2 * self.intervals))
 
     @property
     def backend(self) -> str:  # type: ignore[override]

@@ -7,10 +7,9 @@ found before as weight, gives a start; a trust-region method goes on from there 
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,7 +32,7 @@ _TOLERANCE = 1e-13
 SCALE_OF_C = 0.9
 """Version C has one coefficient too many: a common factor changes nothing. b_0 is held here, so that Q(0) = 1."""
 
-Array = npt.NDArray[np.float64]
+Array = np.ndarray[tuple[Any, ...], np.dtype[np.floating]]
 
 
 class Start(NamedTuple):

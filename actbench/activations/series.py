@@ -28,6 +28,8 @@ from actbench.activations.swish import Swish
 class SpatialSeries(Activation):
     """A pointwise function, which the subclass has, then the depthwise convolution and BN."""
 
+    spatial_dims = 2
+
     def __init__(self, num_channels: int, channel_dim: int, *, n: int) -> None:
         super().__init__(num_channels, channel_dim)
         require_images(type(self).__name__, channel_dim)

@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.activations.plugins import offered_by_packages, package_label
 from actbench.commands.outcome import Outcome
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.errors import ActbenchError, Problem
@@ -70,8 +71,13 @@ def _recipes(_: Path) -> _Listing:
 
 
 def _arms(_: Path) -> _Listing:
-    rows = [
+    rows: list[Sequence[object]] = [
         [entry.name, _options(entry.options), entry.summary, entry.source] for entry in ACTIVATIONS.values()
+    ]
+    # Of a package's nothing but the name is known before it is imported.
+    rows += [
+        [name, [], "of an installed package, imported when it is named", package_label(point)]
+        for name, point in sorted(offered_by_packages().items())
     ]
     widths = {"options": 40, "summary": 60, "source": 0}
     return _Listing(columns=("activation", "options", "summary", "source"), rows=rows, widths=widths)

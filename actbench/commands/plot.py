@@ -85,7 +85,7 @@ def _selected(request: PlotRequest) -> tuple[list[StoredRun], list[str]]:
 def _no_curves(run: StoredRun) -> ActbenchError:
     record, name = run.record, resolved_activation(run.record.arm, run.record.recipe)
     entry = ACTIVATIONS.get(name)
-    if entry is not None and not entry.learns_curve:
+    if not entry.learns_curve if entry else name in record.arm.plugins:
         others = [arm.name for arm in record.recipe.arms if _learns_curve(record, arm.name)]
         return ActbenchError(
             f"arm {record.arm.name!r} has no learnt curves: {name} has no parameters, its output depends on "

@@ -14,7 +14,7 @@ from actbench.errors import ActbenchError, DataError, Problem, RecipeError
 from actbench.metrics import headline, metric_of
 from actbench.recipe.load import load_recipe
 from actbench.recipe.plan import FINISHED, Plan, PlannedRun, is_finished, make_plan
-from actbench.recipe.schema import Profile, Recipe
+from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store, set_aside
 
@@ -59,12 +59,15 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
         store.check_writable(recipe=recipe.name, profile=recipe.profile)
     # Loaded only now that the recipes are known to be good: torch takes seconds.
     from actbench.training.build import check_sites
+    from actbench.training.plugged import try_plugins
     from actbench.training.precision import resolve_device
     from actbench.training.sources import DataSources, check_batches
 
     device = resolve_device(request.device)
     for recipe in recipes:
         check_sites(recipe)
+        for arm in _wanted_arms(recipe, request):
+            try_plugins(arm)
         _warn_of_short_runs(recipe, request, progress)
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
@@ -101,9 +104,13 @@ def _load(request: TrainRequest) -> list[Recipe]:
     return [recipe for variants in recipes.values() for recipe in variants]
 
 
+def _wanted_arms(recipe: Recipe, request: TrainRequest) -> list[Arm]:
+    return [arm for arm in recipe.arms if not request.arms or arm.name in request.arms]
+
+
 def _warn_of_short_runs(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
-    for arm in recipe.arms:
-        if recipe.stays_in_phase_one(arm) and (not request.arms or arm.name in request.arms):
+    for arm in _wanted_arms(recipe, request):
+        if recipe.stays_in_phase_one(arm):
             progress.warn(
                 f"{recipe.name}: arm {arm.name} is in phase one for all of its {recipe.train.epochs} epochs and never "
                 f"leaves its start\n  give it less: arms.{arm.name}.options.phase_epochs=..."

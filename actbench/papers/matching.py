@@ -14,7 +14,15 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ArmModel, ModelOptions, ViTOptions, native_activations
+from actbench.models.catalog import (
+    PUBLISHED_CNNS,
+    TORCHVISION_ARCHS,
+    ArmModel,
+    CNNOptions,
+    ModelOptions,
+    ViTOptions,
+    native_activations,
+)
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -22,6 +30,7 @@ _DATA = {
     "digits": "scikit-learn digits",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
@@ -50,6 +59,8 @@ def data_label(data: DataOptions) -> str:
         return "COCO" if name == "coco" else name
     if data.name == "glue":
         return f"GLUE {GLUE_LABELS[data.task]}"
+    if data.name in ("cifar10", "cifar100") and data.per_class is not None:
+        return f"{_DATA[data.name]} ({data.per_class} training images of each class)"
     return _DATA[data.name]
 
 
@@ -78,7 +89,7 @@ def model_label(model: ModelOptions) -> str:
         label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
         label += ", mean of tokens" if model.pool == "mean" else ""
-    elif model.width != 16:
+    elif model.name != "cnn" and model.width != 16:
         label += f", width {model.width}"
     return label
 
@@ -110,10 +121,8 @@ def reported_values(
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    entry = ACTIVATIONS.get(arm.activation)
-    default = entry.options() if entry else NoOptions()
     same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
-    return arm.options == default and arm.sites == "all" and same_settings
+    return not arm.chosen_options() and arm.sites == "all" and same_settings
 
 
 def _beside(
@@ -158,6 +167,8 @@ def _published_name(model: ModelOptions) -> str:
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "cnn":
+        return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
     if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
@@ -177,6 +188,15 @@ def _vit_name(model: ViTOptions) -> str:
     is_published = size is not None and model.mlp_ratio == 4
     name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
     return f"{name}/{model.patch}"
+
+
+def _cnn_name(model: CNNOptions) -> str:
+    for name, published in PUBLISHED_CNNS.items():
+        if model == published:
+            return name
+    widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
+    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
+    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
 
 
 def _model_names(model: ModelOptions) -> set[str]:

@@ -14,13 +14,15 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 from pydantic import ValidationError
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.activations.plugin_source import PluginSource
 from actbench.errors import Problem, RecipeError
-from actbench.frozen import Frozen, NoOptions
+from actbench.frozen import Frozen, NoOptions, UntypedOptions
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.nodes import Mapping, Node, Scalar, Sequence, join, read_tree
 from actbench.recipe.scalars import (
     BAD,
     read_boolean,
+    read_by_looks,
     read_choice,
     read_integer,
     read_number,
@@ -90,6 +92,8 @@ def _field_readers(model: type[Frozen]) -> dict[str, tuple[bool, Reader]]:
     """For each field whether it must be given, and what reads it."""
     readers: dict[str, tuple[bool, Reader]] = {}
     for name, field in model.model_fields.items():
+        if (model, name) in _NOT_WRITTEN:
+            continue
         reader = _SPECIAL.get((model, name)) or _reader(cast(Any, field.annotation), name)
         readers[name] = (field.is_required(), reader)
     return readers
@@ -185,35 +189,46 @@ def _read_named(node: Node, problems: list[Problem], *, models: dict[str, type[F
     return BAD if name is BAD else _read_model(node, models[name], problems)
 
 
-def _read_activation(node: Node, problems: list[Problem]) -> Any:
-    name = read_text(node, problems)
-    if name is not BAD and name != "native" and name not in ACTIVATIONS:
-        hints = name_hints(name, [*ACTIVATIONS, "native"])
-        problems.append(node.problem(f"unknown activation {name!r}", *hints))
-        return BAD
-    return name
-
-
 def _keep(node: Node, problems: list[Problem]) -> Any:  # noqa: ARG001
     return node
 
 
 def _with_options(values: dict[str, Any], node: Mapping, problems: list[Problem]) -> dict[str, Any]:
-    """An arm's values with its options read by the classes that its activations have in the catalogue."""
+    """An arm's values with its options read by the classes that its activations have in the catalogue.
+
+    Whether names outside the catalogue may stand here is asked elsewhere (`activation_names.py`).
+    """
     typed: dict[str, Any] = {}
-    for key, name in (("options", values["activation"]), ("fill_options", values.get("fill", "relu"))):
-        if key in values and name is BAD:
+    fill = values.get("fill", "relu")
+    foreign = {values["activation"], fill} - {BAD, "native"} - ACTIVATIONS.keys()
+    if foreign:
+        typed["plugins"] = {name: PluginSource() for name in foreign}
+    for key, name in (("options", values["activation"]), ("fill_options", fill)):
+        if key not in values:
+            if name in foreign:
+                typed[key] = UntypedOptions()
+        elif name is BAD:
             typed[key] = BAD  # without a known activation nobody can say what its options may be
-        elif key in values:
+        elif name in foreign:
+            typed[key] = _read_untyped(node.entries[key], problems)
+        else:
             entry = ACTIVATIONS.get(name)
             typed[key] = _read_model(node.entries[key], entry.options if entry else NoOptions, problems)
     return {**values, **typed}
 
 
+def _read_untyped(node: Node, problems: list[Problem]) -> Any:
+    """Options that no class types, each by its looks."""
+    if not isinstance(node, Mapping):
+        return wrong_kind(node, "a mapping", problems)
+    values = {key: read_by_looks(value, problems) for key, value in node.entries.items()}
+    return BAD if any(value is BAD for value in values.values()) else UntypedOptions.model_validate(values)
+
+
+_NOT_WRITTEN = {(Arm, "plugins")}
+"""Fields that no file holds."""
 _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
     (Recipe, "seeds"): read_seeds,
-    (Arm, "activation"): _read_activation,
-    (Arm, "fill"): _read_activation,
     (Arm, "options"): _keep,
     (Arm, "fill_options"): _keep,
 }

@@ -26,7 +26,10 @@ def differing_arm_settings(first: Arm, second: Arm) -> list[str]:
 def shown_difference(keys: Sequence[str], first: Recipe | Arm, second: Recipe | Arm) -> str:
     """`train.lr 0.1 / 0.2, ...`: the first few keys with both values."""
     one, two = _everything(first), _everything(second)
-    parts = [f"{key} {_text(_value(one, key)[1])} / {_text(_value(two, key)[1])}" for key in keys[:MAX_KEYS]]
+    parts = [
+        f"{key} {_shown(key, _value(one, key)[1])} / {_shown(key, _value(two, key)[1])}"
+        for key in keys[:MAX_KEYS]
+    ]
     if len(keys) > MAX_KEYS:
         parts.append(f"and {len(keys) - MAX_KEYS} more")
     return ", ".join(parts)
@@ -44,6 +47,7 @@ def arm_settings_to_type(target: Arm, reference: Recipe) -> list[str] | None:
     if target.name not in known:
         return None
     keys = _keys_to_type(flatten(arm_settings(target)), flatten(arm_settings(known[target.name])))
+    keys = [key for key in keys if not key.startswith("plugins")]  # --plugin names it, no override does
     return _words(target, keys, f"arms.{target.name}.")
 
 
@@ -82,6 +86,10 @@ def _value(flat: dict[str, object], key: str) -> tuple[str, object]:
         return key, inside or None
     above = key.rpartition(".")[0]
     return (above, flat[above]) if above in flat else (key, None)
+
+
+def _shown(key: str, value: object) -> str:
+    return _text(value)[:8] if key.endswith(".sha256") else _text(value)
 
 
 def _text(value: object) -> str:

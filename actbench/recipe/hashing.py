@@ -22,8 +22,16 @@ def footing_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def arm_settings(arm: Arm) -> dict[str, Any]:
-    """What tells this arm from another, as plain data; its name is a label and left out."""
-    settings = arm.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+    """What tells this arm from another, as plain data; its name is a label and left out.
+
+    Of a plug-in it is the source itself that tells, wherever it lies.
+    """
+    settings = arm.model_dump(
+        mode="json", exclude={"name", "options", "fill_options", "plugins"}, exclude_defaults=True
+    )
+    settings["options"] = arm.chosen_options()
+    settings["fill_options"] = arm.chosen_fill_options()
+    settings["plugins"] = {name: {"sha256": source.sha256} for name, source in arm.plugins.items()}
     # Options at their defaults are those of an activation without options; nothing optional hides in an arm.
     return {key: value for key, value in settings.items() if value != {}}
 

@@ -24,7 +24,8 @@ def recipe_schema() -> Schema:
         definitions[entry.options.__name__] = _without_titles(entry.options.model_json_schema())
     definitions["Variant"] = _without_titles(Variant.model_json_schema())
     definitions["Arm"] = _with_options(definitions["Arm"])
-    definitions.pop("Options", None)
+    for name in ("Options", "PluginSource"):
+        definitions.pop(name, None)
     body: Schema = {key: whole["properties"][key] for key in BODY_KEYS}
     body["seeds"] = _seeds(body["seeds"])
     required = [key for key in whole["required"] if key in BODY_KEYS]
@@ -95,7 +96,7 @@ def _with_options(arm: Schema) -> Schema:
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
-        **arm["properties"],
+        **{key: value for key, value in arm["properties"].items() if key != "plugins"},
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actbench.errors import ActbenchError, Problem, RecipeError
+from actbench.recipe.activation_names import Remembered, check_activations, with_remembered
 from actbench.recipe.convert import convert, shown
 from actbench.recipe.document import Document, VariantAt, read_document
 from actbench.recipe.find import find_recipe
@@ -50,14 +51,18 @@ def load_recipe(
     limit: int | None = None,
     seeds: str | None = None,
     arms: Iterable[str] = (),
+    remembered: Remembered | None = None,
 ) -> LoadedRecipe:
-    """The recipe under a profile (lite unless told), checked whole; RecipeError with all that is wrong."""
+    """The recipe under a profile (lite unless told), checked whole; RecipeError with all that is wrong.
+
+    With `remembered` nothing is imported for it: of plug-ins that are not loaded, that is what is known.
+    """
     chosen = profile or "lite"
     if chosen not in PROFILES:
         message = f"unknown profile {chosen!r}"
         raise ActbenchError(message, where=COMMAND_LINE, hints=name_hints(chosen, PROFILES))
     asked = _Asked(overrides=tuple(overrides), limit=limit, seeds=seeds)
-    loaded = _load(find_recipe(reference), {chosen: asked}, is_chosen=profile is not None)
+    loaded = _load(find_recipe(reference), {chosen: asked}, remembered, is_chosen=profile is not None)
     known = _arms_of(loaded[chosen])
     problems = [
         Problem(
@@ -81,16 +86,20 @@ def arm_hints(name: str, known: Iterable[str], loaded: dict[Profile, LoadedRecip
     return (*name_hints(name, known), *elsewhere)
 
 
-def load_profiles(reference: str | Path) -> dict[Profile, LoadedRecipe]:
-    """The recipe under each of its profiles, as the file says it."""
-    return _load(find_recipe(reference), {}, is_chosen=True)
+def load_profiles(
+    reference: str | Path, *, remembered: Remembered | None = None
+) -> dict[Profile, LoadedRecipe]:
+    """The recipe under each of its profiles, as the file says it; `remembered` as in `load_recipe`."""
+    return _load(find_recipe(reference), {}, remembered, is_chosen=True)
 
 
 def _arms_of(loaded: LoadedRecipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(arm.name for recipe in loaded.recipes for arm in recipe.arms))
 
 
-def _load(path: Path, asked: dict[Profile, _Asked], *, is_chosen: bool) -> dict[Profile, LoadedRecipe]:
+def _load(
+    path: Path, asked: dict[Profile, _Asked], remembered: Remembered | None, *, is_chosen: bool
+) -> dict[Profile, LoadedRecipe]:
     problems: list[Problem] = []
     document = read_document(path, problems)
     if document is None:
@@ -99,7 +108,7 @@ def _load(path: Path, asked: dict[Profile, _Asked], *, is_chosen: bool) -> dict[
     loaded: dict[Profile, LoadedRecipe] = {}
     for profile in PROFILES:
         own: list[Problem] = []
-        resolved = _resolve(document, profile, asked.get(profile, _Asked()), own)
+        resolved = _resolve(document, profile, asked.get(profile, _Asked()), remembered, own)
         for problem in dict.fromkeys(own):
             found.setdefault(problem, []).append(profile)
         if resolved is not None:
@@ -139,7 +148,11 @@ def _with_profiles(problem: Problem, profiles: list[Profile]) -> Problem:
 
 
 def _resolve(
-    document: Document, profile: Profile, asked: _Asked, problems: list[Problem]
+    document: Document,
+    profile: Profile,
+    asked: _Asked,
+    remembered: Remembered | None,
+    problems: list[Problem],
 ) -> list[tuple[Recipe, Mapping]] | None:
     """One recipe and its tree for each variant under the profile; None where something is wrong."""
     body, variants = document.under(profile, problems)
@@ -150,7 +163,10 @@ def _resolve(
     for variant in variants or (None,):
         tree = body if variant is None else _with_variant(body, variant, problems)
         tree = merge(tree, _asked_layer(asked, arm_names(body), problems))
+        check_activations(tree, problems, remembered)
         recipe = convert(tree, Recipe, problems)
+        if recipe is not None and remembered and not problems:
+            recipe = with_remembered(recipe, remembered)
         if recipe is not None:
             check_references(recipe, tree, problems)
             resolved.append((recipe, tree))

@@ -14,7 +14,11 @@ def flat_values(recipe: Recipe) -> dict[str, object]:
 
 def origins_of(recipe: Recipe, tree: Mapping, origin: Callable[[Located], str]) -> dict[str, str]:
     """Key path -> the origin of its value; "default" where no layer gives it."""
-    return {path: "default" if node is None else origin(node) for path, _, node in _leaves(recipe, tree, "")}
+    found = {path: "default" if node is None else origin(node) for path, _, node in _leaves(recipe, tree, "")}
+    for arm in recipe.arms:
+        for name, source in arm.plugins.items():
+            found[f"arms.{arm.name}.plugins.{name}"] = source.label
+    return found
 
 
 def _leaves(model: Frozen, tree: Node | None, path: str) -> Iterator[tuple[str, object, Node | None]]:
@@ -22,7 +26,9 @@ def _leaves(model: Frozen, tree: Node | None, path: str) -> Iterator[tuple[str, 
         value = getattr(model, name)
         node = tree.entries.get(name) if isinstance(tree, Mapping) else None
         here = f"{path}{name}"
-        if isinstance(value, Frozen):
+        if name == "plugins" and isinstance(value, dict):
+            yield from ((f"{here}.{plugin}", source.sha256, None) for plugin, source in value.items())
+        elif isinstance(value, Frozen):
             yield from _leaves(value, node, f"{here}.")
         elif isinstance(value, tuple) and value and isinstance(value[0], Arm):
             items: tuple[Node | None, ...] = (

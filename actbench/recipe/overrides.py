@@ -50,6 +50,18 @@ def override_layer(overrides: Iterable[Override], arms: tuple[str, ...], problem
     return layer
 
 
+def option_layer(settings: Iterable[str], problems: list[Problem]) -> Mapping:
+    """`n=5`, `sharing=layer`: options of one activation as a tree, the later of two winning."""
+    entries: dict[str, Node] = {}
+    for text in settings:
+        form = _FORM.fullmatch(text)
+        place = Located(COMMAND_LINE, None, form[1] if form else text)
+        value = _value(form[2].strip(), place, problems) if form else None
+        if form and value is not None:
+            entries[form[1]] = value
+    return Mapping(COMMAND_LINE, None, "", entries)
+
+
 def _sets_name(text: str) -> bool:
     return text.partition("=")[0].strip().endswith((".name", ".activation", ".fill"))
 

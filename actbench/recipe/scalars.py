@@ -84,6 +84,22 @@ def read_choice(node: Node, choices: tuple[object, ...], problems: list[Problem]
     return wrong_kind(node, f"one of {wanted}" if len(choices) > 1 else wanted, problems)
 
 
+def read_by_looks(node: Node, problems: list[Problem]) -> Any:
+    """A value whose type nobody declares: null, a boolean, an integer, a number, text, or a list of these."""
+    if isinstance(node, Sequence):
+        values = tuple(read_by_looks(item, problems) for item in node.items)
+        return BAD if any(value is BAD for value in values) else values
+    if isinstance(node, Mapping):
+        return wrong_kind(node, "a value or a list", problems)
+    if node.is_null:
+        return None
+    for reader in (read_boolean, read_integer, read_number):
+        value = reader(node, [])
+        if value is not BAD:
+            return value
+    return node.text
+
+
 def read_seeds(node: Node, problems: list[Problem]) -> Any:
     """`0..4` with both ends, `0,1,2`, one integer, or a list of integers."""
     if isinstance(node, Sequence):

@@ -7,13 +7,14 @@ with a default invalidates no stored run.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
+from actbench.activations.plugin_source import PluginSource
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings, TokenSettings
-from actbench.frozen import Frozen, NoOptions, Options
+from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ENTRIES as MODELS
 from actbench.models.catalog import ArmModel, BertOptions, BertSmallOptions, ModelOptions
 
@@ -141,13 +142,9 @@ class Arm(Frozen):
     train: ArmTrain = ArmTrain()
     model: ArmModel = ArmModel()
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
-
-    @field_validator("activation", "fill")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name != "native" and name not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {name!r}")
-        return name
+    plugins: dict[str, PluginSource] = Field(default_factory=dict)
+    """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
+    recipe's file says it."""
 
     @property
     def is_gated(self) -> bool:
@@ -157,18 +154,45 @@ class Arm(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_activations(cls, values: object) -> object:
-        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again."""
+        """Types the options by the catalogue's classes, so that an arm read back from a record is whole again.
+
+        Those of a plug-in stay as the record has them: it may not be at hand, or have other options by now.
+        """
         if not isinstance(values, dict):
             return values
-        typed = {}
-        for key, name in (
-            ("options", values.get("activation")),
-            ("fill_options", values.get("fill", "relu")),
-        ):
+        activation, fill = str(values.get("activation")), str(values.get("fill", "relu"))
+        typed: dict[str, object] = {}
+        if "plugins" not in values:
+            entries = {name: ACTIVATIONS[name].plugin for name in (activation, fill) if name in ACTIVATIONS}
+            typed["plugins"] = {name: plugin for name, plugin in entries.items() if plugin}
+        for key, name in (("options", activation), ("fill_options", fill)):
             if isinstance(given := values.get(key, {}), dict):
-                entry = ACTIVATIONS.get(str(name))
-                typed[key] = (entry.options if entry else NoOptions).model_validate(given)
+                entry = ACTIVATIONS.get(name)
+                declared: type[Options] = entry.options if entry else NoOptions
+                model = UntypedOptions if name in values.get("plugins", {}) else declared
+                typed[key] = model.model_validate(given)
         return {**values, **typed}
+
+    @model_validator(mode="after")
+    def _known(self) -> "Arm":
+        for key, name in (("activation", self.activation), ("fill", self.fill)):
+            if name != "native" and name not in ACTIVATIONS and name not in self.plugins:
+                raise ValueError(f"{key}: unknown activation {name!r}")
+        return self
+
+    def chosen_options(self) -> dict[str, OptionValue]:
+        """The activation's options that differ from their default, as plain data."""
+        return self._chosen(self.activation, self.options)
+
+    def chosen_fill_options(self) -> dict[str, OptionValue]:
+        """The same of `fill`."""
+        return self._chosen(self.fill, self.fill_options)
+
+    def _chosen(self, name: str, options: Options) -> dict[str, OptionValue]:
+        chosen: dict[str, OptionValue] = options.model_dump(mode="json", exclude_defaults=True)
+        source = self.plugins.get(name)
+        defaults = source.model_dump(mode="json")["defaults"] if source else {}
+        return {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
 
 
 class Variant(Frozen):
@@ -233,6 +257,14 @@ class Recipe(Frozen):
             raise ValueError(
                 f"input.size: {self.input.size} pixels are too few: three halvings follow a stem of stride "
                 f"{self.model.stem_stride}, so at least {8 * self.model.stem_stride} are needed"
+            )
+        if (
+            self.model.name == "cnn"
+            and (left := self.model.side_after(self.input.size)) < self.model.map_side
+        ):
+            raise ValueError(
+                f"input.size: {self.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
+                f"model.map_side is {self.model.map_side}"
             )
         return self
 

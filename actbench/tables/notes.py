@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from actbench.compare import ArmRow, Gap, Group
-from actbench.frozen import Options
+from actbench.frozen import OptionValue
 from actbench.papers.matching import (
     Reported,
     data_label,
@@ -51,10 +51,10 @@ def _arm(arm: Arm, plan: Recipe) -> str:
             if arm.activation == "native"
             else f"activation {arm.activation}"
         )
-    parts += _options(arm.options)
+    parts += _options(arm.chosen_options())
     if arm.sites != "all":
         where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
-        fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.fill_options))])
+        fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.chosen_fill_options()))])
         parts.append(f"only at {where}, {fill} elsewhere")
     own = arm.model.changes().items()
     parts += [f"the model's {key} = {json.dumps(value)} for it alone" for key, value in own]
@@ -71,10 +71,8 @@ def _arm(arm: Arm, plan: Recipe) -> str:
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
 
 
-def _options(options: Options) -> list[str]:
-    """What differs from the defaults."""
-    given = flatten(options.model_dump(mode="json", exclude_defaults=True))
-    return [f"{key} = {json.dumps(value)}" for key, value in given.items()]
+def _options(chosen: dict[str, OptionValue]) -> list[str]:
+    return [f"{key} = {json.dumps(value)}" for key, value in flatten(chosen).items()]
 
 
 def _runs(group: Group) -> str:

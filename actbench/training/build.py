@@ -20,6 +20,7 @@ from actbench.models.create import create_model
 from actbench.models.network import DeepTraining, FramesInput, Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
+from actbench.training.plugged import check_plugins
 
 
 class Site(nn.Module):
@@ -37,7 +38,11 @@ class Site(nn.Module):
 
 
 def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channels: int) -> Network:
-    """The model on the CPU, initialised for `seed`. Raises ActbenchError if the arm's `sites` match no site."""
+    """The model on the CPU, initialised for `seed`.
+
+    Raises ActbenchError if the arm's `sites` match no site, or its plug-in is not the one that the arm was made with.
+    """
+    check_plugins(arm)
     model = _create(recipe.model_of(arm), num_classes, channels, is_gated=arm.is_gated)
     _initialise(model, seed)
     chosen = _chosen_sites(arm, model)

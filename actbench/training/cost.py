@@ -34,7 +34,7 @@ def measure_cost(
     sites = {name: model.get_submodule(name) for name in state.sites}
     images = _probe(recipe, channels).to(device)
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
-    macs, pointwise = _forward_work(model, sites, images)
+    macs, pointwise, undeclared = _forward_work(model, sites, images)
     kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
@@ -44,6 +44,7 @@ def measure_cost(
         activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
         macs=macs,
         pointwise_ops=pointwise,
+        undeclared_sites=undeclared,
         kept_bytes=kept.network,
         activation_kept_bytes=kept.sites,
         activation_kept_output_bytes=kept.outputs,
@@ -68,13 +69,14 @@ def _probe(recipe: Recipe, channels: int) -> Tensor:
     )
 
 
-def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int]:
-    """MACs and declared pointwise operations of one image, in evaluation mode."""
+def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
+    """MACs and declared pointwise operations of one image, in evaluation mode; sites that declare none."""
     operations = 0.0
+    undeclared = sum(not hasattr(site, "operations_per_element") for site in sites.values())
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
         nonlocal operations
-        operations += getattr(module, "operations_per_element", 1.0) * output.numel()
+        operations += getattr(module, "operations_per_element", 0.0) * output.numel()
 
     hooks = [site.register_forward_hook(count) for site in sites.values()]
     # The form that attention takes on a CPU has no formula in PyTorch's counter; elsewhere it is counted.
@@ -87,7 +89,8 @@ def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor)
             model(images)
     for hook in hooks:
         hook.remove()
-    return counter.get_total_flops() // (2 * len(images)), round(operations / len(images))
+    macs = counter.get_total_flops() // (2 * len(images))
+    return macs, round(operations / len(images)), undeclared
 
 
 class _Kept(NamedTuple):

@@ -89,6 +89,11 @@ def execute(
     except (RuntimeError, ValueError, MemoryError, ActbenchError) as error:
         # Out of memory, an operator that the device lacks, a picture that cannot be read: the other runs go on.
         record = _record(attempt, "failed", f"{type(error).__name__}: {error}")
+    except Exception as error:
+        if not planned.arm.plugins:
+            raise
+        # A user's own code may raise anything; the other arms go on.
+        record = _record(attempt, "failed", f"{type(error).__name__}: {error}")
     store.write(planned.path, record)
     return record
 

@@ -19,6 +19,8 @@ from actbench.errors import ActbenchError
 
 CHANNELS = 8  # gr_kan's groups
 SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
+MIXING = SPATIAL | {"dyrelu"}
+"""Those whose output at a place depends on other places."""
 GATED = {name for name, entry in ENTRIES.items() if entry.gated}
 KERNELS = {"gr_kan", "pwlu", "rational", "swish"}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
@@ -53,6 +55,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("talu", {"alpha": 0.25, "clamp": -0.5}),
     ("fourier_series", {"sharing": "channel", "terms": 2}),
     ("linear_combination", {"sharing": "channel", "normalise": "softmax"}),
+    ("dyrelu", {"variant": "A", "init": "default", "gate": "hard_sigmoid_6"}),
+    ("dyrelu", {"variant": "C", "pieces": 3, "gate": "hard_sigmoid_2"}),
+    ("dyrelu", {"variant": "C", "reduction": 1}),
     ("threshold", {"surrogate": "relu", "sharing": "layer", "amplitude": -2.0}),
     ("threshold", {"surrogate": "leaky", "freeze": True}),
     ("threshold", {"surrogate": "clipped"}),
@@ -159,8 +164,8 @@ def test_pointwise_means_that_places_do_not_mix(name: str, options: dict[str, An
     differs = (module(moved) != module(x)).any(1)
     assert differs[0, 1, 1]
     differs[0, 1, 1] = False
-    assert differs.any() == (name in SPATIAL)
-    assert module.is_pointwise == (name not in SPATIAL | GATED)
+    assert differs.any() == (name in MIXING)
+    assert module.is_pointwise == (name not in MIXING | GATED)
 
 
 @every_variant
@@ -284,7 +289,7 @@ def test_declared_limits(name: str, options: dict[str, Any]) -> None:
     module = create_activation(name, CHANNELS, **options)
     assert isinstance(module, Activation)
     if module.limits is None:
-        assert name in SPATIAL | GATED | {"gelu"}
+        assert name in MIXING | GATED | {"gelu"}
         return
     x = torch.tensor([-math.inf, math.inf]).view(2, 1).expand(2, CHANNELS)
     for got, declared in zip(module(x)[:, 0].tolist(), module.limits, strict=True):

@@ -115,7 +115,9 @@ def test_a_padded_batch_answers_as_its_sentences_alone(scaling: str, stored: dic
 def test_sites_are_the_intermediate_layers_and_the_pooler() -> None:
     model = build("swish")
     sites = activation_sites(model)
-    layouts = [(site.num_channels, site.channel_dim) for site in sites.values() if isinstance(site, Activation)]
+    layouts = [
+        (site.num_channels, site.channel_dim) for site in sites.values() if isinstance(site, Activation)
+    ]
     assert layouts == [(48, -1), (48, -1), (16, -1)]
     assert list(build(pooler="tanh").sites()) == list(sites)[:2]
     model.train()(torch.randint(1, WORDS, (2, 6))).sum().backward()

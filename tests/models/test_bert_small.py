@@ -79,7 +79,9 @@ def test_sites_have_their_channels_last() -> None:
     model = build("prelu")
     sites = activation_sites(model)
     assert list(sites) == ["layers.0.feed_forward.act", "layers.1.feed_forward.act", "pooler.act"]
-    layouts = [(site.num_channels, site.channel_dim) for site in sites.values() if isinstance(site, Activation)]
+    layouts = [
+        (site.num_channels, site.channel_dim) for site in sites.values() if isinstance(site, Activation)
+    ]
     assert layouts == [(48, -1), (48, -1), (16, -1)]
     assert len(build(pooler="tanh").sites()) == 2
     assert isinstance(build(pooler="tanh").pooler.act, nn.Tanh)
