@@ -88,9 +88,16 @@ def model_label(model: ModelOptions) -> str:
         label += ", tanh at the pooler" if model.pooler == "tanh" else ""
         label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
+        width, heads = _VIT_SIZES[_vit_size(model)]
+        label += f", width {model.width}" if model.width != width else ""
+        label += f", depth {model.depth}" if model.depth != 12 else ""
+        label += f", {model.heads} heads" if model.heads != heads else ""
         label += ", mean of tokens" if model.pool == "mean" else ""
-    elif model.name != "cnn" and model.width != 16:
-        label += f", width {model.width}"
+    elif model.name == "cnn":
+        label += " with BN" if model.batch_norm else ""
+    else:
+        label += " with pre-activation" if model.name == "resnet_preact" else ""
+        label += f", width {model.width}" if model.width != 16 else ""
     return label
 
 
@@ -185,37 +192,37 @@ def _published_name(model: ModelOptions) -> str:
         is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
         return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
     if model.name == "vit":
-        return _vit_name(model)
+        return f"ViT-{_vit_size(model)}/{model.patch}"
     return f"ResNet-{model.depth}"
 
 
-_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+_VIT_SIZES = {"Ti": (192, 3), "S": (384, 6), "B": (768, 12)}
+"""Width and heads of the published sizes, of depth 12."""
 
 
-def _vit_name(model: ViTOptions) -> str:
-    kind = "KAT" if model.feed_forward == "kat" else "ViT"
-    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
-    is_published = size is not None and model.mlp_ratio == 4
-    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
-    return f"{name}/{model.patch}"
+def _vit_size(model: ViTOptions) -> str:
+    """The smallest published size that is not narrower."""
+    return next((name for name, (width, _) in _VIT_SIZES.items() if model.width <= width), "B")
 
 
 def _cnn_name(model: CNNOptions) -> str:
+    plain = model.model_copy(update={"batch_norm": False})
     for name, published in PUBLISHED_CNNS.items():
-        if model == published:
+        if plain == published:
             return name
     widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
-    dense = f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else ""
-    return f"CNN {widths}{dense}{' with BN' if model.batch_norm else ''}"
+    return f"CNN {widths}" + (f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else "")
 
 
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
     published = _folded(_published_name(model))
-    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn")
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn", "cnn")
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
+    if model.name == "vit":
+        names.add(_folded(f"ViT-{_vit_size(model)}/16"))  # the patches of all published sizes
     return names
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from actbench.models.catalog import PUBLISHED_CNNS, CNNOptions
 from actbench.models.cnn import CNN
 from actbench.models.create import create_model
+from actbench.recipe.load import load_recipe
+from actbench.recipe.schema import Recipe
 
 
 def relu(_: int) -> nn.Module:
@@ -79,3 +81,12 @@ def test_the_map_left_behind_the_stages(padding: Any, side: int, left: int) -> N
 def test_impossible_options_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         CNNOptions(name="cnn", **wrong)
+
+
+def test_a_recipe_whose_images_are_too_small_for_the_stages_is_refused() -> None:
+    options = {"size": 28, "normalize": "half"}
+    body = load_recipe("rational_lenet_c100", profile="smoke").recipes[0].model_dump()
+    with pytest.raises(
+        ValidationError, match=r"28 pixels are too few: the stages leave a map of side 4, and model.map_side"
+    ):
+        Recipe.model_validate({**body, "input": options})

@@ -1,11 +1,12 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from actbench.models.catalog import TORCHVISION_ARCHS
 from actbench.papers.matching import data_label, model_label, reported_values, resolved_activation
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable, load_paper
+from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Recipe
 
 MakeRecipe = Callable[..., Recipe]
@@ -89,6 +90,13 @@ def test_labels_say_what_differs_from_the_published_network(make_recipe: MakeRec
     assert label(name="resnet", depth=50) == "ResNet-50"
     assert label(name="resnet", width=32, stem="cifar") == "ResNet-18, width 32, 3x3 stem"
     assert label(name="resnet_cifar", width=8) == "ResNet-20, width 8"
+    assert label(name="resnet_preact") == "ResNet-164 with pre-activation"
+    assert label(name="resnet_preact", depth=20, width=8) == "ResNet-20 with pre-activation, width 8"
+    small = [[16], [32], [32]]
+    assert label(name="cnn", stages=small, map_side=4) == "Small CNN"
+    assert label(name="cnn", stages=small, map_side=4, batch_norm=True) == "Small CNN with BN"
+    assert label(name="cnn", stages=[[4, 6], [8]], dense=[9, 7]) == "CNN 4-6/8 + 9-7"
+    assert label(name="cnn", stages=[[4]]) == "CNN 4"
     assert (
         data_label(make_recipe(data={"name": "image_folder", "folder": "pictures/silkworm/"}).data)
         == "silkworm"
@@ -111,6 +119,25 @@ def test_pwlus_gain_stands_beside_torchvisions_networks(make_recipe: MakeRecipe)
         "mobilenet_v3_large": [1.7],
         "efficientnet_b0": [1.0],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "arm", "kind", "wanted"),
+    [
+        ("swish_resnet_c100", "relu", "absolute", [74.2]),
+        ("swish_resnet_c100", "swish", "absolute", [75.1]),
+        ("rational_lenet_c100", "leaky_relu", "absolute", [37.9]),
+        ("tracts_small_c10", "fourier_series", "gain", [5.09]),
+        ("talu_mnist", "talu", "gain", [6.0]),
+    ],
+)
+def test_small_networks_find_their_papers_values(
+    name: str, arm: str, kind: Literal["absolute", "gain"], wanted: list[float]
+) -> None:
+    recipe = load_recipe(name, profile="paper").recipes[0]
+    assert recipe.paper is not None
+    found = reported_values(load_paper(recipe.paper), recipe, recipe.arm(arm), kind)
+    assert [r.value for r in found] == wanted
 
 
 def test_native_may_be_several(make_recipe: MakeRecipe) -> None:
