@@ -9,6 +9,8 @@ Status = Literal["pass", "fail", "not applicable", "not declared"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     name: str
+    meaning: str
+    """What the check asks for, in one line."""
     status: Status
     detail: str
     """What was seen, with numbers."""

@@ -1,8 +1,8 @@
 """The module under test: fresh or as training leaves it, and inputs for it. Everything is drawn from fixed seeds."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ _FIRST_EPOCHS = 4
 _SEED = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """A way to make modules for `num_channels`, and the shape of their outputs, channels along `channel_dim`.
 
@@ -32,24 +32,24 @@ class Subject:
     def num_channels(self) -> int:
         return self.shape[self.channel_dim]
 
+    @cached_property
+    def _declaring(self) -> nn.Module:
+        return self.fresh()
+
     def declared(self, name: str) -> object:
-        """A fresh module's declaration of that name; NotDeclaredError where there is none."""
-        value = getattr(self.fresh(), name, None)
+        """The module's declaration of that name; NotDeclaredError where there is none."""
+        value = getattr(self._declaring, name, None)
         if value is None:
             raise NotDeclaredError(f"no {name}")
         return value
 
     @property
     def is_gated(self) -> bool:
-        return getattr(self.fresh(), "is_gated", False) is True
+        return getattr(self._declaring, "is_gated", False) is True
 
     @property
     def has_surrogate_gradient(self) -> bool:
-        return getattr(self.fresh(), "surrogate_gradient", False) is True
-
-    @property
-    def finite_to(self) -> float:
-        return float(getattr(self.learnt(), "finite_to", math.inf))
+        return getattr(self._declaring, "surrogate_gradient", False) is True
 
     def fresh(self, dtype: torch.dtype = torch.float32) -> nn.Module:
         """A new module as its constructor leaves it; made anew, it is the same."""

@@ -80,7 +80,7 @@ def _run(check: Check, subject: Subject) -> CheckResult:
         Exception
     ) as error:  # whatever someone else's module may raise is its fault and no traceback of ours
         status, detail = "fail", _told(error)
-    return CheckResult(name=check.name, status=status, detail=detail)
+    return CheckResult(name=check.name, meaning=check.meaning, status=status, detail=detail)
 
 
 def _told(error: Exception) -> str:

@@ -258,6 +258,14 @@ class Recipe(Frozen):
                 f"input.size: {self.input.size} pixels are too few: three halvings follow a stem of stride "
                 f"{self.model.stem_stride}, so at least {8 * self.model.stem_stride} are needed"
             )
+        if (
+            self.model.name == "cnn"
+            and (left := self.model.side_after(self.input.size)) < self.model.map_side
+        ):
+            raise ValueError(
+                f"input.size: {self.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
+                f"model.map_side is {self.model.map_side}"
+            )
         return self
 
     def model_of(self, arm: Arm) -> ModelOptions:
@@ -384,6 +392,8 @@ def _check_text(recipe: Recipe) -> None:
             raise ValueError(f"input.{key}: not for task text, which takes only input.tokens")
     if recipe.train.channels_last:
         raise ValueError("train.channels_last: for pictures; leave it out for task text")
+    if recipe.evaluation.robustness:
+        raise ValueError("evaluation.robustness: for task classify alone")
     longest = recipe.input.tokens.max_length
     if recipe.model.max_length < longest:
         raise ValueError(
