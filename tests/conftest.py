@@ -4,12 +4,13 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actbench.activations.catalog import ENTRIES, ActivationEntry
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Recipe
 from actbench.record import (
@@ -190,6 +191,15 @@ def program(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
         )
 
     return run
+
+
+@pytest.fixture
+def catalogue() -> Iterator[dict[str, ActivationEntry]]:
+    """The catalogue of activations, rid of what the test adds."""
+    before = dict(ENTRIES)
+    yield ENTRIES
+    ENTRIES.clear()
+    ENTRIES.update(before)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ READING_HALF = [
     "actbench.stats",
     "actbench.store",
     "actbench.activations.catalog",
+    "actbench.activations.plugins",
     "actbench.models.catalog",
     "actbench.data.catalog",
 ]

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from actbench.activations.catalog import ENTRIES
+from actbench.activations.create import create_activation
 from actbench.commands.compare import compare
 from actbench.commands.train import TrainRequest, train
+from actbench.papers.matching import is_plain
 from actbench.papers.reported import load_paper
 from actbench.recipe.load import load_recipe
 from actbench.recipe.plan import PlannedRun
@@ -16,8 +19,11 @@ from actbench.recipe.schema import PROFILES
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store
 from tests.data.coco_sets import write_part
+from tests.data.mnist_files import write_mnist
 
 ROOT = Path(__file__).parents[1]
+NO_RIVALS = {"identity"}
+"""Pointwise, but there to leave a site empty."""
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").rglob("*.yaml"))
 
 
@@ -50,7 +56,23 @@ def test_headers_give_the_command_and_papers_hold_what_is_named(name: str) -> No
                 assert recipe.claim is None or paper.claim(recipe.claim)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ["zoo_resnet8_c100", "zoo_resnet20_c100"])
+def test_the_zoo_has_every_pointwise_activation_of_the_catalogue(name: str) -> None:
+    made = {known: create_activation(known, 16) for known, entry in ENTRIES.items() if not entry.gated}
+    pointwise = {known for known, module in made.items() if getattr(module, "is_pointwise", False)}
+    for profile in PROFILES:
+        (recipe,) = load_recipe(name, profile=profile).recipes
+        assert {arm.activation for arm in recipe.arms} == pointwise - NO_RIVALS
+        assert all(is_plain(arm) or arm.name == "pwlu" for arm in recipe.arms)
+
+
+# Their code runs in the smoke profile of another recipe, and many sites of many arms take a CPU long.
+SLOW_SMOKE = ("dyrelu_mobilenet_v2_imagenet",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_SMOKE else ()) for name in RECIPES]
+)
 def test_the_smoke_profile_trains_every_arm(name: str, tmp_path: Path) -> None:
     request = TrainRequest(
         references=(name,),
@@ -74,6 +96,9 @@ PAPER_ARMS = {
     "lslu_nsweep_vanillanet_c100": ("lslu_n7",),
     "lslu_regularization_vanillanet_c100": ("relu",),
     "lslu_vanillanet_c10": ("relu",),
+    "dyrelu_mobilenet_v2_c100": ("dyrelu_b",),
+    "dyrelu_mobilenet_v2_imagenet": ("dyrelu_b",),
+    "tracts_small_c10": ("fourier_series", "linear_combination"),
 }
 
 
@@ -94,13 +119,13 @@ def _write_cifar(folder: Path, classes: int) -> None:
     (root / ("meta" if hundred else "batches.meta")).write_bytes(pickle.dumps(meta, protocol=2))
 
 
-def _write_pictures(folder: Path) -> None:
+def _write_pictures(folder: Path, name: str, classes: int) -> None:
     rng = np.random.default_rng(0)
-    for label in range(6):
-        (folder / "silkworm" / f"class{label}").mkdir(parents=True)
+    for label in range(classes):
+        (folder / name / f"class{label}").mkdir(parents=True)
         for number in range(20):
             pixels = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / "silkworm" / f"class{label}" / f"{number}.png")
+            Image.fromarray(pixels).save(folder / name / f"class{label}" / f"{number}.png")
 
 
 def _write_imagenet(folder: Path) -> None:
@@ -125,7 +150,9 @@ def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) ->
     """`train NAME --profile paper --limit 64 train.epochs=1`: the full model on 64 images of each set's own layout."""
     _write_cifar(tmp_path, 10)
     _write_cifar(tmp_path, 100)
-    _write_pictures(tmp_path)
+    _write_pictures(tmp_path, "silkworm", 6)
+    _write_pictures(tmp_path, "sign-digits", 10)
+    write_mnist(tmp_path / "MNIST/raw")
     _write_imagenet(tmp_path)
     _write_coco(tmp_path)
     request = TrainRequest(

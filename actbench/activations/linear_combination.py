@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside
+from actbench.activations.channelwise import beside, widen
 from actbench.activations.pointwise_function import pointwise_function
 
 
@@ -64,9 +64,9 @@ class LinearCombination(Activation):
 
     def shares(self) -> Tensor:
         """The four weights' shares, which sum to 1: (4,) or (C, 4), for relu, sigmoid, tanh, identity."""
-        if self.normalise == "softmax":
-            return self.weight.softmax(-1)
-        return self.weight / self.weight.sum(-1, keepdim=True)
+        # Wide, so that in a half type the gradient's sum over a batch is not rounded before it is divided.
+        weight = widen(self.weight)
+        return weight.softmax(-1) if self.normalise == "softmax" else weight / weight.sum(-1, keepdim=True)
 
     def forward(self, x: Tensor) -> Tensor:
         shares = (beside(share, x, self.channel_dim) for share in self.shares().unbind(-1))

@@ -138,7 +138,9 @@ def _report(name: str, options: dict[str, Any], shape: tuple[int, ...], channel_
     module = create_activation(name, shape[channel_dim], channel_dim=channel_dim, **options)
     needed = getattr(module, "spatial_dims", 0)
     if len(shape) < 2 + needed:
-        message = f"{name} needs {needed} dimensions behind the channels, not those of {','.join(map(str, shape))}"
+        message = (
+            f"{name} needs {needed} dimensions behind the channels, not those of {','.join(map(str, shape))}"
+        )
         raise ActbenchError(message, where=COMMAND_LINE, key="--shape")
     results = run_checks(
         lambda channels: create_activation(name, channels, channel_dim=channel_dim, **options),

@@ -24,7 +24,11 @@ def require_close(what: str, found: Tensor, expected: Tensor, *, tolerance: floa
     same = (found == expected) | (found.isnan() & expected.isnan())
     error = torch.where(same, 0.0, (found - expected).abs()).nan_to_num(nan=torch.inf, posinf=torch.inf)
     finite = expected[expected.isfinite()].abs()
-    worst = float(error.max() / max(float(finite.max()) if finite.numel() else 0.0, 1e-30)) if error.any() else 0.0
+    worst = (
+        float(error.max() / max(float(finite.max()) if finite.numel() else 0.0, 1e-30))
+        if error.any()
+        else 0.0
+    )
     if worst > tolerance:
         at = int(error.argmax())
         raise CheckFailedError(

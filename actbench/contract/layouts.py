@@ -32,7 +32,9 @@ def memory_layout(subject: Subject) -> str:
 def _layouts(ndim: int) -> dict[str, Callable[[Tensor], Tensor]]:
     layouts: dict[str, Callable[[Tensor], Tensor]] = {
         "strided": lambda x: torch.stack((x, x), -1)[..., 0],
-        "transposed": lambda x: x.transpose(0, -1).clone(memory_format=torch.contiguous_format).transpose(0, -1),
+        "transposed": lambda x: (
+            x.transpose(0, -1).clone(memory_format=torch.contiguous_format).transpose(0, -1)
+        ),
     }
     last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(ndim)
     if last is not None:

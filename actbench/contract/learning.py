@@ -35,7 +35,9 @@ def parameter_groups(subject: Subject) -> str:
     for group in groups:
         unknown = set(group) - _GROUP_KEYS
         if unknown:
-            raise CheckFailedError(f"a group has {', '.join(sorted(unknown))}; known: {', '.join(sorted(_GROUP_KEYS))}")
+            raise CheckFailedError(
+                f"a group has {', '.join(sorted(unknown))}; known: {', '.join(sorted(_GROUP_KEYS))}"
+            )
         for parameter in group["params"]:
             if not isinstance(parameter, nn.Parameter) or id(parameter) not in names:
                 raise CheckFailedError("a group holds what is no parameter of the module")

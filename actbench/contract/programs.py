@@ -48,7 +48,9 @@ def compiled(subject: Subject) -> str:
             other, others = gradients(program, subject.input())
         require_same("output", other, y)
         for name, gradient in found.items():
-            require_same(f"gradient of {name}", others[f"_orig_mod.{name}" if name != "input" else name], gradient)
+            require_same(
+                f"gradient of {name}", others[f"_orig_mod.{name}" if name != "input" else name], gradient
+            )
     return "one graph in training and in eval mode, equal bitwise"
 
 

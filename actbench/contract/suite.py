@@ -76,7 +76,9 @@ def _run(check: Check, subject: Subject) -> CheckResult:
         status, detail = "not applicable", str(reason)
     except NotDeclaredError as reason:
         status, detail = "not declared", str(reason)
-    except Exception as error:  # whatever someone else's module may raise is its fault and no traceback of ours
+    except (
+        Exception
+    ) as error:  # whatever someone else's module may raise is its fault and no traceback of ours
         status, detail = "fail", _told(error)
     return CheckResult(name=check.name, meaning=check.meaning, status=status, detail=detail)
 

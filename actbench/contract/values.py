@@ -78,7 +78,9 @@ def _require_finite_at(subject: Subject, x: Tensor) -> None:
     exact = _evaluate(subject.learnt(x.dtype).double(), x.double())
     for what, value, truth in zip(("output", "gradient of the input"), found, exact, strict=True):
         if truth.isnan().any():
-            raise CheckFailedError(f"{what} is NaN in float64 for finite input{_where(x, truth.isnan(), subject)}")
+            raise CheckFailedError(
+                f"{what} is NaN in float64 for finite input{_where(x, truth.isnan(), subject)}"
+            )
         wrong = truth.to(x.dtype).isfinite() & ~value.isfinite()
         if wrong.any():
             first = int(wrong.flatten().nonzero()[0])
@@ -121,7 +123,9 @@ def _require_finite_parameters(subject: Subject, magnitudes: Tensor, dtype: torc
         _, truths = gradients(exact, x.double())
         for name, truth in truths.items():
             if truth.isnan().any():
-                raise CheckFailedError(f"gradient of {name} is NaN in float64 where all inputs are {value:.6g}")
+                raise CheckFailedError(
+                    f"gradient of {name} is NaN in float64 where all inputs are {value:.6g}"
+                )
             if (truth.to(dtype).isfinite() & ~found[name].isfinite()).any():
                 raise CheckFailedError(
                     f"{_name(dtype)}: gradient of {name} is not finite where all inputs are {value:.6g} and float64 "

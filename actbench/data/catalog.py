@@ -30,6 +30,10 @@ class Cifar100Options(CifarOptions):
     name: Literal["cifar100"]
 
 
+class MnistOptions(Options):
+    name: Literal["mnist"]
+
+
 class ImageFolderOptions(Options):
     name: Literal["image_folder"]
     folder: str = Field(min_length=1)
@@ -37,6 +41,8 @@ class ImageFolderOptions(Options):
     a folder of classes without such a split is split by content."""
     test_fraction: float = Field(0.2, gt=0, lt=1)
     """Share kept as test where the folder has no test part of its own."""
+    grey: bool = False
+    """Read as one channel of brightness instead of three of colour."""
 
 
 class ImageNetOptions(Options):
@@ -114,7 +120,13 @@ class SyntheticTextOptions(Options):
 
 
 ImageOptions = (
-    DigitsOptions | Cifar10Options | Cifar100Options | ImageFolderOptions | ImageNetOptions | SyntheticOptions
+    DigitsOptions
+    | Cifar10Options
+    | Cifar100Options
+    | MnistOptions
+    | ImageFolderOptions
+    | ImageNetOptions
+    | SyntheticOptions
 )
 DetectionOptions = CocoOptions | ShapesOptions
 TextOptions = Sst2Options | GlueOptions | SyntheticTextOptions
@@ -154,6 +166,13 @@ _ENTRIES = (
         summary="60,000 colour images of 32x32 in 100 classes",
         layout="cifar-100-python/{train,test,meta}, or cifar100/{train,test}/CLASS/*.png",
         source="Krizhevsky, 2009",
+    ),
+    DataEntry(
+        name="mnist",
+        options=MnistOptions,
+        summary="70,000 grey images of handwritten digits of 28x28",
+        layout="MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte (or MNIST/, mnist/; each plain or .gz)",
+        source="LeCun, Cortes and Burges, 1998",
     ),
     DataEntry(
         name="image_folder",

@@ -12,7 +12,7 @@ import numpy as np
 
 from actbench.data.canonical import Examples, ImageSet
 from actbench.data.catalog import ENTRIES
-from actbench.data.folders import Listing, Parts, find_parts, list_images, read_rgb
+from actbench.data.folders import Listing, Parts, find_parts, list_images, read_picture
 from actbench.data.plain_pickle import load_plain_pickle
 from actbench.errors import DataError
 
@@ -158,7 +158,7 @@ def _load_folders(name: CifarName, data_dir: Path) -> ImageSet:
 def _read_folder(listing: Listing) -> Examples:
     images = np.empty((len(listing.names), SIDE, SIDE, 3), dtype=np.uint8)
     for row, path in zip(images, listing.paths(), strict=True):
-        picture = read_rgb(path)
+        picture = read_picture(path)
         if picture.size != (SIDE, SIDE):
             raise _wrong(path, f"it has {picture.width}x{picture.height} pixels instead of {SIDE}x{SIDE}")
         row[:] = np.asarray(picture)

@@ -15,7 +15,7 @@ import numpy as np
 
 from actbench.data.canonical import canonical_order, hash_keys, held_out
 from actbench.data.catalog import ENTRIES, CocoOptions
-from actbench.data.folders import read_rgb
+from actbench.data.folders import read_picture
 from actbench.data.objects import Picture, Pictures, PictureSet, Segmentation, Thing, fingerprint
 from actbench.errors import DataError
 
@@ -123,7 +123,7 @@ class FileReader(NamedTuple):
 
     def __call__(self, picture: Picture) -> Any:
         path = self.root / picture.name
-        image = read_rgb(path)
+        image = read_picture(path)
         if image.size != (picture.width, picture.height):
             raise DataError(
                 f"the picture has {image.width}x{image.height} pixels, its annotation says "

@@ -26,12 +26,13 @@ class Listing(NamedTuple):
     root: Path
     names: tuple[str, ...]
     labels: Labels
+    grey: bool = False
 
     def paths(self) -> Iterator[Path]:
         return (self.root / name for name in self.names)
 
     def select(self, index: NDArray[np.int64]) -> "Listing":
-        return Listing(self.root, tuple(self.names[i] for i in index), self.labels[index])
+        return Listing(self.root, tuple(self.names[i] for i in index), self.labels[index], self.grey)
 
 
 class Parts(NamedTuple):
@@ -74,8 +75,8 @@ def find_classes(root: Path) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def list_images(root: Path, classes: tuple[str, ...]) -> Listing:
-    """Every picture below the class folders."""
+def list_images(root: Path, classes: tuple[str, ...], *, grey: bool = False) -> Listing:
+    """Every picture below the class folders, to be read in colour or grey."""
     names: list[str] = []
     counts: list[int] = []
     for name in classes:
@@ -84,20 +85,20 @@ def list_images(root: Path, classes: tuple[str, ...]) -> Listing:
             raise DataError(f"no picture in it (looked for {', '.join(SUFFIXES)})", where=str(root / name))
         names += [f"{name}/{file}" for file in files]
         counts.append(len(files))
-    return Listing(root, tuple(names), np.repeat(np.arange(len(classes)), counts))
+    return Listing(root, tuple(names), np.repeat(np.arange(len(classes)), counts), grey)
 
 
-def read_rgb(path: Path) -> Image.Image:
-    """The picture in RGB; a DataError names the file if it cannot be read as one."""
+def read_picture(path: Path, *, grey: bool = False) -> Image.Image:
+    """The picture in RGB, or as its brightness alone; a DataError names the file if it cannot be read as one."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return image.convert("L" if grey else "RGB")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(f"damaged, or not a picture ({error})", where=str(path)) from None
 
 
 def square(image: Image.Image, side: int, interpolation: Interpolation) -> Images:
-    """(side, side, 3): the shorter side resized to `side`, then the middle."""
+    """(side, side, channels): the shorter side resized to `side`, then the middle."""
     width, height = image.size
     short = min(width, height)
     middle = ((height - short) // 2, (width - short) // 2, short, short)
@@ -105,19 +106,23 @@ def square(image: Image.Image, side: int, interpolation: Interpolation) -> Image
 
 
 def cut(image: Image.Image, box: Box, side: int, interpolation: Interpolation) -> Images:
-    """(side, side, 3): the box resized to a square."""
+    """(side, side, channels): the box resized to a square."""
     top, left, height, width = box
     edges = (left, top, left + width, top + height)
     if (height, width) == (side, side):
-        return np.asarray(image.crop(edges))
-    return np.asarray(image.resize((side, side), FILTERS[interpolation], box=edges))
+        pixels = np.asarray(image.crop(edges))
+    else:
+        pixels = np.asarray(image.resize((side, side), FILTERS[interpolation], box=edges))
+    return pixels.reshape(side, side, -1)  # a grey picture comes without its one channel
 
 
 def read_squares(listing: Listing, side: int, interpolation: Interpolation) -> Examples:
     """All pictures of a listing in memory, as squares."""
-    images = np.empty((len(listing.names), side, side, 3), dtype=np.uint8)
+    images = np.empty((len(listing.names), side, side, 1 if listing.grey else 3), dtype=np.uint8)
     with ThreadPoolExecutor() as pool:
-        squares = pool.map(lambda path: square(read_rgb(path), side, interpolation), listing.paths())
+        squares = pool.map(
+            lambda path: square(read_picture(path, grey=listing.grey), side, interpolation), listing.paths()
+        )
         for row, pixels in zip(images, squares, strict=True):
             row[:] = pixels
     return Examples(images, listing.labels)

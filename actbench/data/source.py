@@ -14,6 +14,7 @@ from actbench.data.catalog import (
     ImageFolderOptions,
     ImageNetOptions,
     ImageOptions,
+    MnistOptions,
     ShapesOptions,
     SyntheticOptions,
     TextOptions,
@@ -24,6 +25,7 @@ from actbench.data.detection import DetectionSource, open_detection
 from actbench.data.digits import load_digits
 from actbench.data.folders import Listing, Parts, find_parts, list_images, read_squares
 from actbench.data.memory import MemorySource
+from actbench.data.mnist import check_mnist, load_mnist
 from actbench.data.objects import require_pycocotools
 from actbench.data.pipeline import eval_side
 from actbench.data.settings import InputSettings
@@ -61,6 +63,8 @@ def check_data(options: DataOptions, *, data_dir: Path) -> None:
         _find_pictures(options, data_dir)
     elif isinstance(options, TextOptions):
         check_text(options, data_dir=data_dir)
+    elif isinstance(options, MnistOptions):
+        check_mnist(data_dir)
     elif not isinstance(options, DigitsOptions | SyntheticOptions):
         check_cifar(options.name, data_dir)
 
@@ -80,6 +84,8 @@ def open_data(
         data = load_digits(options)
     elif isinstance(options, SyntheticOptions):
         data = make_synthetic(options)
+    elif isinstance(options, MnistOptions):
+        data = load_mnist(data_dir)
     else:
         data = load_cifar(options.name, data_dir)
         if options.per_class is not None:
@@ -115,14 +121,16 @@ def _open_pictures(
     parts = _find_pictures(options, data_dir)
     if isinstance(options, ImageNetOptions):
         parts = parts._replace(classes=parts.classes[: options.classes])
-    train = list_images(parts.train, parts.classes)
+    grey = isinstance(options, ImageFolderOptions) and options.grey
+    train = list_images(parts.train, parts.classes, grey=grey)
     if isinstance(options, ImageNetOptions) and options.per_class is not None:
         train = in_name_order(train)
         train = train.select(np.flatnonzero(rank_in_class(train.labels) < options.per_class))
-    test = list_images(parts.test, parts.classes) if parts.test else None
+    test = list_images(parts.test, parts.classes, grey=grey) if parts.test else None
     count = len(train.names) + (len(test.names) if test else 0)
     in_memory = (
-        isinstance(options, ImageFolderOptions) and count * 3 * eval_side(settings) ** 2 <= MEMORY_LIMIT
+        isinstance(options, ImageFolderOptions)
+        and count * (1 if grey else 3) * eval_side(settings) ** 2 <= MEMORY_LIMIT
     )
     if in_memory and isinstance(options, ImageFolderOptions):
         data = _read_pictures(train, test, settings, options.test_fraction, len(parts.classes))

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from actbench.data.batch import Batch, DataSource, EvalSplit
 from actbench.data.canonical import Keys, canonical_order, hash_keys, held_out, limited
-from actbench.data.folders import Listing, cut, read_rgb, read_squares, square
+from actbench.data.folders import Listing, cut, read_picture, read_squares, square
 from actbench.data.geometry import draw_boxes
 from actbench.data.normalization import KNOWN, choose_normalization
 from actbench.data.pipeline import Generators, Pipeline, eval_side
@@ -48,7 +48,8 @@ class StreamedSource(DataSource):
         val_fraction: float | None,
     ) -> None:
         train, test = in_name_order(train), in_name_order(test)
-        self.name, self.synthetic, self.num_classes, self.channels = name, False, num_classes, 3
+        self.name, self.synthetic, self.num_classes = name, False, num_classes
+        self.channels = 1 if train.grey else 3
         self.fingerprint = _fingerprint(train, test, num_classes)
         self._settings, self._workers = settings, workers
         needs_images = settings.normalize == "dataset" and name not in KNOWN
@@ -136,7 +137,7 @@ class Pictures(Dataset["Sample | DataError"]):
 
     def __getitem__(self, place: int) -> Sample | DataError:
         try:
-            image = read_rgb(self.listing.root / self.listing.names[place])
+            image = read_picture(self.listing.root / self.listing.names[place], grey=self.listing.grey)
         except DataError as error:
             return error
         if self.crop is None:

@@ -43,6 +43,50 @@ class CifarResNetOptions(Options):
     width: int = Field(16, ge=4, le=256)
 
 
+class PreactResNetOptions(Options):
+    name: Literal["resnet_preact"]
+    depth: Literal[11, 20, 29, 164] = 164
+    width: int = Field(16, ge=4, le=256)
+
+
+WIDEST = 65_536
+
+
+class CNNOptions(Options):
+    name: Literal["cnn"]
+    stages: tuple[tuple[int, ...], ...] = ((32, 64), (128,))
+    """Channels of the convolutions of each stage; every stage ends with a 2x2 pool."""
+    kernel: Literal[3, 5, 7] = 3
+    padding: Literal["same", "valid"] = "same"
+    batch_norm: bool = False
+    """Batch normalisation between every convolution and its activation."""
+    pool: Literal["max", "average"] = "max"
+    map_side: int = Field(1, ge=1, le=64)
+    """Side of the map that the head flattens; a map of another side is averaged to it, so 1 is a global average."""
+    dense: tuple[int, ...] = ()
+    """Widths of the hidden linear layers, each with an activation."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """After every stage."""
+    dense_dropout: float = Field(0.0, ge=0, lt=1)
+    """After every hidden linear layer."""
+
+    @model_validator(mode="after")
+    def _has_layers_of_some_width(self) -> "CNNOptions":
+        if not self.stages or not all(self.stages):
+            raise ValueError("stages: every stage needs a convolution, and the network a stage")
+        for width in (*self.dense, *(width for stage in self.stages for width in stage)):
+            if not 1 <= width <= WIDEST:
+                raise ValueError(f"a width of {width}: stages and dense take widths from 1 to {WIDEST}")
+        return self
+
+    def side_after(self, side: int) -> int:
+        """Side of the map behind the last pool for images of that side; below 1 if nothing is left."""
+        for convolutions in self.stages:
+            lost = len(convolutions) * (self.kernel - 1) if self.padding == "valid" else 0
+            side = (side - lost) // 2
+        return side
+
+
 class RetinaNetOptions(Options):
     name: Literal["retinanet"]
     depth: Literal[18, 34, 50] = 50
@@ -167,6 +211,8 @@ ModelOptions = Annotated[
     VanillaNetOptions
     | ResNetOptions
     | CifarResNetOptions
+    | PreactResNetOptions
+    | CNNOptions
     | TorchvisionOptions
     | ViTOptions
     | RetinaNetOptions
@@ -202,6 +248,16 @@ TORCHVISION_ARCHS: dict[TorchvisionArch, ArchFacts] = {
     "mobilenet_v3_large": ArchFacts("MobileNet-V3-Large", ("hardswish", "relu")),
     "efficientnet_b0": ArchFacts("EfficientNet-B0", ("silu",)),
 }
+
+PUBLISHED_CNNS = {
+    "LeNet": CNNOptions(
+        name="cnn", stages=((6,), (16,)), kernel=5, padding="valid", map_side=5, dense=(120, 84)
+    ),
+    "Small CNN": CNNOptions(name="cnn", stages=((16,), (32,), (32,)), map_side=4),
+    "Middle CNN": CNNOptions(name="cnn", stages=((32,), (64,), (64,)), map_side=4),
+    "Large CNN": CNNOptions(name="cnn", stages=((48,), (96,), (96,)), map_side=4),
+}
+"""Names that papers have for settings of `cnn`: LeCun et al., 1998, and Liao, 2020, arXiv:2004.13271."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +300,22 @@ _ENTRIES = (
         options=CifarResNetOptions,
         summary="ResNet-8/20/32/56 for CIFAR: three stages of widths w, 2w, 4w, shortcuts without parameters",
         source="He et al., 2015, arXiv:1512.03385, section 4.2",
+        native="relu",
+    ),
+    ModelEntry(
+        name="resnet_preact",
+        target="actbench.models.resnet_preact:PreactResNet",
+        options=PreactResNetOptions,
+        summary="pre-activation ResNet-164 for CIFAR: bottlenecks with BN and activation before each convolution",
+        source="He et al., 2016, arXiv:1603.05027",
+        native="relu",
+    ),
+    ModelEntry(
+        name="cnn",
+        target="actbench.models.cnn:CNN",
+        options=CNNOptions,
+        summary="a plain chain of convolutions, pools and linear layers: LeNet and its kind",
+        source="LeCun et al., 1998, and as recipes say",
         native="relu",
     ),
     ModelEntry(

@@ -48,6 +48,15 @@ def fold_in_place_of(conv: nn.Conv2d, bn: nn.Module) -> tuple[nn.Conv2d, nn.Modu
     return fold_batch_norm(conv, bn), nn.Identity()
 
 
+def channel_affine(bn: nn.Module) -> nn.Conv2d:
+    """The depthwise 1x1 convolution that computes `bn(x)` in eval mode, for a BN that follows no convolution."""
+    assert isinstance(bn, nn.BatchNorm2d)
+    channels = bn.num_features
+    identity = nn.Conv2d(channels, channels, 1, groups=channels, bias=False).to(bn.weight)
+    nn.init.ones_(identity.weight)
+    return fold_batch_norm(identity, bn)
+
+
 def merge_pointwise(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     """The convolution that computes `second(first(x))`; `second` is 1x1, stride 1, without padding or groups.
 

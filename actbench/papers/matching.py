@@ -14,7 +14,15 @@ from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import GLUE_LABELS, DataOptions
 from actbench.frozen import NoOptions
 from actbench.metrics import Metric, metric_of
-from actbench.models.catalog import TORCHVISION_ARCHS, ArmModel, ModelOptions, ViTOptions, native_activations
+from actbench.models.catalog import (
+    PUBLISHED_CNNS,
+    TORCHVISION_ARCHS,
+    ArmModel,
+    CNNOptions,
+    ModelOptions,
+    ViTOptions,
+    native_activations,
+)
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
 
@@ -22,6 +30,7 @@ _DATA = {
     "digits": "scikit-learn digits",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
     "imagenet": "ImageNet-1K",
     "synthetic": "synthetic images",
     "synthetic_shapes": "synthetic shapes",
@@ -50,6 +59,8 @@ def data_label(data: DataOptions) -> str:
         return "COCO" if name == "coco" else name
     if data.name == "glue":
         return f"GLUE {GLUE_LABELS[data.task]}"
+    if data.name in ("cifar10", "cifar100") and data.per_class is not None:
+        return f"{_DATA[data.name]} ({data.per_class} training images of each class)"
     return _DATA[data.name]
 
 
@@ -77,9 +88,16 @@ def model_label(model: ModelOptions) -> str:
         label += ", tanh at the pooler" if model.pooler == "tanh" else ""
         label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
+        width, heads = _VIT_SIZES[_vit_size(model)]
+        label += f", width {model.width}" if model.width != width else ""
+        label += f", depth {model.depth}" if model.depth != 12 else ""
+        label += f", {model.heads} heads" if model.heads != heads else ""
         label += ", mean of tokens" if model.pool == "mean" else ""
-    elif model.width != 16:
-        label += f", width {model.width}"
+    elif model.name == "cnn":
+        label += " with BN" if model.batch_norm else ""
+    else:
+        label += " with pre-activation" if model.name == "resnet_preact" else ""
+        label += f", width {model.width}" if model.width != 16 else ""
     return label
 
 
@@ -106,6 +124,16 @@ def reported_values(
     if known:
         return tuple(r for r in known if r.table.id == known[0].table.id)
     return tuple(found[:1])
+
+
+def setting_label(recipe: Recipe) -> str:
+    """The recipe's network and data set in a few words."""
+    return f"{model_label(recipe.model)} on {data_label(recipe.data)}"
+
+
+def is_setting(recipe: Recipe, *, model: str, data: str) -> bool:
+    """Whether the recipe's network and data set are those that a paper calls by these names."""
+    return _folded(data_label(recipe.data)) == _folded(data) and _folded(model) in _model_names(recipe.model)
 
 
 def is_plain(arm: Arm) -> bool:
@@ -156,34 +184,45 @@ def _published_name(model: ModelOptions) -> str:
         return f"VanillaNet-{model.depth}"
     if model.name in ("retinanet", "maskrcnn"):
         return f"{'RetinaNet' if model.name == 'retinanet' else 'Mask R-CNN'} R{model.depth}-FPN"
+    if model.name == "cnn":
+        return _cnn_name(model)
     if model.name == "torchvision":
         return TORCHVISION_ARCHS[model.arch].label
     if model.name == "bert_small" or model.name == "bert":  # mypy narrows by neither of two in a tuple
         is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
         return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
     if model.name == "vit":
-        return _vit_name(model)
+        return f"ViT-{_vit_size(model)}/{model.patch}"
     return f"ResNet-{model.depth}"
 
 
-_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+_VIT_SIZES = {"Ti": (192, 3), "S": (384, 6), "B": (768, 12)}
+"""Width and heads of the published sizes, of depth 12."""
 
 
-def _vit_name(model: ViTOptions) -> str:
-    kind = "KAT" if model.feed_forward == "kat" else "ViT"
-    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
-    is_published = size is not None and model.mlp_ratio == 4
-    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
-    return f"{name}/{model.patch}"
+def _vit_size(model: ViTOptions) -> str:
+    """The smallest published size that is not narrower."""
+    return next((name for name, (width, _) in _VIT_SIZES.items() if model.width <= width), "B")
+
+
+def _cnn_name(model: CNNOptions) -> str:
+    plain = model.model_copy(update={"batch_norm": False})
+    for name, published in PUBLISHED_CNNS.items():
+        if plain == published:
+            return name
+    widths = "/".join("-".join(str(width) for width in stage) for stage in model.stages)
+    return f"CNN {widths}" + (f" + {'-'.join(str(width) for width in model.dense)}" if model.dense else "")
 
 
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
     published = _folded(_published_name(model))
-    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn")
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn", "cnn")
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
+    if model.name == "vit":
+        names.add(_folded(f"ViT-{_vit_size(model)}/16"))  # the patches of all published sizes
     return names
 
 

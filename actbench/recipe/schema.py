@@ -258,6 +258,14 @@ class Recipe(Frozen):
                 f"input.size: {self.input.size} pixels are too few: three halvings follow a stem of stride "
                 f"{self.model.stem_stride}, so at least {8 * self.model.stem_stride} are needed"
             )
+        if (
+            self.model.name == "cnn"
+            and (left := self.model.side_after(self.input.size)) < self.model.map_side
+        ):
+            raise ValueError(
+                f"input.size: {self.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
+                f"model.map_side is {self.model.map_side}"
+            )
         return self
 
     def model_of(self, arm: Arm) -> ModelOptions:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from actbench.data.canonical import Examples
@@ -60,6 +61,25 @@ def test_sample_order_and_layout_change_nothing(tmp_path: Path) -> None:
     sources = [open_cifar100(tmp_path / name) for name in "abc"]
     assert len({source.fingerprint for source in sources}) == 1
     assert [(s.num_train, s.num_val, s.num_test, s.channels) for s in sources] == [(100, 100, 100, 3)] * 3
+
+
+def test_a_part_is_the_same_images_of_each_class_in_any_order_and_leaves_the_test_set_whole(
+    tmp_path: Path,
+) -> None:
+    train, test = examples(400, 100, 0), examples(100, 100, 1)
+    write_cifar100(tmp_path / "a", train, test)
+    write_cifar100(tmp_path / "b", train.select(np.random.default_rng(2).permutation(400)), test)
+    options = Cifar100Options(name="cifar100", per_class=3)
+    a, b = (
+        open_data(options, InputSettings(), data_dir=tmp_path / name, limit=None, val_fraction=None)
+        for name in "ab"
+    )
+    assert a.fingerprint == b.fingerprint != open_cifar100(tmp_path / "a").fingerprint
+    assert (a.num_train, a.num_test) == (300, 100)
+    (batch,) = a.train_batches(
+        seed=0, epoch=0, batch_size=300, device=torch.device("cpu"), channels_last=False
+    )
+    assert batch.targets.bincount().tolist() == [3] * 100
 
 
 def test_planes_become_pixels(tmp_path: Path) -> None:

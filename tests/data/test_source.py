@@ -240,3 +240,32 @@ def test_a_synthetic_set_says_so() -> None:
     assert source.synthetic
     assert source.channels == 1
     assert counts(source) == (30, 10, 20, 10)
+
+
+def test_grey_pictures_have_one_channel_in_memory_and_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pictures"
+    levels = {"bee": 40, "cow": 90, "elk": 200}
+    for name, level in levels.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(10):  # grey files and a colour one, all of one even brightness in the class
+            pixels = np.full((20 + i, 24), level, dtype=np.uint8)
+            image = Image.fromarray(pixels)
+            (image.convert("RGB") if i == 0 else image).save(folder / name / f"{i}.png")
+    options = ImageFolderOptions(name="image_folder", folder="pictures", grey=True)
+    settings = InputSettings(size=16, normalize="half")
+    sources = []
+    for limit in (source_module.MEMORY_LIMIT, 0):
+        monkeypatch.setattr(source_module, "MEMORY_LIMIT", limit)
+        monkeypatch.setattr(source_module, "FOLDER_WORKERS", 0)
+        sources.append(open_data(options, settings, data_dir=tmp_path, limit=None, val_fraction=0.2))
+    assert isinstance(sources[0], MemorySource)
+    assert isinstance(sources[1], StreamedSource)
+    for source in sources:
+        assert source.channels == 1
+        for batch in source.eval_batches("test", batch_size=4, device=CPU, channels_last=False):
+            assert batch.images.shape[1:] == (1, 16, 16)
+            wanted = torch.tensor([(levels[CLASSES[label]] / 255 - 0.5) / 0.5 for label in batch.targets])
+            assert torch.allclose(batch.images, wanted.view(-1, 1, 1, 1).expand_as(batch.images), atol=1e-6)
+    assert first_images(sources[0]).shape[1] == 1

@@ -1,11 +1,12 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from actbench.models.catalog import TORCHVISION_ARCHS
 from actbench.papers.matching import data_label, model_label, reported_values, resolved_activation
 from actbench.papers.reported import Paper, ReportedRow, ReportedTable, load_paper
+from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Recipe
 
 MakeRecipe = Callable[..., Recipe]
@@ -89,6 +90,13 @@ def test_labels_say_what_differs_from_the_published_network(make_recipe: MakeRec
     assert label(name="resnet", depth=50) == "ResNet-50"
     assert label(name="resnet", width=32, stem="cifar") == "ResNet-18, width 32, 3x3 stem"
     assert label(name="resnet_cifar", width=8) == "ResNet-20, width 8"
+    assert label(name="resnet_preact") == "ResNet-164 with pre-activation"
+    assert label(name="resnet_preact", depth=20, width=8) == "ResNet-20 with pre-activation, width 8"
+    small = [[16], [32], [32]]
+    assert label(name="cnn", stages=small, map_side=4) == "Small CNN"
+    assert label(name="cnn", stages=small, map_side=4, batch_norm=True) == "Small CNN with BN"
+    assert label(name="cnn", stages=[[4, 6], [8]], dense=[9, 7]) == "CNN 4-6/8 + 9-7"
+    assert label(name="cnn", stages=[[4]]) == "CNN 4"
     assert (
         data_label(make_recipe(data={"name": "image_folder", "folder": "pictures/silkworm/"}).data)
         == "silkworm"
@@ -113,6 +121,25 @@ def test_pwlus_gain_stands_beside_torchvisions_networks(make_recipe: MakeRecipe)
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "arm", "kind", "wanted"),
+    [
+        ("swish_resnet_c100", "relu", "absolute", [74.2]),
+        ("swish_resnet_c100", "swish", "absolute", [75.1]),
+        ("rational_lenet_c100", "leaky_relu", "absolute", [37.9]),
+        ("tracts_small_c10", "fourier_series", "gain", [5.09]),
+        ("talu_mnist", "talu", "gain", [6.0]),
+    ],
+)
+def test_small_networks_find_their_papers_values(
+    name: str, arm: str, kind: Literal["absolute", "gain"], wanted: list[float]
+) -> None:
+    recipe = load_recipe(name, profile="paper").recipes[0]
+    assert recipe.paper is not None
+    found = reported_values(load_paper(recipe.paper), recipe, recipe.arm(arm), kind)
+    assert [r.value for r in found] == wanted
+
+
 def test_native_may_be_several(make_recipe: MakeRecipe) -> None:
     model = {"name": "torchvision", "arch": "mobilenet_v3_large"}
     recipe = make_recipe(arms=arms(activation="native"), model=model)
@@ -125,3 +152,25 @@ def test_labels_of_torchvisions_networks(make_recipe: MakeRecipe) -> None:
 
     assert label(arch="mobilenet_v3_large") == "MobileNet-V3-Large"
     assert label(arch="mobilenet_v2", stem="cifar", width=0.25) == "MobileNet-V2 x0.25, stem for small images"
+
+
+def test_a_row_that_names_its_arm_stands_beside_that_arm_alone_whatever_its_options(
+    make_recipe: MakeRecipe,
+) -> None:
+    rows = (
+        ReportedRow(model="VanillaNet-7", activation="series", arm="deep", value=1.0),
+        ReportedRow(model="VanillaNet-7", activation="series", arm="unread", value=None),
+        ReportedRow(model="VanillaNet-7", activation="series", value=2.0),
+    )
+    plain = load_paper("lslu").table("vanillanet-imagenet")
+    paper = load_paper("lslu").model_copy(update={"tables": (plain.model_copy(update={"rows": rows}),)})
+
+    def of(name: str, **fields: Any) -> list[float | None]:
+        named = [{"name": name, "activation": "series", **fields}]
+        recipe = make_recipe(arms=named, model={"name": "vanillanet", "depth": 7}, **IMAGENET)
+        return values(recipe, name, paper)
+
+    assert of("deep", options={"n": 5}, sites="stem") == [1.0]
+    assert of("unread", options={"n": 5}) == [None]
+    assert of("arm", options={"n": 5}) == []
+    assert of("arm") == [2.0]
