@@ -77,13 +77,17 @@ class Store:
                 _damage(error), where=str(path), hints=["the run can be made again by `actbench train`"]
             ) from error
 
+    def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
+        """Where records lie, in order, whether they can be read or not."""
+        return sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json"))
+
     def scan(
         self, recipe: str | None = None, profile: str | None = None
     ) -> tuple[list[StoredRun], list[Problem]]:
         """All readable records (of that recipe and profile, if named) in order of path, and what was unreadable."""
         runs: list[StoredRun] = []
         problems: list[Problem] = []
-        for path in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")):
+        for path in self.paths(recipe, profile):
             try:
                 runs.append(StoredRun(path, self.read(path)))
             except RecordError as error:

@@ -59,6 +59,19 @@ def test_json_keeps_letters_and_says_whether_all_is_there(program: Program, tmp_
     assert document["warnings"] == ["incomplete: lslu_c100 lacks 1 of 4 runs"]
 
 
+def test_claims_and_papers_are_listed_with_their_recipes(program: Program) -> None:
+    claims = {claim["claim"]: claim for claim in json.loads(program("ls", "claims", "--json").stdout)}
+    pwlu = claims["pwlu-resnet18-imagenet"]
+    assert (pwlu["difference"], pwlu["records"]) == (0.9, [])
+    stands_in = {recipe["name"]: recipe["is_stand_in"] for recipe in pwlu["recipes"]}
+    assert (stands_in["pwlu_resnet18_imagenet"], stands_in["pwlu_resnet20_c100"]) == (False, True)
+    done = program("ls", "papers")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[:8] == [
+        "paper", "title", "arxiv", "year", "tables", "claims", "recipes", "records",
+    ]  # fmt: skip
+
+
 @pytest.mark.usefixtures("stored")
 def test_columns_are_chosen_by_name_and_named_by_the_usage(program: Program) -> None:
     document = json.loads(program("compare", "results", "--columns", "kept,n", "--json").stdout)

@@ -20,6 +20,7 @@ from actbench.recipe.load import load_recipe
 from actbench.recipe.plan import PlannedRun
 from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store
+from actbench.training.plugged import try_plugins
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -316,3 +317,40 @@ def test_what_it_raises_later_fails_its_own_run_alone(folder: Path) -> None:
     ]
     failed = ("my_act", "failed", "KeyError: 'late'")
     assert found == [failed, failed, ("relu", "completed", None), ("relu", "completed", None)]
+
+
+def test_as_fill_with_options_of_its_own(folder: Path, catalogue: dict[str, ActivationEntry]) -> None:
+    relu = "activation: relu, sites: stem, fill: Bare, fill_options: {power: 1}"
+    (folder / "mine.yaml").write_text(RECIPE.replace("activation: relu", relu))
+    (folder / "bare.py").write_text(
+        "from torch import nn\n\n\nclass Bare(nn.Module):\n"
+        "    def __init__(self, *, power: float = 2, on: bool = True) -> None:\n"
+        "        super().__init__()\n        self.power = power\n\n"
+        "    def forward(self, x):\n        return x.relu() * self.power\n"
+    )
+    load_plugin(Path("bare.py"))
+    load_plugin(Path("my_act.py"))
+    assert _train() == ["relu", "my_act"]
+    tables = _tables()
+    for names in (["Bare"], ["MyAct"], ["Bare", "MyAct"]):
+        kept = {name: catalogue.pop(name) for name in names}
+        assert compare(["mine.yaml"], check=True).exit_code == 0
+        assert _tables() == tables
+        catalogue.update(kept)
+    arm = _records()["relu"].arm
+    assert arm.chosen_fill_options() == {"power": 1.0}
+    assert list(arm.plugins) == ["Bare"]
+
+
+def test_tokens_need_a_class_that_knows_where_channels_are(folder: Path) -> None:
+    load_plugin(Path("my_act.py"))
+    (recipe,) = load_recipe("mine.yaml").recipes
+    try_plugins(recipe.arm("my_act"), [1])
+    with pytest.raises(ActbenchError, match="takes num_channels and no channel_dim"):
+        try_plugins(recipe.arm("my_act"), [1, -1])
+    able = SOURCE.replace("num_channels: int,", "num_channels: int, channel_dim: int = 1,")
+    able = able.replace("(num_channels, 1, 1)", "(num_channels, 1, 1) if channel_dim == 1 else (num_channels,)")
+    (folder / "my_act.py").write_text(able)
+    load_plugin(Path("my_act.py"))
+    (recipe,) = load_recipe("mine.yaml").recipes
+    try_plugins(recipe.arm("my_act"), [1, -1])

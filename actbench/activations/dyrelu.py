@@ -64,22 +64,21 @@ class _LargestLine(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         x, a, b, place = ctx.saved_tensors
         wide, wide_grad = widen(x), widen(grad)
-        largest = torch.addcmul(b[0], a[0], wide)
-        winner = torch.zeros_like(wide, dtype=torch.uint8)
-        for k in range(1, len(a)):
-            line = torch.addcmul(b[k], a[k], wide)
-            winner = winner.masked_fill(line >= largest, k)
+        largest, parts = torch.addcmul(b[0], a[0], wide), [wide_grad]
+        for slope, offset in zip(a[1:], b[1:], strict=True):
+            line = torch.addcmul(offset, slope, wide)
+            lead = largest - line
+            # What the earlier lines keep of the gradient, the later one having it where they are equal.
+            parts = [torch.ops.aten.threshold_backward(part, lead, 0) for part in parts]
+            parts.append(wide_grad - sum(parts[1:], start=parts[0]))
             largest = torch.maximum(largest, line)
         dplace = None
         if place is not None:
             dplace = (wide_grad * largest).sum_to_size(place.shape)
-            wide_grad = wide_grad * place
-        dx, da, db = torch.zeros_like(wide), [], []
-        for k in range(len(a)):
-            part = torch.where(winner == k, wide_grad, 0)
-            dx = torch.addcmul(dx, part, a[k])
-            da.append((part * wide).sum_to_size(a[k].shape))
-            db.append(part.sum_to_size(b[k].shape))
+            parts = [part * place for part in parts]
+        dx = sum((part * slope for part, slope in zip(parts[1:], a[1:], strict=True)), start=parts[0] * a[0])
+        da = [(part * wide).sum_to_size(slope.shape) for part, slope in zip(parts, a, strict=True)]
+        db = [part.sum_to_size(offset.shape) for part, offset in zip(parts, b, strict=True)]
         return dx.to(x.dtype), torch.stack(da), torch.stack(db), dplace
 
 
@@ -148,7 +147,7 @@ class DyReLU(Activation):
             shape[batch] = residual.shape[1]
             if channel < batch:
                 residual = residual.transpose(1, 2)
-        slopes, offsets = residual.reshape(2 * self.pieces, *shape).split(self.pieces)
+        slopes, offsets = residual.reshape(2, self.pieces, *shape).unbind()
         # alpha is 1 for the first line and 0 for the others.
         slopes = torch.cat([1 + _SLOPE_RANGE * slopes[:1], _SLOPE_RANGE * slopes[1:]])
         return slopes, _OFFSET_RANGE * offsets

@@ -13,7 +13,8 @@ Dtype       y has the dtype of x; computed and summed in float64, which x^m of a
 Gradient    sgn(0) = +1 everywhere: dy/da_i = x^i / Q; dy/dc_j = -s z^j P / Q^2 with s = sgn(S), in A times
             sgn(b_j) for dy/db_j; dy/dx = P' / Q - (P / Q) (s S' / Q), S' = dS/dx with d|x|/dx = sgn(x).
             Autograd's sgn(0) = 0 would leave denominators that start at 0 there for ever
-At the ends an input beyond +-2^140, infinite ones among them, counts as +-2^140; NaN stays NaN
+At the ends an input beyond +-2^140 counts as +-2^140, which only float64 inputs can notice; an infinite one does too,
+            and has an infinite value where the one there exceeds 2^100. NaN stays NaN
 
 Of tensors as large as x only x itself is kept for backward. `kernels/` has the C++ form of the same.
 """
@@ -33,6 +34,8 @@ from actbench.activations.kernels import rational as kernel
 HIGHEST_ORDER = 7
 _FARTHEST = 2.0**140
 """Its seventh power, times 2^40, is a float64, and no float32 is as large."""
+_ENDLESS = 2.0**100
+"""A quotient of this size at _FARTHEST grows with x; one that has a limit would need coefficients as far apart."""
 
 
 class Form(NamedTuple):
@@ -79,10 +82,10 @@ def rational(
 def ends(
     numerator: tuple[float, ...], denominator: tuple[float, ...], version: RationalVersion
 ) -> tuple[float, float]:
-    """What infinite inputs give in float32."""
+    """What infinite inputs give."""
     a, b = torch.tensor([numerator], dtype=torch.float64), torch.tensor([denominator], dtype=torch.float64)
-    x = torch.tensor([-_FARTHEST, _FARTHEST], dtype=torch.float64)
-    low, high = rational(x, a, b, version=version, num_channels=1, channel_dim=0).float().tolist()
+    x = torch.tensor([-torch.inf, torch.inf], dtype=torch.float64)
+    low, high = rational(x, a, b, version=version, num_channels=1, channel_dim=0).tolist()
     return low, high
 
 
@@ -122,7 +125,8 @@ class _Pade(Function):
         wide = _widest(x)
         a, c = (_beside(table.to(wide.dtype), x.ndim, channel_dim) for table in (numerator, denominator))
         inner = _horner(wide.abs() if of_magnitude else wide, c)
-        return _horner(wide, a).div_(inner.abs_().add_(offset)).to(x.dtype)
+        y = _horner(wide, a).div_(inner.abs_().add_(offset))
+        return torch.where(x.isinf() & (y.abs() > _ENDLESS), y * torch.inf, y).to(x.dtype)
 
     @staticmethod
     @once_differentiable

@@ -16,7 +16,6 @@ Departures  the authors' files mix x >= 0 and x > 0; here it is x >= 0, as in th
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.autograd import Function
 
@@ -30,17 +29,17 @@ _LEAK = 0.01
 
 def _step(x: Tensor) -> Tensor:
     """1 where x >= 0, else 0; NaN stays NaN."""
-    return torch.where(x >= 0, 1, x.clamp(0, 0))
+    return (x >= 0) + x.clamp(0, 0)
 
 
 def _pass(grad: Tensor, x: Tensor, surrogate: Surrogate) -> Tensor:
     """The gradient times g(x)."""
     if surrogate == "identity":
         return grad
-    if surrogate == "leaky":
-        return torch.where(x >= 0, grad, grad * _LEAK)
-    open_ = x >= 0 if surrogate == "relu" else (x >= 0) & (x <= 1)
-    return torch.where(open_, grad, 0)
+    if surrogate == "clipped":
+        return grad * ((x >= 0) & (x <= 1))
+    positive = grad * (x >= 0)
+    return positive if surrogate == "relu" else positive + (grad - positive) * _LEAK
 
 
 class _Threshold(Function):

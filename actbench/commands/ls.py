@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
@@ -18,6 +19,8 @@ from actbench.models.catalog import ENTRIES as MODELS
 from actbench.recipe.find import local_recipes, packaged_recipes
 from actbench.recipe.load import load_recipe
 from actbench.recipe.nearest import name_hints
+from actbench.recipe.schema import Recipe
+from actbench.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class _Listing:
     empty: str = ""
     """What is said where there are no rows."""
     problems: tuple[Problem, ...] = ()
+    document: list[dict[str, Any]] | None = None
+    """What --json prints, where that is not what the rows hold."""
 
 
 def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
@@ -38,13 +43,13 @@ def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
         message = f"nothing to list under {kind!r}"
         raise ActbenchError(message, where="command line", hints=name_hints(kind, _LISTINGS))
     listing = _LISTINGS[kind](results_dir)
-    document = [dict(zip(listing.columns, row, strict=True)) for row in listing.rows]
+    rows = [dict(zip(listing.columns, row, strict=True)) for row in listing.rows]
     columns = [column for column in listing.columns if listing.widths.get(column) != 0]
-    shown = [[_cell(row[column], listing.widths.get(column)) for column in columns] for row in document]
+    shown = [[_cell(row[column], listing.widths.get(column)) for column in columns] for row in rows]
     table = tabulate(shown, headers=columns, tablefmt="plain", disable_numparse=True)
     return Outcome(
         text=table if listing.rows else listing.empty,
-        document=document,
+        document=rows if listing.document is None else listing.document,
         warnings=tuple(str(problem) for problem in listing.problems),
     )
 
@@ -53,7 +58,9 @@ def _cell(value: object, width: int | None) -> str:
     if value is None:
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if width is None else textwrap.fill(text, width, break_on_hyphens=False)
+    if width is None:
+        return text
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n"))
 
 
 def _recipes(_: Path) -> _Listing:
@@ -79,7 +86,7 @@ def _arms(_: Path) -> _Listing:
         [name, [], "of an installed package, imported when it is named", package_label(point)]
         for name, point in sorted(offered_by_packages().items())
     ]
-    widths = {"options": 40, "summary": 60, "source": 0}
+    widths = {"options": 40, "summary": 56, "source": 0}
     return _Listing(columns=("activation", "options", "summary", "source"), rows=rows, widths=widths)
 
 
@@ -111,45 +118,62 @@ def _options(options: type[Options]) -> list[str]:
     return written
 
 
-def _papers(_: Path) -> _Listing:
+def _papers(results_dir: Path) -> _Listing:
     from actbench.papers.reported import load_papers
 
-    rows = [
-        [key, entry.paper.year, entry.paper.arxiv, len(entry.tables), len(entry.claims), entry.paper.title]
-        for key, entry in load_papers().items()
-    ]
+    recipes, problems = _recipes_with_a_paper()
+    rows: list[list[object]] = []
+    for key, entry in load_papers().items():
+        own = [name for name, recipe in recipes.items() if recipe.paper == key]
+        records = sum(len(Store(results_dir).paths(name)) for name in own)
+        facts, counts = entry.paper, [len(entry.tables), len(entry.claims)]
+        rows.append([key, facts.title, facts.arxiv, facts.year, *counts, own, records])
+    columns = ("paper", "title", "arxiv", "year", "tables", "claims", "recipes", "records")
+    widths = {"title": 22, "recipes": 36}
+    return _Listing(columns=columns, rows=rows, widths=widths, empty="no papers", problems=tuple(problems))
+
+
+def _claims(results_dir: Path) -> _Listing:
+    from actbench.claims import evidence
+    from actbench.commands import ls_claims
+    from actbench.papers.reported import load_papers
+
+    recipes, problems = _recipes_with_a_paper()
+    rows: list[list[object]] = []
+    document: list[dict[str, Any]] = []
+    for key, entry in load_papers().items():
+        for claim in entry.claims:
+            found = evidence(claim, entry, recipes, results_dir)
+            problems += [Problem(message=f"{claim.id}: {problem}") for problem in found.problems]
+            rows.append(ls_claims.cells(claim, found))
+            document.append(ls_claims.document(key, claim, found))
     return _Listing(
-        columns=("paper", "year", "arxiv", "tables", "claims", "title"), rows=rows, empty="no papers"
+        columns=ls_claims.COLUMNS,
+        rows=rows,
+        document=document,
+        widths=ls_claims.WIDTHS,
+        empty="no claims",
+        problems=tuple(problems),
     )
 
 
-def _claims(_: Path) -> _Listing:
-    from actbench.papers.reported import load_papers
-
-    rows = [
-        [
-            claim.id,
-            key,
-            list(claim.arms),
-            claim.baseline,
-            claim.model,
-            claim.data,
-            claim.difference,
-            claim.expected,
-            claim.stand_in,
-        ]
-        for key, entry in load_papers().items()
-        for claim in entry.claims
-    ]
-    columns = (
-        "claim", "paper", "arms", "baseline", "model", "data", "points", "expected", "stand-in",
-    )  # fmt: skip
-    return _Listing(columns=columns, rows=rows, empty="no claims")
+def _recipes_with_a_paper() -> tuple[dict[str, Recipe], list[Problem]]:
+    """By name, as under profile paper; and what is wrong with the others."""
+    recipes: dict[str, Recipe] = {}
+    problems: list[Problem] = []
+    for name, path in sorted({**packaged_recipes(), **local_recipes()}.items()):
+        try:
+            recipe = load_recipe(path, profile="paper").recipes[0]
+        except ActbenchError as error:
+            problems.extend(error.problems)
+            continue
+        if recipe.paper is not None:
+            recipes[name] = recipe
+    return recipes, problems
 
 
 def _runs(results_dir: Path) -> _Listing:
     from actbench.metrics import metric_of
-    from actbench.store import Store
 
     runs, problems = Store(results_dir).scan()
     rows: list[list[object]] = []

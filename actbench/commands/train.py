@@ -58,7 +58,7 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     for recipe in recipes:
         store.check_writable(recipe=recipe.name, profile=recipe.profile)
     # Loaded only now that the recipes are known to be good: torch takes seconds.
-    from actbench.training.build import check_sites
+    from actbench.training.build import channel_dims, check_sites
     from actbench.training.plugged import try_plugins
     from actbench.training.precision import resolve_device
     from actbench.training.sources import DataSources, check_batches
@@ -67,7 +67,8 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     for recipe in recipes:
         check_sites(recipe)
         for arm in _wanted_arms(recipe, request):
-            try_plugins(arm)
+            if arm.plugins:
+                try_plugins(arm, channel_dims(recipe, arm))
         _warn_of_short_runs(recipe, request, progress)
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):

@@ -88,6 +88,10 @@ def model_label(model: ModelOptions) -> str:
         label += ", tanh at the pooler" if model.pooler == "tanh" else ""
         label += ", pre-trained" if model.name == "bert" and model.weights else ""
     elif model.name == "vit":
+        width, heads = _VIT_SIZES[_vit_size(model)]
+        label += f", width {model.width}" if model.width != width else ""
+        label += f", depth {model.depth}" if model.depth != 12 else ""
+        label += f", {model.heads} heads" if model.heads != heads else ""
         label += ", mean of tokens" if model.pool == "mean" else ""
     elif model.name == "cnn":
         label += " with BN" if model.batch_norm else ""
@@ -120,6 +124,16 @@ def reported_values(
     if known:
         return tuple(r for r in known if r.table.id == known[0].table.id)
     return tuple(found[:1])
+
+
+def setting_label(recipe: Recipe) -> str:
+    """The recipe's network and data set in a few words."""
+    return f"{model_label(recipe.model)} on {data_label(recipe.data)}"
+
+
+def is_setting(recipe: Recipe, *, model: str, data: str) -> bool:
+    """Whether the recipe's network and data set are those that a paper calls by these names."""
+    return _folded(data_label(recipe.data)) == _folded(data) and _folded(model) in _model_names(recipe.model)
 
 
 def is_plain(arm: Arm) -> bool:
@@ -178,19 +192,17 @@ def _published_name(model: ModelOptions) -> str:
         is_base = (model.layers, model.width, model.heads, model.ff_width) == BERT_BASE
         return "BERT-base" if is_base else f"BERT {model.layers} x {model.width}, {model.heads} heads"
     if model.name == "vit":
-        return _vit_name(model)
+        return f"ViT-{_vit_size(model)}/{model.patch}"
     return f"ResNet-{model.depth}"
 
 
-_VIT_SIZES = {(192, 12, 3): "Ti", (384, 12, 6): "S", (768, 12, 12): "B"}
+_VIT_SIZES = {"Ti": (192, 3), "S": (384, 6), "B": (768, 12)}
+"""Width and heads of the published sizes, of depth 12."""
 
 
-def _vit_name(model: ViTOptions) -> str:
-    kind = "KAT" if model.feed_forward == "kat" else "ViT"
-    size = _VIT_SIZES.get((model.width, model.depth, model.heads))
-    is_published = size is not None and model.mlp_ratio == 4
-    name = f"{kind}-{size}" if is_published else f"{kind} {model.depth} x {model.width}, {model.heads} heads"
-    return f"{name}/{model.patch}"
+def _vit_size(model: ViTOptions) -> str:
+    """The smallest published size that is not narrower."""
+    return next((name for name, (width, _) in _VIT_SIZES.items() if model.width <= width), "B")
 
 
 def _cnn_name(model: CNNOptions) -> str:
@@ -209,6 +221,8 @@ def _model_names(model: ModelOptions) -> set[str]:
     names = {published, *(family for family in families if published.startswith(family))}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
+    if model.name == "vit":
+        names.add(_folded(f"ViT-{_vit_size(model)}/16"))  # the patches of all published sizes
     return names
 
 

@@ -46,12 +46,16 @@ def _with_remembered(arm: Arm, remembered: Remembered) -> Arm:
     if not missing:
         return arm
     plugins = {**arm.plugins, **{name: remembered()[name] for name in missing}}
-    options = arm.options
-    if isinstance(options, UntypedOptions):
-        defaults = plugins[arm.activation].defaults
-        written = {key: _as_declared(value, defaults.get(key)) for key, value in options.model_dump().items()}
-        options = UntypedOptions.model_validate({**defaults, **written})
-    return arm.model_copy(update={"plugins": plugins, "options": options})
+    changed: dict[str, object] = {"plugins": plugins}
+    for key, name, options in (
+        ("options", arm.activation, arm.options),
+        ("fill_options", arm.fill, arm.fill_options),
+    ):
+        if name in missing:
+            defaults = plugins[name].defaults
+            written = {k: _as_declared(value, defaults.get(k)) for k, value in options.model_dump().items()}
+            changed[key] = UntypedOptions.model_validate({**defaults, **written})
+    return arm.model_copy(update=changed)
 
 
 def _as_declared(value: OptionValue, default: OptionValue) -> OptionValue:

@@ -200,9 +200,12 @@ def _with_options(values: dict[str, Any], node: Mapping, problems: list[Problem]
     """
     typed: dict[str, Any] = {}
     fill = values.get("fill", "relu")
-    foreign = {values["activation"], fill} - {BAD, "native"} - ACTIVATIONS.keys()
+    names = {values["activation"], fill} - {BAD, "native"}
+    foreign = names - ACTIVATIONS.keys()
     if foreign:
-        typed["plugins"] = {name: PluginSource() for name in foreign}
+        loaded = {name: ACTIVATIONS[name].plugin for name in names - foreign}
+        known = {name: source for name, source in loaded.items() if source}
+        typed["plugins"] = known | {name: PluginSource() for name in foreign}
     for key, name in (("options", values["activation"]), ("fill_options", fill)):
         if key not in values:
             if name in foreign:

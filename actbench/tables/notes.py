@@ -31,6 +31,7 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
     texts = [
         _runs(group),
         _evaluation(group),
+        *_attack(group),
         *_intervals(group),
         *_seeds(group),
         *(_detectable(group) if "differences" in shown else ()),
@@ -95,6 +96,23 @@ def _evaluation(group: Group) -> str:
     else:
         protocol = "Protocol held-out: anything chosen was chosen on validation"
     return f"{protocol}; {group.metric.noun} of the {weights} {_WHICH[group.which]}."
+
+
+def _attack(group: Group) -> list[str]:
+    """On which pictures the metric was counted, and how to take it."""
+    settings = group.plan.evaluation.robustness
+    if group.metric.attack is None or settings is None:
+        return []
+    attack, _ = group.metric.attack
+    every = settings.images is None or settings.images >= group.data.test
+    pictures = "all test images" if every else f"the first {settings.images:,} test images by their hash"
+    how = f", {settings.pgd_steps} steps" if attack == "pgd" else ""
+    controls = {
+        "fgsm": "what pgd takes beyond it, its gradient hid; what noise takes, any change of that size takes",
+        "pgd": "fgsm of the same size has one step",
+        "noise": "no opponent: for comparison with fgsm and pgd of the same size",
+    }
+    return [f"Attacked: {pictures}{how}; {controls[attack]}."]
 
 
 def _intervals(group: Group) -> list[str]:

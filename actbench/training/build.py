@@ -81,6 +81,13 @@ def check_sites(recipe: Recipe) -> None:
         _chosen_sites(arm, shapes[key])
 
 
+def channel_dims(recipe: Recipe, arm: Arm) -> set[int]:
+    """Where the inputs of the arm's sites have their channels: at 1, at -1, or both."""
+    with torch.device("meta"):
+        model = _create(recipe.model_of(arm), 2, 3, is_gated=arm.is_gated)
+    return {site.channel_dim for site in activation_sites(model).values() if isinstance(site, Site)}
+
+
 def activation_sites(model: Network) -> dict[str, nn.Module]:
     """Site name -> what stands there."""
     return {name: model.get_submodule(name) for name in model.sites()}

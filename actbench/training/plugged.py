@@ -1,6 +1,8 @@
 """A user's own activation, looked at before anything is spent on it. Everything it does not declare has a default."""
 
 import copy
+from collections.abc import Iterable
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +12,8 @@ from actbench.activations.plugins import failure_of, find_entry
 from actbench.errors import ActbenchError
 from actbench.recipe.schema import Arm
 
-_CHANNELS = 8
-_SIDE = 6
+_INPUTS = {1: (2, 8, 6, 6), -1: (2, 6, 8)}
+"""Where channels are -> the shape on which an activation is tried: images, or tokens; of eight channels."""
 
 
 def check_plugins(arm: Arm) -> None:
@@ -31,16 +33,21 @@ def check_plugins(arm: Arm) -> None:
             )
 
 
-def try_plugins(arm: Arm) -> None:
-    """Makes each plug-in's activation as the arm has it and runs it once: ActbenchError tells its line that fails."""
-    for name in arm.plugins:
+def try_plugins(arm: Arm, channel_dims: Iterable[int]) -> None:
+    """Makes each plug-in's activation as the arm has it, for channels at these dimensions, and runs it once.
+
+    ActbenchError tells its line that fails.
+    """
+    chosen = {arm.fill: arm.fill_options, arm.activation: arm.options}
+    for name, channel_dim in product(arm.plugins, channel_dims):
         entry = find_entry(name)
         assert entry is not None
-        options = arm.options.model_dump() if name == arm.activation else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            made = create_activation(name, _CHANNELS, **options)
-            x = torch.randn(2, _CHANNELS, _SIDE, _SIDE)
+            x = torch.randn(_INPUTS[channel_dim])
+            made = create_activation(
+                name, x.shape[channel_dim], channel_dim=channel_dim, **chosen[name].model_dump()
+            )
         try:
             _try(name, made, x)
         except Exception as error:

@@ -83,8 +83,19 @@ def test_papers_and_claims(tmp_path: Path) -> None:
     assert [row["claim"] for row in claims] == [
         claim.id for paper in papers.values() for claim in paper.claims
     ]
-    assert claims[0]["baseline"] == "series"
-    assert claims[0]["points"] == 3.17
+    assert all(row["records"] == [] for row in claims)
+    (lslu,) = (row for row in claims if row["paper"] == "lslu")
+    assert (lslu["baseline"], lslu["difference"]) == ("series", 3.17)
+    assert lslu["recipes"][0] == {
+        "name": "lslu_vanillanet_c100",
+        "setting": "VanillaNet-5 on CIFAR-100",
+        "is_stand_in": False,
+    }
+
+
+@pytest.mark.parametrize("kind", ["papers", "claims"])
+def test_papers_and_claims_fit_120_columns(kind: str, tmp_path: Path) -> None:
+    assert max(map(len, ls(kind, results_dir=tmp_path).text.splitlines())) <= 120
 
 
 def test_runs(tmp_path: Path, make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]) -> None:

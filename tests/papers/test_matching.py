@@ -152,3 +152,25 @@ def test_labels_of_torchvisions_networks(make_recipe: MakeRecipe) -> None:
 
     assert label(arch="mobilenet_v3_large") == "MobileNet-V3-Large"
     assert label(arch="mobilenet_v2", stem="cifar", width=0.25) == "MobileNet-V2 x0.25, stem for small images"
+
+
+def test_a_row_that_names_its_arm_stands_beside_that_arm_alone_whatever_its_options(
+    make_recipe: MakeRecipe,
+) -> None:
+    rows = (
+        ReportedRow(model="VanillaNet-7", activation="series", arm="deep", value=1.0),
+        ReportedRow(model="VanillaNet-7", activation="series", arm="unread", value=None),
+        ReportedRow(model="VanillaNet-7", activation="series", value=2.0),
+    )
+    plain = load_paper("lslu").table("vanillanet-imagenet")
+    paper = load_paper("lslu").model_copy(update={"tables": (plain.model_copy(update={"rows": rows}),)})
+
+    def of(name: str, **fields: Any) -> list[float | None]:
+        named = [{"name": name, "activation": "series", **fields}]
+        recipe = make_recipe(arms=named, model={"name": "vanillanet", "depth": 7}, **IMAGENET)
+        return values(recipe, name, paper)
+
+    assert of("deep", options={"n": 5}, sites="stem") == [1.0]
+    assert of("unread", options={"n": 5}) == [None]
+    assert of("arm", options={"n": 5}) == []
+    assert of("arm") == [2.0]

@@ -99,6 +99,12 @@ def test_a_gain_names_its_baseline_and_nothing_else_does() -> None:
         ReportedRow(model="M", activation="relu", kind="gain", value=1.0)
     with pytest.raises(ValueError, match="a gain names its baseline"):
         ReportedRow(model="M", activation="relu", baseline="relu", value=1.0)
+    with pytest.raises(ValueError, match="a gain names its baseline"):
+        ReportedRow(model="M", activation="relu", kind="gain", baseline="gelu", against="others", value=1.0)
+    assert (
+        ReportedRow(model="M", activation="relu", kind="gain", against="others", value=1.0).reference
+        == "others"
+    )
     with pytest.raises(ValueError, match="unknown activation 'rleu'"):
         ReportedRow(model="M", activation="rleu", value=1.0)
 

@@ -4,7 +4,8 @@
 //     dx = g * (P' - R s S') / Q        sums per channel of g x^i / Q and -s g R z^j / Q, the gradients of a and c
 //
 // In float while |x| <= NEAR and coefficients are no larger than TAME: no power overflows there. Elsewhere, one element
-// at a time, in double, which holds x^7 of any float. Inputs beyond +-FARTHEST, infinite ones, count as that; NaN passes.
+// at a time, in double, which holds x^7 of any float. Infinite inputs count as +-FARTHEST, and have an infinite value
+// where the one there exceeds ENDLESS; NaN passes.
 
 #include "rows.h"
 
@@ -13,6 +14,7 @@ namespace {
 constexpr int ORDER = 7;  // of either polynomial, at most
 constexpr float NEAR = 1024, TAME = 4294967296.f;
 constexpr double FARTHEST = 1393796574908163946345982392040522594123776.0;  // 2^140
+constexpr double ENDLESS = 1267650600228229401496703205376.0;  // 2^100
 
 // Tables are (degree + 1, channels).
 struct Curve {
@@ -74,9 +76,10 @@ struct Far {
     double c(int64_t j) const { return curve.c[j * curve.channels + k]; }
     static double cut(float x) { return std::isnan(x) ? x : std::min(FARTHEST, std::max(-FARTHEST, double(x))); }
     float value(float x) const {
-        return float(::value(
+        const double y = ::value(
             cut(x), [this](int64_t i) { return a(i); }, [this](int64_t j) { return c(j); }, curve.m, curve.n,
-            curve.of_magnitude, double(curve.offset)));
+            curve.of_magnitude, double(curve.offset));
+        return float(std::isinf(x) && std::fabs(y) > ENDLESS ? std::copysign(HUGE_VAL, y) : y);
     }
     // Returns dx; adds to total[term * channels + k].
     float add(float narrow_x, float g, double *total) const {
