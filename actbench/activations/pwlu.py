@@ -261,7 +261,7 @@ class PWLU(Activation):
         if self.deployed:
             return math.inf
         _, _, width = self._range()
-        return torch.finfo(torch.float32).max * min(1.0, float(width.min()) / (2 * self.intervals))
+        return torch.finfo(torch.float32).max * min(1.0, float(width.detach().min()) / (2 * self.intervals))
 
     @property
     def backend(self) -> str:  # type: ignore[override]
