@@ -4,7 +4,7 @@ A recipe speaks about the claim that it names; and about others of its paper who
 are about the very network and data of its paper profile, or about those of the claim that it names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -80,12 +80,12 @@ def _shares_setting(claim: Claim, paper: Paper, recipe: Recipe) -> bool:
 
 def _measures(claim: Claim, recipe: Recipe) -> bool:
     arms = {arm.name for arm in recipe.arms}
-    return arms.issuperset((*claim.arms, claim.baseline)) and _metric_of(claim, recipe) is not None
+    return arms.issuperset((*claim.arms, claim.baseline)) and bool(_metrics(claim, recipe))
 
 
-def _metric_of(claim: Claim, recipe: Recipe) -> str | None:
-    """The recipe's first metric that is the claim's; of accuracies under attack the claim does not say how large."""
-    return next((m.name for m in metrics_of(recipe).values() if m.reported == claim.metric), None)
+def _metrics(claim: Claim, recipe: Recipe) -> list[str]:
+    """Those of the recipe that are the claim's: several where it tries an attack at several sizes."""
+    return [metric.name for metric in metrics_of(recipe).values() if metric.reported == claim.metric]
 
 
 def evidence(claim: Claim, paper: Paper, recipes: Mapping[str, Recipe], results_dir: Path) -> Evidence:
@@ -112,18 +112,15 @@ def _findings(claim: Claim, paper: Paper, name: str, profile: Profile, results_d
     selected = select(Sources([name], profile, (), results_dir))
     findings: list[Finding] = []
     for selection in selected.selections:
-        (group,) = compare(
-            [selection],
-            papers={paper.paper.key: paper},
-            baselines=[claim.baseline],
-            metric=_metric_of(claim, selection.plan),
-        ).groups
-        findings += [_finding(name, group, row) for row in _rows(group, claim.arms)]
+        for metric in (*_metrics(claim, selection.plan),) or (None,):
+            (group,) = compare(
+                [selection],
+                papers={paper.paper.key: paper},
+                baselines=[claim.baseline],
+                metric=metric,
+            ).groups
+            findings += [_finding(name, group, row) for row in group.rows if row.arm.name in claim.arms]
     return findings
-
-
-def _rows(group: Group, arms: Sequence[str]) -> list[ArmRow]:
-    return [row for row in group.rows if row.arm.name in arms]
 
 
 def _finding(name: str, group: Group, row: ArmRow) -> Finding:

@@ -28,6 +28,8 @@ def document(paper: str, claim: Claim, found: Evidence) -> dict[str, Any]:
 
 def _claimed(claim: Claim) -> str:
     setting = f"{claim.model or 'a network not known'} on {claim.data}"
+    if claim.metric != "top1_accuracy":
+        setting += f", {claim.metric}"
     return f"{' and '.join(claim.arms)} over {claim.baseline} {claim.size}; {setting} ({claim.source})"
 
 

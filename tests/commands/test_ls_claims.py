@@ -109,7 +109,7 @@ def test_without_records_nothing_was_run() -> None:
         "deep-language  lslu over relu by -0.125  -                                    not run\n"
         "               in perplexity;\n"
         "               VanillaNet-5 on\n"
-        "               CIFAR-100\n"
+        "               CIFAR-100, perplexity\n"
         "               (arXiv:2401.00001, Table\n"
         "               3)\n"
         "deep-absolute  lslu over relu reaching   -                                    not run\n"
