@@ -18,7 +18,7 @@ from actbench.record import Provenance, Take
 if TYPE_CHECKING:
     import torch
 
-_PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn", "pycocotools")
+_PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn", "pycocotools", "transformers")
 
 
 def this_take(device: "torch.device") -> Take:

@@ -12,7 +12,7 @@ import actbench
 PACKAGE = Path(actbench.__file__).parent
 LEAVES = ("activations", "models", "data")
 BOTTOM = ("errors", "frozen", "gain", "streams")
-HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn")
+HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn", "transformers")
 
 READING_HALF = [
     "actbench",

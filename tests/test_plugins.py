@@ -320,8 +320,8 @@ def test_what_it_raises_later_fails_its_own_run_alone(folder: Path) -> None:
 
 
 def test_as_fill_with_options_of_its_own(folder: Path, catalogue: dict[str, ActivationEntry]) -> None:
-    relu = "activation: relu, sites: stem, fill: Bare, fill_options: {power: 1}"
-    (folder / "mine.yaml").write_text(RECIPE.replace("activation: relu", relu))
+    mine = "activation: MyAct, sites: stem, fill: Bare, fill_options: {power: 1}"
+    (folder / "mine.yaml").write_text(RECIPE.replace("activation: MyAct", mine))
     (folder / "bare.py").write_text(
         "from torch import nn\n\n\nclass Bare(nn.Module):\n"
         "    def __init__(self, *, power: float = 2, on: bool = True) -> None:\n"
@@ -337,9 +337,9 @@ def test_as_fill_with_options_of_its_own(folder: Path, catalogue: dict[str, Acti
         assert compare(["mine.yaml"], check=True).exit_code == 0
         assert _tables() == tables
         catalogue.update(kept)
-    arm = _records()["relu"].arm
-    assert arm.chosen_fill_options() == {"power": 1.0}
-    assert list(arm.plugins) == ["Bare"]
+    arm = _records()["my_act"].arm
+    assert (arm.chosen_options(), arm.chosen_fill_options()) == ({"beta": 2.0}, {"power": 1.0})
+    assert sorted(arm.plugins) == ["Bare", "MyAct"]
 
 
 def test_tokens_need_a_class_that_knows_where_channels_are(folder: Path) -> None:

@@ -20,6 +20,7 @@ from actbench.record import EpochRecord, RunRecord
 from actbench.store import Store
 from tests.data.coco_sets import write_part
 from tests.data.mnist_files import write_mnist
+from tests.data.text_sets import PIECES, write_glue_sst2, write_vocabulary
 
 ROOT = Path(__file__).parents[1]
 NO_RIVALS = {"identity"}
@@ -99,6 +100,7 @@ PAPER_ARMS = {
     "dyrelu_mobilenet_v2_c100": ("dyrelu_b",),
     "dyrelu_mobilenet_v2_imagenet": ("dyrelu_b",),
     "tracts_small_c10": ("fourier_series", "linear_combination"),
+    "raft_bert_small_sst2": ("raf",),
 }
 
 
@@ -144,6 +146,12 @@ def _write_coco(folder: Path) -> None:
     write_part(folder / "coco", "val2017", "instances_val2017.json", 2)
 
 
+def _write_sentences(folder: Path) -> None:
+    write_glue_sst2(folder, train=100, dev=20)
+    words = [*PIECES, *(str(number) for number in range(100)), "train", "dev"]
+    write_vocabulary(folder, words)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) -> None:
@@ -155,6 +163,7 @@ def test_the_paper_profile_takes_an_optimiser_step(name: str, tmp_path: Path) ->
     write_mnist(tmp_path / "MNIST/raw")
     _write_imagenet(tmp_path)
     _write_coco(tmp_path)
+    _write_sentences(tmp_path)
     request = TrainRequest(
         references=(name,),
         profile="paper",

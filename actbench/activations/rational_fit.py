@@ -43,7 +43,6 @@ class Start(NamedTuple):
 
 
 _CURVES: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "x_gelu": lambda x: x * F.gelu(x),

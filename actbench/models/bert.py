@@ -63,7 +63,7 @@ class Bert(Network):
         dropout: float = 0.1,
         input_scaling: ScalingName = "none",
         pooler: Literal["site", "tanh"] = "site",
-        weights: BertWeights | dict[str, str] | None = None,
+        weights: BertWeights | None = None,
     ) -> None:
         super().__init__()
         if importlib.util.find_spec("transformers") is None:
@@ -92,7 +92,8 @@ class Bert(Network):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_classes)
         self._has_pooler_site = pooler == "site"
-        self._weights = BertWeights.model_validate(weights) if isinstance(weights, dict) else weights
+        # Options reach a model as plain values.
+        self._weights = None if weights is None else BertWeights.model_validate(weights)
         if self._weights is not None:
             _find_weights(self._weights)
 

@@ -392,6 +392,8 @@ def _check_text(recipe: Recipe) -> None:
             raise ValueError(f"input.{key}: not for task text, which takes only input.tokens")
     if recipe.train.channels_last:
         raise ValueError("train.channels_last: for pictures; leave it out for task text")
+    if recipe.evaluation.robustness:
+        raise ValueError("evaluation.robustness: for task classify alone")
     longest = recipe.input.tokens.max_length
     if recipe.model.max_length < longest:
         raise ValueError(

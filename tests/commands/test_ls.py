@@ -64,7 +64,7 @@ def test_catalogues(tmp_path: Path) -> None:
     assert lslu["options"] == ["n=3", "freeze=false"]
     assert lslu["source"].endswith("arXiv:2409.08283")
     (folder,) = (row for row in listed("data", tmp_path) if row["data"] == "image_folder")
-    assert folder["options"] == ["folder (required)", "test_fraction=0.2"]
+    assert folder["options"] == ["folder (required)", "test_fraction=0.2", "grey=false"]
 
 
 @pytest.mark.parametrize("kind", ["arms", "models", "data"])

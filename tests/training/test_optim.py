@@ -89,6 +89,15 @@ def test_cosine_with_warmup_has_its_closed_form() -> None:
     assert learning_rate(settings, 49, steps) == pytest.approx(last)
 
 
+def test_linear_falls_evenly_to_the_last_step() -> None:
+    settings = _settings(schedule="linear", warmup_epochs=2, min_lr=0.02)
+    rates = [learning_rate(settings, step, 5) for step in (0, 9, 10, 30, 49)]
+    assert rates == pytest.approx([0.01, 0.1, 0.1, 0.06, 0.02 + 0.08 / 40])
+    bare = _settings(schedule="linear")
+    assert learning_rate(bare, 0, 5) == 0.1
+    assert learning_rate(bare, 49, 5) == pytest.approx(0.1 / 50)
+
+
 def test_step_schedule_drops_at_its_milestones() -> None:
     settings = _settings(schedule="step", milestones=[0.5, 0.75], gamma=0.1)
     rates = [learning_rate(settings, step, 4) for step in (0, 19, 20, 29, 30, 39)]
