@@ -21,7 +21,7 @@ from actbench.contract.subject import Subject, active, call
 _STEP = 2e-5
 """h: half of it, within which kinks are found, is ten of gradcheck's steps."""
 _GRADCHECK_STEP = 1e-6
-_TOLERANCES = {"atol": 1e-8, "rtol": 1e-4}
+_ABSOLUTE, _RELATIVE = 1e-8, 1e-4
 """Far above what is left: 1e-12 times a third derivative by the step, 1e-9 F by rounding. torch's own are so wide for
 many inputs that an error of 2 % on one side of 0 passes."""
 _VALUE_ERROR = 16 * 2.0**-53
@@ -50,7 +50,12 @@ def _require_gradient(module: nn.Module, x: Tensor) -> None:
     inputs = (x.requires_grad_(), *active(module).values())
     try:
         torch.autograd.gradcheck(
-            lambda x, *_: call(module, x), inputs, eps=_GRADCHECK_STEP, fast_mode=True, **_TOLERANCES
+            lambda x, *_: call(module, x),
+            inputs,
+            eps=_GRADCHECK_STEP,
+            atol=_ABSOLUTE,
+            rtol=_RELATIVE,
+            fast_mode=True,
         )
     except GradcheckError as error:
         names = ["the input", *active(module)]

@@ -56,7 +56,7 @@ def _magnitudes(dtype: torch.dtype, *steps: float) -> Tensor:
     exponents = torch.arange(int(least), int(math.log2(info.max)) + 1, dtype=torch.float64)
     values = (2**exponents * torch.tensor(steps, dtype=torch.float64)[:, None]).flatten()
     values = torch.cat((values, values.new_tensor([0.0, info.max])))
-    return values.to(dtype).double().unique()
+    return torch.unique(values.to(dtype).double())  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _spread(subject: Subject, magnitudes: Tensor, dtype: torch.dtype) -> Tensor:
@@ -121,7 +121,7 @@ def _require_finite_parameters(
         return
     largest, numel = torch.finfo(dtype).max, torch.Size(subject.input_shape()[1:]).numel()
     magnitudes = magnitudes[magnitudes <= min(largest**reach, largest / (4 * numel))]
-    chosen = torch.linspace(0, len(magnitudes) - 1, _PARAMETER_MAGNITUDES).long().unique()
+    chosen = torch.linspace(0, len(magnitudes) - 1, _PARAMETER_MAGNITUDES).long()
     for value in [sign * float(magnitude) for magnitude in magnitudes[chosen] for sign in (-1, 1)]:
         x = torch.full(subject.input_shape(batch=1), value, dtype=dtype)
         _, found = gradients(module, x)
