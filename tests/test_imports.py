@@ -17,6 +17,7 @@ HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn",
 READING_HALF = [
     "actbench",
     "actbench.cli",
+    "actbench.commands.check",
     "actbench.commands.compare",
     "actbench.commands.cp",
     "actbench.commands.eval",

@@ -10,10 +10,10 @@ Shapes      x: (N, C, *) -> y: same shape. The batch is the first dimension besi
             b^1, ..., b^K, channels innermost
 Dtype       y has the dtype of x; half types are computed in float32, fc1 and fc2 too, under autocast as well. The
             gradient of x is a sum over its paths (the line, the mean, for C the place), each rounded once
-Parameters  fc1, fc2 (A: Ch + h + 2Kh + 2K; B: Ch + h + 2KCh + 2KC), position (C + 1; of its bias the softmax is
-            independent). init=zero: fc2 and position start at 0, so that A and B start as ReLU, C as ReLU / 3;
-            init=default: as PyTorch starts linear layers, which is no ReLU. Weight decay: the model's on weights,
-            none on biases
+Parameters  fc1, fc2 (A: Ch + h + 2Kh + 2K; B: Ch + h + 2KCh + 2KC), position (C + 1; its bias, of which the softmax is
+            independent, is there for the published count and inactive). init=zero: fc2 and position start at 0, so
+            that A and B start as ReLU, C as ReLU / 3; init=default: as PyTorch starts linear layers, which is no
+            ReLU. Weight decay: the model's on weights, none on biases
 Gradient    through the line that is largest (of equal ones the last, so that the start has ReLU's derivative 0 at 0),
             and through a, b and pi
 Source      Chen et al., 2020, arXiv:2003.10027
@@ -117,6 +117,10 @@ class DyReLU(Activation):
         self.fc1 = nn.Linear(num_channels, hidden)
         self.fc2 = nn.Linear(hidden, 2 * pieces * (1 if variant == "A" else num_channels))
         self.position = nn.Linear(num_channels, 1) if variant == "C" else None
+        if self.position is not None:
+            self.position.bias.requires_grad_(
+                False
+            )  # a softmax is the same wherever all its inputs move alike
         if init == "zero":
             for layer in (self.fc2, self.position):
                 if layer is not None:

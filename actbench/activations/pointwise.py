@@ -19,9 +19,9 @@ Gradient    the derivative; at the kink x = 0 autograd returns the left one: ReL
             others are smooth
 Source      each class names its own
 Departures  none (Softplus above 20: PyTorch's, off by at most exp(-20) / beta)
-Range       finite wherever the exact value is, but for what PyTorch's own operators overflow in between: Hardswish forms
-            6x, GELU 2x, and the gradient of GELU by tanh x^2. They stay as every network runs them, and declare how
-            far they reach in `finite_to`
+Range       finite wherever the exact value is, but for what PyTorch's own operators overflow in between: Hardswish
+            forms 6x, GELU 2x, and the gradient of GELU by tanh x^2. They stay as every network runs them, and
+            declare how far they reach in `finite_to`
 
 Operations are counted with exp, log, erf and tanh as 10 each. Where x * gate(x) meets x = -inf, the product
 is -inf * 0 = NaN in PyTorch, and is declared so.

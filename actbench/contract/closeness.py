@@ -11,10 +11,13 @@ def require_same(what: str, found: Tensor, expected: Tensor) -> None:
     require_close(what, found, expected, tolerance=0.0)
 
 
-def require_close(what: str, found: Tensor, expected: Tensor, *, tolerance: float) -> float:
+def require_close(
+    what: str, found: Tensor, expected: Tensor, *, tolerance: float, least_scale: float = 1e-30
+) -> float:
     """The largest error relative to the largest value expected; CheckFailedError where that exceeds `tolerance`.
 
-    Relative to the largest, since a sum of many terms errs by the size of its terms and not by its own.
+    Relative to the largest, since a sum of many terms errs by the size of its terms and not by its own, and to
+    `least_scale` where all values are smaller.
     """
     if found.shape != expected.shape:
         raise CheckFailedError(f"{what}: shape {tuple(found.shape)} instead of {tuple(expected.shape)}")
@@ -25,7 +28,7 @@ def require_close(what: str, found: Tensor, expected: Tensor, *, tolerance: floa
     error = torch.where(same, 0.0, (found - expected).abs()).nan_to_num(nan=torch.inf, posinf=torch.inf)
     finite = expected[expected.isfinite()].abs()
     worst = (
-        float(error.max() / max(float(finite.max()) if finite.numel() else 0.0, 1e-30))
+        float(error.max() / max(float(finite.max()) if finite.numel() else 0.0, least_scale))
         if error.any()
         else 0.0
     )

@@ -1,11 +1,11 @@
 """The gradient held against finite differences in float64, at samples that no kink is near.
 
-Where the kinks of an unknown function lie is found from its values. Along a direction, D(h) = f(t + h) - 2 f(t) + f(t - h),
-over h, is the difference of the two one-sided slopes. A smooth function has D(h) = h f'' + h^3 f'''' / 12 + ..., so in
-D(h) - r D(h / r) the first term cancels: at most h^3 M / 12 is left, M the largest fourth derivative, and rounding, which
-is 4 u F / h in D(h) for values up to F with an error of u each, and so at most 4 (1 + r^2) u F / h. A kink of jump J at a
-distance s h has D(h) = J (1 - s), and leaves J (1 - s) - r J max(1 - r s, 0). That is 0 at s = 1 / (1 + r), which is
-1 / 3 for r = 2 and 1 / 5 for r = 4: with both, one of them is at least J / 3 wherever s <= 1 / 2.
+Where the kinks of an unknown function lie is found from its values. Along a direction, the two one-sided slopes differ
+by D(h) = (f(t + h) - 2 f(t) + f(t - h)) / h. A smooth function has D(h) = h f'' + h^3 f'''' / 12 + ..., so in
+D(h) - r D(h / r) the first term cancels: at most h^3 M / 12 is left, M the largest fourth derivative, and rounding,
+which is 4 u F / h in D(h) for values up to F with an error of u each, and so at most 4 (1 + r^2) u F / h. A kink of
+jump J at a distance s h has D(h) = J (1 - s), and leaves J (1 - s) - r J max(1 - r s, 0). That is 0 at s = 1 / (1 + r),
+which is 1 / 3 for r = 2 and 1 / 5 for r = 4: with both, one of them is at least J / 3 wherever s <= 1 / 2.
 """
 
 import re
@@ -21,7 +21,7 @@ from actbench.contract.subject import Subject, active, call
 _STEP = 2e-5
 """h: half of it, within which kinks are found, is ten of gradcheck's steps."""
 _GRADCHECK_STEP = 1e-6
-_TOLERANCES = {"atol": 1e-8, "rtol": 1e-4}
+_ABSOLUTE, _RELATIVE = 1e-8, 1e-4
 """Far above what is left: 1e-12 times a third derivative by the step, 1e-9 F by rounding. torch's own are so wide for
 many inputs that an error of 2 % on one side of 0 passes."""
 _VALUE_ERROR = 16 * 2.0**-53
@@ -50,7 +50,12 @@ def _require_gradient(module: nn.Module, x: Tensor) -> None:
     inputs = (x.requires_grad_(), *active(module).values())
     try:
         torch.autograd.gradcheck(
-            lambda x, *_: call(module, x), inputs, eps=_GRADCHECK_STEP, fast_mode=True, **_TOLERANCES
+            lambda x, *_: call(module, x),
+            inputs,
+            eps=_GRADCHECK_STEP,
+            atol=_ABSOLUTE,
+            rtol=_RELATIVE,
+            fast_mode=True,
         )
     except GradcheckError as error:
         names = ["the input", *active(module)]

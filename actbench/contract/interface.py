@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from actbench.contract.result import CheckFailedError, NotApplicableError
-from actbench.contract.subject import Subject, active, call, gradients
+from actbench.contract.subject import Subject, call, gradients
 
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 

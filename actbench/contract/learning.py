@@ -9,7 +9,7 @@ _GROUP_KEYS = {"params", "weight_decay", "lr_factor"}
 
 
 def parameters_learn(subject: Subject) -> str:
-    """In the last phase, its parameters moved at random, every active parameter gets a finite gradient that is not 0."""
+    """In the last phase, parameters moved at random, every active one gets a finite gradient that is not 0."""
     module = subject.learnt(training=True)
     learning = active(module)
     if not learning:

@@ -3,6 +3,7 @@
 import warnings
 
 import torch
+from torch import nn
 
 from actbench.contract.closeness import require_close, require_same
 from actbench.contract.result import CheckFailedError
@@ -41,6 +42,7 @@ def compiled(subject: Subject) -> str:
     for training in (True, False):
         torch._dynamo.reset()
         program = torch.compile(subject.learnt(training=training), fullgraph=True, backend="eager")
+        assert isinstance(program, nn.Module)
         y, found = gradients(subject.learnt(training=training), subject.input())
         with warnings.catch_warnings():
             # Dynamo looks at `.grad` of every input, ours no leaves so that a module may write into them.

@@ -122,8 +122,8 @@ def gradients(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The output for lay(x), and the gradients of x ("input") and of active parameters, 0 for those not used.
 
-    `lay` may put x into another order of memory. Behind the output stands a fixed random weighting: the plain sum over a
-    normalised output has no gradient at all.
+    `lay` may put x into another order of memory. Behind the output stands a fixed random weighting: the plain sum over
+    a normalised output has no gradient at all.
     """
     x = x.detach().requires_grad_()
     torch.manual_seed(_SEED)

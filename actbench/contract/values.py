@@ -1,7 +1,7 @@
 """The far ends of the number line: finite where the exact result is, the declared limits, NaN kept.
 
-The exact result is what the module itself gives in float64 from the same input and the same parameters. A finite input
-that is NaN there is a fault of the formula: 0 * inf, inf - inf or inf / inf. An infinite result in float64 asks nothing.
+The exact result is what the module itself gives in float64 from the same input and the same parameters. A NaN there is
+a fault of the formula: 0 * inf, inf - inf or inf / inf. An infinite result in float64 asks nothing.
 """
 
 import math
@@ -20,6 +20,8 @@ _PARAMETER_MAGNITUDES = 10
 _PARAMETER_REACH = 0.75
 """Of the exponents: there squares overflow that a careless formula takes. Sums over an example may not overflow by
 themselves, with a factor of 4 for what stands between its values and an intermediate sum."""
+_MIXING_REACH = 0.5
+"""Where places mix, as in attention, such gradients are sums over products of two inputs, which may cancel."""
 
 
 def finite(subject: Subject) -> str:
@@ -36,7 +38,8 @@ def finite(subject: Subject) -> str:
         magnitudes = magnitudes[magnitudes <= limit]
         x = _spread(subject, magnitudes, dtype) if alone else _by_example(subject, magnitudes, dtype)
         _require_finite_at(subject, x)
-        _require_finite_parameters(subject, magnitudes, dtype)
+        reach = _PARAMETER_REACH if alone else _MIXING_REACH
+        _require_finite_parameters(subject, magnitudes, dtype, reach=reach)
         told.append(f"{_name(dtype)} to {float(magnitudes.max()):.3g}")
     declared = f", as declared by finite_to = {limit:.3g}" if math.isfinite(limit) else ""
     return f"{', '.join(told)}, both signs, subnormals and 0{declared}"
@@ -53,7 +56,7 @@ def _magnitudes(dtype: torch.dtype, *steps: float) -> Tensor:
     exponents = torch.arange(int(least), int(math.log2(info.max)) + 1, dtype=torch.float64)
     values = (2**exponents * torch.tensor(steps, dtype=torch.float64)[:, None]).flatten()
     values = torch.cat((values, values.new_tensor([0.0, info.max])))
-    return values.to(dtype).double().unique()
+    return torch.unique(values.to(dtype).double())  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _spread(subject: Subject, magnitudes: Tensor, dtype: torch.dtype) -> Tensor:
@@ -109,14 +112,16 @@ def _where(x: Tensor, wrong: Tensor, subject: Subject) -> str:
     return f" at gate {gate[0]:.6g} and value {value[0]:.6g}, and at {len(gate) - 1} more"
 
 
-def _require_finite_parameters(subject: Subject, magnitudes: Tensor, dtype: torch.dtype) -> None:
+def _require_finite_parameters(
+    subject: Subject, magnitudes: Tensor, dtype: torch.dtype, *, reach: float
+) -> None:
     """Gradients of parameters, one magnitude at a time: in a sum over all, one overflow would hide the others."""
     module, exact = subject.learnt(dtype), subject.learnt(dtype).double()
     if not active(module):
         return
     largest, numel = torch.finfo(dtype).max, torch.Size(subject.input_shape()[1:]).numel()
-    magnitudes = magnitudes[magnitudes <= min(largest**_PARAMETER_REACH, largest / (4 * numel))]
-    chosen = torch.linspace(0, len(magnitudes) - 1, _PARAMETER_MAGNITUDES).long().unique()
+    magnitudes = magnitudes[magnitudes <= min(largest**reach, largest / (4 * numel))]
+    chosen = torch.linspace(0, len(magnitudes) - 1, _PARAMETER_MAGNITUDES).long()
     for value in [sign * float(magnitude) for magnitude in magnitudes[chosen] for sign in (-1, 1)]:
         x = torch.full(subject.input_shape(batch=1), value, dtype=dtype)
         _, found = gradients(module, x)

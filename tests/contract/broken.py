@@ -278,7 +278,7 @@ class MixesDtypesUnderAutocast(Sound):
         return torch.lerp(below, same, (x > 0).to(below.dtype)).to(x.dtype)
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _untraceable(x: Tensor) -> Tensor:
     return x
 
