@@ -80,7 +80,7 @@ def test_one_class_of_a_users_file_with_its_options(program: Program, plugin: Pa
         (["swsh"], "command line: unknown activation 'swsh'\n  known: "),
         (["lslu", "m=2"], "command line: unknown key 'm' (m)\n  known: n, freeze\n"),
         (["lslu", "n=0"], "command line: must be at least 1, got 0 (n)\n"),
-        (["swish", "sharing=row"], "command line: unknown value 'row' (sharing)\n  known: channel, layer\n"),
+        (["swish", "sharing=row"], "command line: unknown value row (sharing)\n  known: channel, layer\n"),
         (["swish", "relu"], "command line: check takes one activation and its options, not swish relu\n"),
         (["swish", "--all"], "command line: name an activation or say --all\n"),
         ([], "command line: no activation named\n"),
