@@ -118,8 +118,8 @@ class RationalOptions(Options):
     numerator: int = Field(5, ge=1, le=7)
     denominator: int = Field(4, ge=1, le=7)
     init: CurveName = "gelu"
-    interval: float = Field(3.0, gt=0, le=1000)
-    """The start is fitted on [-interval, interval]."""
+    interval: float = Field(3.0, ge=1e-3, le=1000)
+    """The start is fitted on [-interval, interval]; on narrower ones coefficients would leave float32."""
     coefficients: Coefficients = "fitted"
     sharing: Sharing = "layer"
     freeze: bool = False

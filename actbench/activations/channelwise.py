@@ -8,7 +8,13 @@ from actbench.errors import ActbenchError
 
 
 def make_parameter(value: float, num_channels: int, *, sharing: Sharing, freeze: bool) -> nn.Parameter:
-    """A parameter of shape (num_channels,) or (), filled with `value`; frozen ones get no gradient."""
+    """A parameter of shape (num_channels,) or (), filled with `value`; frozen ones get no gradient.
+
+    Raises ActbenchError for a value that the parameter's dtype does not hold.
+    """
+    largest = torch.finfo(torch.get_default_dtype()).max
+    if abs(value) > largest:
+        raise ActbenchError(f"a parameter cannot start at {value:g}: no number in it exceeds {largest:.3g}")
     shape = (num_channels,) if sharing == "channel" else ()
     return nn.Parameter(torch.full(shape, value), requires_grad=not freeze)
 

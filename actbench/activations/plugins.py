@@ -12,7 +12,7 @@ import inspect
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -143,25 +143,34 @@ def _run_file(source: bytes, path: Path, name: str) -> types.ModuleType:
 
 
 def _refuse_neighbours(tree: ast.Module, path: Path) -> None:
-    """A module beside the file may or may not be found, and no hash would notice that it was edited."""
+    """A module beside the file, or in the current folder, may or may not be found, and no hash would notice that it
+    was edited. actbench itself may lie there: a record names its commit."""
+    folders = {Path.cwd(): "lies in the current folder", path.resolve().parent: "lies beside it"}
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""] if not node.level else [""]
-        for name in names:
-            top = name.partition(".")[0]
-            spec = PathFinder.find_spec(top, [str(path.resolve().parent)]) if top else None
-            if not top or (spec and spec.origin):
+        for top in (name.partition(".")[0] for name in names):
+            if why := "relatively" if not top else _neighbour(top, folders):
                 raise ActbenchError(
-                    f"imports {'relatively' if not top else f'{top!r}, which lies beside it'}: a plug-in is one file",
+                    f"imports {why}: a plug-in is one file",
                     where=f"{path}:{getattr(node, 'lineno', 1)}",
                     hints=[
                         "put all of it into the file, or install a package with the entry-point group "
                         + GROUP
                     ],
                 )
+
+
+def _neighbour(top: str, folders: Mapping[Path, str]) -> str | None:
+    """What is wrong with importing that module, if it lies in one of the folders."""
+    for folder, lies in folders.items():
+        spec = PathFinder.find_spec(top, [str(folder)])
+        if spec and spec.origin and top != "actbench":
+            return f"{top!r}, which {lies}"
+    return None
 
 
 def _activations_of(module: types.ModuleType) -> Iterator[type]:

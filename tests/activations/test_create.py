@@ -27,6 +27,9 @@ from actbench.errors import ActbenchError
         ("lslu", {"n": True}, ["option 'n' of activation 'lslu': Input should be a valid integer, got True"]),
         ("elu", {"alpha": float("nan")}, ["option 'alpha' of activation 'elu': Input should be a finite"]),
         ("series", {"base": "tanh"}, ["option 'base' of activation 'series': Input should be 'relu'"]),
+        ("rational", {"interval": 1e-30}, ["option 'interval' of activation 'rational': Input should be gr"]),
+        ("apalu", {"a": 1e40}, ["a parameter cannot start at 1e+40"]),
+        ("threshold", {"amplitude": -1e39}, ["a parameter cannot start at -1e+39"]),
         ("lslu", {"n": 0, "m": 2}, ["option 'n' of", "unknown option 'm' of activation 'lslu'"]),
     ],
 )

@@ -142,6 +142,27 @@ def test_broken_files_are_told_and_leave_nothing_behind(
     assert catalogue == before
 
 
+def test_a_module_in_the_current_folder_is_refused_too(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m actbench` finds it, and no hash sees it change."""
+    path = write("from nearby import x\n" + SOURCE).resolve()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "nearby.py").write_text("x = 1\n")
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(str(here))
+    with pytest.raises(ActbenchError, match=":1: imports 'nearby', which lies in the current folder"):
+        load_plugin(path)
+
+
+def test_actbench_itself_may_lie_beside_the_file(write: Callable[..., Path], tmp_path: Path) -> None:
+    """As it does beside a file at the top of a checkout."""
+    (tmp_path / "actbench").mkdir()
+    (tmp_path / "actbench" / "__init__.py").touch()
+    assert load_plugin(write("from actbench.errors import ActbenchError\n" + SOURCE))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ActbenchError, match="cannot be read: No such file"):
         load_plugin(tmp_path / "none.py")
