@@ -56,7 +56,7 @@ def _magnitudes(dtype: torch.dtype, *steps: float) -> Tensor:
     exponents = torch.arange(int(least), int(math.log2(info.max)) + 1, dtype=torch.float64)
     values = (2**exponents * torch.tensor(steps, dtype=torch.float64)[:, None]).flatten()
     values = torch.cat((values, values.new_tensor([0.0, info.max])))
-    return torch.unique(values.to(dtype).double())  # type: ignore[no-any-return, no-untyped-call]
+    return torch.unique(values.to(dtype).double())  # type: ignore[no-any-return]
 
 
 def _spread(subject: Subject, magnitudes: Tensor, dtype: torch.dtype) -> Tensor:
