@@ -2,8 +2,8 @@
 
 Plain autograd keeps several tensors of the input's size for a formula of several steps; what is made here keeps
 the input and the small parameters, and computes the rest again in backward. On a CPU both ways go through the
-batch in blocks that fit the cache, which is two to four times faster than whole tensors: see
-benchmarks/activation_cost.py.
+batch in blocks that fit the cache, which takes a third to nine tenths of the time of whole tensors: see
+benchmarks/block_cost.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence

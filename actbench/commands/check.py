@@ -1,5 +1,6 @@
 """`actbench check`: whether activations keep the contract, check by check."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from actbench.recipe.convert import convert
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.overrides import COMMAND_LINE, option_layer
 
+_LARGEST = 2**20
 _SHAPES = {1: (2, 16, 6, 6), -1: (2, 9, 16)}
 """Where the user names none: images, or tokens. Groups of 2, 4 and 8 divide the channels."""
 _DETAIL_WIDTH = 86
@@ -108,6 +110,9 @@ def _shape(request: CheckRequest) -> tuple[int, ...]:
     shape = tuple(int(size) for size in sizes)
     if min(shape) < 1 or shape[0] < 2:
         message = f"shape {request.shape}: sizes must be at least 1, and the first, the batch, at least 2"
+        raise ActbenchError(message, where=COMMAND_LINE, key="--shape")
+    if math.prod(shape) > _LARGEST:
+        message = f"shape {request.shape}: more than {_LARGEST:,} values are no check but a load test"
         raise ActbenchError(message, where=COMMAND_LINE, key="--shape")
     return shape
 

@@ -12,8 +12,8 @@ from typing import Any
 from actbench.recipe.schema import Arm, Recipe
 
 _SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation"}
-# How many processes decode images changes no image.
-_WITHOUT_EFFECT = {"data": {"workers"}}
+# How many processes decode images changes no image; stored weights count by their sum, wherever they lie.
+_WITHOUT_EFFECT: dict[str, Any] = {"data": {"workers": True}, "model": {"weights": {"folder": True}}}
 
 
 def footing_settings(recipe: Recipe) -> dict[str, Any]:

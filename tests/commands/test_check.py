@@ -86,6 +86,10 @@ def test_one_class_of_a_users_file_with_its_options(program: Program, plugin: Pa
         ([], "command line: no activation named\n"),
         (["n=2", "--all"], "command line: options belong to one activation: name it before n=2\n"),
         (["swish", "--shape", "2,x"], "command line: '2,x' is no shape (--shape)\n  such as 2,16,6,6\n"),
+        (
+            ["swish", "--shape", "2,99999999999"],
+            "command line: shape 2,99999999999: more than 1,048,576 values",
+        ),
         (["swish", "--shape", "1,4"], "command line: shape 1,4: sizes must be at least 1, and the first, "),
         (["swish", "--channel-dim", "4"], "command line: channel dimension 4 is none of a batch of shape "),
         (

@@ -72,6 +72,16 @@ def test_what_does_not_go_together_is_told_with_its_line(what: str, write: Calla
     assert int(problem.where.rpartition(":")[2]) in lines
 
 
+def test_stored_weights_count_by_their_sum_wherever_they_lie(write: Callable[..., Path]) -> None:
+    def footing(folder: str, weights: str) -> dict[str, object]:
+        model = f"{{name: bert, weights: {{folder: {folder}, sha256: '{weights}'}}}}"
+        text = RECIPE.replace("{name: bert_small, max_length: 32}", model)
+        text = text.replace("{max_length: 32}", "{max_length: 32, tokenizer: wordpiece}")
+        return footing_settings(load_recipe(write(text), profile="paper").recipes[0])
+
+    assert footing("here", SUM) == footing("there", SUM) != footing("here", "1" * 64)
+
+
 def test_tokens_are_for_text_alone(write: Callable[..., Path], recipe_text: str) -> None:
     text = recipe_text.replace("  size: 32\n", "  size: 32\n  tokens: {max_length: 8}\n")
     with pytest.raises(RecipeError, match="for task text alone"):
