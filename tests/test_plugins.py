@@ -349,7 +349,9 @@ def test_tokens_need_a_class_that_knows_where_channels_are(folder: Path) -> None
     with pytest.raises(ActbenchError, match="takes num_channels and no channel_dim"):
         try_plugins(recipe.arm("my_act"), [1, -1])
     able = SOURCE.replace("num_channels: int,", "num_channels: int, channel_dim: int = 1,")
-    able = able.replace("(num_channels, 1, 1)", "(num_channels, 1, 1) if channel_dim == 1 else (num_channels,)")
+    able = able.replace(
+        "(num_channels, 1, 1)", "(num_channels, 1, 1) if channel_dim == 1 else (num_channels,)"
+    )
     (folder / "my_act.py").write_text(able)
     load_plugin(Path("my_act.py"))
     (recipe,) = load_recipe("mine.yaml").recipes

@@ -70,6 +70,10 @@ LSLU_ARMS = ["relu", "swish", "series", "lslu"]
         ("lslu_vanillanet_c100", LSLU_ARMS, "README.md"),
         ("pwlu_resnet20_c100", [], "README.md"),
         ("pwlu_decay_resnet8_c100", [], "docs/pwlu.md"),
+        ("zoo_resnet8_c100", [], "README.md"),
+        ("apalu_signdigits", [], "docs/zoo.md"),
+        ("talu_mnist", [], "docs/zoo.md"),
+        ("raft_bert_small_sst2", [], "docs/zoo.md"),
     ],
 )
 def test_the_tables_are_what_the_records_say(recipe: str, arms: list[str], page: str) -> None:

@@ -30,7 +30,7 @@ FREE = {"identity"}
 SURROGATES = {"threshold"}
 UNLIMITED = MIXING | GATED | {"gelu"}
 """Those that declare no limits at infinity."""
-OVERFLOWING = {"gelu", "hardswish", "pwlu"}
+OVERFLOWING = {"geglu", "gelu", "hardswish", "pwlu"}
 """Those that are finite to a declared magnitude only."""
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ENTRIES),
