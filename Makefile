@@ -35,6 +35,8 @@ tables: $(READY)
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_resnet20_c100 --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md
+	$(BIN)/actbench export-table zoo_resnet8_c100 --format markdown -o README.md
+	$(BIN)/actbench export-table apalu_signdigits talu_mnist raft_bert_small_sst2 --format markdown -o docs/zoo.md
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 -o docs/figures/pwlu_shapes.png
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 --minus-relu -o docs/figures/pwlu_shapes_minus_relu.png
 

@@ -54,7 +54,7 @@ WRONG = [
     (["export-table", "demo_digits", "-o", "a.md", "--check", "a.md"], 2, "give one"),
     (["ls", "recipe"], 2, "recipes"),
     (["show"], 2, "no recipe named"),
-    (["show", "nonesuch"], 2, "known: demo_digits"),
+    (["show", "nonesuch"], 2, ", demo_digits, "),
     (["cp", "demo_digits"], 2, "--name"),
     (["cp", "demo_digits", "foo"], 2, "--name foo"),
     (["cp", "nonesuch", "--name", "x"], 2, "nonesuch"),
