@@ -99,9 +99,13 @@ def _of_arms(selection: Selection, wanted: Sequence[str]) -> Selection:
     stored = tuple(run for run in selection.stored if run.record.arm.name in wanted)
     if not stored:
         plural = "s" if len(wanted) > 1 else ""
+        plugged = [source for arm in plan.arms if arm.name in wanted for source in arm.plugins.values()]
+        edited = [
+            f"runs that another state of {source.file} made are left out" for source in plugged if source.file
+        ]
         raise NotComparableError(
             f"no records of arm{plural} {', '.join(wanted)} of {title} (profile {plan.profile})",
-            hints=_finishing(selection, [(name, seed) for name in wanted for seed in plan.seeds]),
+            hints=[*edited, *_finishing(selection, [(name, seed) for name in wanted for seed in plan.seeds])],
         )
     arms = tuple(arm for arm in plan.arms if arm.name in wanted)
     return replace(selection, plan=plan.model_copy(update={"arms": arms}), stored=stored)

@@ -261,6 +261,10 @@ def test_eval_refuses_another_state_of_the_file(folder: Path) -> None:
     request = EvalRequest(references=(str(record),), device="cpu")
     with pytest.raises(ActbenchError, match=r"my_act\.py is not what the run was made with"):
         evaluate_stored(request)
+    request = EvalRequest(references=("mine.yaml",), arms=("my_act",), device="cpu")
+    with pytest.raises(ActbenchError, match="no records of arm my_act") as caught:
+        evaluate_stored(request)
+    assert "runs that another state of my_act.py made are left out" in caught.value.problems[0].hints
 
 
 def test_an_interrupted_run_goes_on_as_one_that_was_not(folder: Path) -> None:

@@ -121,9 +121,8 @@ def _options(name: str, settings: Iterable[str]) -> dict[str, Any]:
     """What the settings say, read by the types that the catalogue declares; defaults are left out."""
     entry = find_entry(name)
     if entry is None:
-        raise ActbenchError(
-            f"unknown activation {name!r}", where=COMMAND_LINE, hints=name_hints(name, ENTRIES)
-        )
+        hints = (*name_hints(name, ENTRIES), "your own: --plugin FILE.py")
+        raise ActbenchError(f"unknown activation {name!r}", where=COMMAND_LINE, hints=hints)
     problems: list[Problem] = []
     options = convert(option_layer(settings, problems), entry.options, problems)
     if problems or options is None:

@@ -29,6 +29,8 @@ _VALUE_ERROR = 16 * 2.0**-53
 _FOURTH_DERIVATIVE = 1e4
 """Sharper bends than this count as kinks."""
 _DRAWS = 60
+_INSPECTED = 128
+"""Input elements looked at one by one, once a gradient is known to be wrong."""
 _SCALES = (1.0, 4.0)
 
 
@@ -63,7 +65,26 @@ def _require_gradient(module: nn.Module, x: Tensor) -> None:
         what = f"with respect to {names[int(found[1])]}" if found else str(error).strip().split("\n")[0]
         values = re.search(r"numerical:(\S+)\nanalytical:(\S+)", str(error))
         seen = f": {values[2]} along a random direction, where differences give {values[1]}" if values else ""
-        raise CheckFailedError(f"wrong gradient {what}{seen}") from None
+        worst = _worst_element(module, x.detach()) if found and int(found[1]) == 0 else ""
+        raise CheckFailedError(f"wrong gradient {what}{worst or seen}") from None
+
+
+def _worst_element(module: nn.Module, x: Tensor) -> str:
+    """Where backward of the summed output is farthest from central differences, of the first input elements."""
+    leaf = x.clone().requires_grad_()
+    (backward,) = torch.autograd.grad(call(module, leaf).sum(), leaf)
+    seen = []
+    for i in range(min(_INSPECTED, x.numel())):
+        step = torch.zeros_like(x).view(-1)
+        step[i] = _GRADCHECK_STEP
+        step = step.view(x.shape)
+        with torch.no_grad():
+            rise = (call(module, x + step).sum() - call(module, x - step).sum()).item()
+        seen.append((backward.flatten()[i].item(), rise / (2 * _GRADCHECK_STEP), x.flatten()[i].item()))
+    mine, theirs, at = max(seen, key=lambda found: abs(found[0] - found[1]))
+    if abs(mine - theirs) <= _ABSOLUTE + _RELATIVE * abs(theirs):
+        return ""
+    return f": {mine:.4g} at x = {at:.4g}, where differences give {theirs:.4g}"
 
 
 def _smooth_sample(subject: Subject, module: nn.Module, scale: float) -> tuple[Tensor, int]:

@@ -62,8 +62,18 @@ def run_checks(
     generators are left as they were.
     """
     subject = Subject(make=make, shape=shape, channel_dim=channel_dim)
+    results: list[CheckResult] = []
     with torch.random.fork_rng(devices=[]):
-        return tuple(_run(check, subject) for check in CHECKS)
+        for check in CHECKS:
+            # What gives no output of the right shape would fail all the rest for that one reason.
+            is_hopeless = bool(results) and results[0].status == "fail"
+            results.append(_not_run(check) if is_hopeless else _run(check, subject))
+    return tuple(results)
+
+
+def _not_run(check: Check) -> CheckResult:
+    detail = "not run, as the first check failed"
+    return CheckResult(name=check.name, meaning=check.meaning, status="not applicable", detail=detail)
 
 
 def _run(check: Check, subject: Subject) -> CheckResult:
@@ -76,9 +86,8 @@ def _run(check: Check, subject: Subject) -> CheckResult:
         status, detail = "not applicable", str(reason)
     except NotDeclaredError as reason:
         status, detail = "not declared", str(reason)
-    except (
-        Exception
-    ) as error:  # whatever someone else's module may raise is its fault and no traceback of ours
+    except Exception as error:
+        # Whatever someone else's module may raise is its fault and no traceback of ours.
         status, detail = "fail", _told(error)
     return CheckResult(name=check.name, meaning=check.meaning, status=status, detail=detail)
 

@@ -108,7 +108,7 @@ def _attack(group: Group) -> list[str]:
     pictures = "all test images" if every else f"the first {settings.images:,} test images by their hash"
     how = f", {settings.pgd_steps} steps" if attack == "pgd" else ""
     controls = {
-        "fgsm": "what pgd takes beyond it, its gradient hid; what noise takes, any change of that size takes",
+        "fgsm": "where pgd of the same size takes more, the single step was misled; what noise takes, no gradient did",
         "pgd": "fgsm of the same size has one step",
         "noise": "no opponent: for comparison with fgsm and pgd of the same size",
     }
