@@ -205,7 +205,7 @@ def _reported(group: Group) -> list[str]:
             f"The claim: {', '.join(claim.arms)} over {claim.baseline} {claim.size}, "
             f"{claim.model or 'a network not known'} on {claim.data} ({claim.source})."
         )
-        notes += [f"{claim.stand_in}."] if claim.stand_in else []
+        notes += [f"{claim.stand_in[0].upper()}{claim.stand_in[1:]}."] if claim.stand_in else []
     if plan.profile != "paper" or group.data.synthetic:
         setting = f"{plan.train.epochs} epochs, {model_label(plan.model)} on {data_label(plan.data)}"
         notes.append(f"A stand-in for the paper's setting: profile {plan.profile}, {setting}.")
