@@ -64,7 +64,11 @@ def test_the_zoo_has_every_pointwise_activation_of_the_catalogue(name: str) -> N
     for profile in PROFILES:
         (recipe,) = load_recipe(name, profile=profile).recipes
         assert {arm.activation for arm in recipe.arms} == pointwise - NO_RIVALS
-        assert {arm.name for arm in recipe.arms if not is_plain(arm)} <= {"pwlu", "sqish_frozen", "sqish_channel"}
+        assert {arm.name for arm in recipe.arms if not is_plain(arm)} <= {
+            "pwlu",
+            "sqish_frozen",
+            "sqish_channel",
+        }
         assert {arm.name for arm in recipe.arms if is_plain(arm)} >= pointwise - NO_RIVALS - {"pwlu"}
 
 
@@ -102,6 +106,8 @@ PAPER_ARMS = {
     "dyrelu_mobilenet_v2_imagenet": ("dyrelu_b",),
     "tracts_small_c10": ("fourier_series", "linear_combination"),
     "raft_bert_small_sst2": ("raf",),
+    "zoo_resnet8_c100": ("pwlu", "rational"),
+    "zoo_resnet20_c100": ("gr_kan", "fourier_series"),
 }
 
 
