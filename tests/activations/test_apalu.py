@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from actbench.activations.apalu import APALU
-from tests.activations.formulas import GRID, assert_follows, slopes, values
+from tests.activations.formulas import assert_follows, slopes, values
 
 
 def apalu(x: float, a: float, b: float) -> float:
@@ -106,5 +106,4 @@ def test_far_out_both_ways_are_finite() -> None:
 def test_parameters_per_layer_and_per_channel() -> None:
     assert [p.shape for p in APALU(5).parameters()] == [(), ()]
     assert [p.shape for p in APALU(5, sharing="channel").parameters()] == [(5,), (5,)]
-    assert len(GRID) > 20
     assert set(APALU(5).log_values()) == {"a", "b"}
