@@ -19,7 +19,7 @@ from actbench.papers.matching import Reported, is_plain, reported_values, resolv
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, RunRecord, Weights, Which
+from actbench.record import Cost, DataFacts, RunFacts, Weights, Which
 from actbench.store import StoredRun
 
 Clock = Literal["cpu", "wall"]
@@ -36,7 +36,7 @@ class Selection:
     origin: Origin
 
     @property
-    def runs(self) -> tuple[RunRecord, ...]:
+    def runs(self) -> tuple[RunFacts, ...]:
         return tuple(run.record for run in self.stored)
 
     @property
@@ -140,7 +140,7 @@ class _Reading(NamedTuple):
     which: Which
     weights: Weights
 
-    def of(self, run: RunRecord) -> float:
+    def of(self, run: RunFacts) -> float:
         name = f"{run.recipe.name} {run.arm.name} seed {run.seed}"
         result = run.result(self.which, self.weights)
         if result is None:
@@ -215,7 +215,7 @@ def _arm_of(activation: str | None, plan: Recipe) -> str | None:
 class _Side:
     """One arm's finished runs, in order of seed."""
 
-    def __init__(self, arm: Arm, runs: Sequence[RunRecord], reading: _Reading) -> None:
+    def __init__(self, arm: Arm, runs: Sequence[RunFacts], reading: _Reading) -> None:
         self.arm = arm
         self.runs = sorted(runs, key=lambda run: run.seed)
         self.values = {run.seed: reading.of(run) for run in self.runs if run.status == "completed"}
