@@ -88,7 +88,7 @@ def _about(row: ArmRow, group: Group) -> str:
         kinds.setdefault(_kind(gap), []).append(gap)
     said = [_relation(kind, members) for kind, members in kinds.items()]
     tested = any(gap.p_holm is not None for gap in gaps)
-    return f"{reached}: {'; '.join(said)}{_by(group) if tested else ''}."
+    return f"{reached}: {'; '.join(said)}{_by(group, gaps) if tested else ''}."
 
 
 def _kind(gap: Gap) -> str:
@@ -141,9 +141,10 @@ def _side(gap: Gap) -> str:
     return f"{size} points {'above' if gap.difference.value > 0 else 'below'} {name_of(gap.baseline)}"
 
 
-def _by(group: Group) -> str:
-    family = f"with Holm's correction over {of_tests(group.family)}"
-    return f", by {METHOD_NAMES[group.method]} {family} (power: of a single test)"
+def _by(group: Group, gaps: Sequence[Gap]) -> str:
+    told = any(gap.detectable is not None and gap.p_holm is not None and not gap.is_significant for gap in gaps)
+    power = " (power: of a single test)" if told else ""
+    return f", by {METHOD_NAMES[group.method]} with Holm's correction over {of_tests(group.family)}{power}"
 
 
 def _counted(rows: Sequence[ArmRow], baseline: str, group: Group) -> str:
@@ -168,7 +169,7 @@ def _counted(rows: Sequence[ArmRow], baseline: str, group: Group) -> str:
     parts = [f"{_count(len(higher), f' of {number}')} significantly higher{_named(higher)}"]
     parts += [f"{_count(len(lower))} significantly lower{_named(lower)}"] if lower else []
     parts += [f"{_count(len(open_))} not shown to differ{_power(open_)}"] if open_ else []
-    by = _by(group) if baseline == group.main_baselines[0] else ""
+    by = _by(group, [gap for _, _, gap in tested]) if baseline == group.main_baselines[0] else ""
     return f"{against} {listed(parts)}{by}."
 
 

@@ -119,11 +119,19 @@ def site_lists(records: Sequence[RunRecord]) -> Html:
 
 
 def shared_settings(plan: Recipe) -> Html:
-    """Every resolved value that the arms share."""
+    """Every resolved value that the arms share, block by block."""
     blocks = ("task", "profile", "variant", "limit", "data", "input", "model", "train", "evaluation", "seeds")
     settings = plan.model_dump(mode="json", include=set(blocks))
-    ordered = {block: settings[block] for block in blocks if settings[block] is not None}
-    return facts([(key, _plain(value)) for key, value in flatten(ordered).items() if value is not None])
+    if plan.task != "text":
+        settings["input"].pop("tokens")
+    return facts(
+        [
+            (block, _options(settings[block]) if isinstance(settings[block], dict) else _plain(settings[block]))
+            for block in blocks
+            if settings[block] is not None
+        ],
+        wide=True,
+    )
 
 
 def footing_words(footing: str, records: Sequence[RunRecord]) -> Html:

@@ -63,8 +63,8 @@ def _cells(row: Sequence[Child | Field]) -> list[Html]:
     ]
 
 
-def facts(pairs: Sequence[tuple[str, Child]]) -> Html:
-    """Names and values, one pair a line."""
+def facts(pairs: Sequence[tuple[str, Child]], *, wide: bool = False) -> Html:
+    """Names and values, one pair a line; side by side where there is room, unless the values are wide."""
     return element(
         "dl",
         *(
@@ -72,5 +72,5 @@ def facts(pairs: Sequence[tuple[str, Child]]) -> Html:
             for name, value in pairs
             if value not in (None, "")
         ),
-        class_="facts",
+        class_="facts wide" if wide else "facts",
     )
