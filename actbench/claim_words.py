@@ -1,5 +1,7 @@
 """How much a claim says, and how much was measured, as they stand in tables side by side. Imports no torch."""
 
+from collections.abc import Sequence
+
 from actbench.papers.reported import POINTS, Claim
 from actbench.stats.contrasts import Contrast
 
@@ -18,14 +20,14 @@ def reported(claim: Claim) -> str:
     return f"{'up to ' if claim.is_upper_end else ''}{_number(claim, claim.difference)}"
 
 
-def measured(claim: Claim, contrast: Contrast) -> str:
-    """Our difference in the claim's unit, with its 95 % interval and the seeds behind it."""
+def measured(claim: Claim, contrast: Contrast, notes: Sequence[str] = ()) -> str:
+    """Our difference in the claim's unit, with its 95 % interval and the seeds behind it, and what else to know of them."""
     estimate = contrast.estimate
     text = _number(claim, unit_of(claim) * estimate.value)
     if estimate.interval and not estimate.is_level:
         low, high = (_number(claim, unit_of(claim) * bound) for bound in estimate.interval)
         text += f" [{low}, {high}]"
-    return f"{text} (n={estimate.n})"
+    return f"{text} ({'; '.join([f'n={estimate.n}', *notes])})"
 
 
 def _number(claim: Claim, value: float) -> str:

@@ -49,7 +49,7 @@ def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool) -> 
     )
     other = [] if is_exact else [setting_label(plan)]
     if metric.reported != claim.metric:
-        other.append(f"{metric.noun} for {claim.metric}")
+        other.append(f"{metric.noun} for {claim.metric.replace('_', ' ')}")
     if not other and claim.stand_in:
         other.append(claim.stand_in)
     return Place(

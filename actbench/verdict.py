@@ -173,21 +173,23 @@ def _direction(seen: _Seen) -> Direction:
 
 
 def verdict_of(row: ArmRow, group: Group) -> Verdict | None:
-    """The verdict on the group's claim by this row; None where the claim, or its metric, is not about it.
+    """The verdict on the group's own claim by this row; None where the claim is not about it."""
+    return verdict_on(group.claim, row, group) if group.claim else None
 
-    None also where the arms were not compared with the claim's baseline.
-    """
-    claim = group.claim
-    if claim is None or row.name not in claim.arms or not is_judged_by(claim, group):
-        return None
-    sides = [row, *(other for other in group.rows if other.name == claim.baseline)]
+
+def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = None) -> Verdict | None:
+    """The verdict on a claim by this row; None where arm or metric are not the claim's, or its baseline is none here."""
     gap = next((gap for gap in row.gaps if gap.baseline == claim.baseline), None)
-    if gap is None or group.plan is None:
+    if gap is None or row.name not in claim.arms or group.plan is None or not is_judged_by(claim, group):
         return None
-    fewest = min(sides, key=lambda side: side.completed)
-    place = place_of(claim, group.plan, group.metric, synthetic=group.setting.synthetic)
+    fewest = min(_sides(claim, row, group), key=lambda side: side.completed)
     return judge(
-        claim, gap.contrast, completed=fewest.completed, diverged=fewest.diverged, place=place
+        claim,
+        gap.contrast,
+        completed=fewest.completed,
+        diverged=fewest.diverged,
+        q=q,
+        place=place_of(claim, group.plan, group.metric, synthetic=group.setting.synthetic),
     )
 
 
@@ -195,10 +197,10 @@ def is_judged_by(claim: Claim, group: Group) -> bool:
     """Whether the group's metric is the claim's, or the one that stands in for a score that no recipe measures."""
     if group.plan is None:
         return False
-    measured = metrics_of(group.plan)
-    if any(metric.reported == claim.metric for metric in measured.values()):
+    by_name = metrics_of(group.plan)
+    if any(metric.reported == claim.metric for metric in by_name.values()):
         return group.metric.reported == claim.metric
-    return claim.metric in POINTS and group.metric.name == next(iter(measured))
+    return claim.metric in POINTS and group.metric.name == next(iter(by_name))
 
 
 def claim_lines(group: Group) -> tuple[str, ...]:
@@ -213,6 +215,19 @@ def claim_lines(group: Group) -> tuple[str, ...]:
             continue
         contrast = next(gap.contrast for gap in row.gaps if gap.baseline == claim.baseline)
         told = [f"{row.name} over {claim.baseline}, reported {reported(claim)}"]
-        told += [f"reproduced {measured(claim, contrast)}"] if contrast else []
+        told += [f"reproduced {measured(claim, contrast, diverged_of(claim, row, group))}"] if contrast else []
         lines.append(f"Claim {claim.id}: {' | '.join([*told, verdict.cell])}")
     return tuple(lines)
+
+
+def diverged_of(claim: Claim, row: ArmRow, group: Group) -> tuple[str, ...]:
+    """How many runs of which side diverged, in words."""
+    return tuple(
+        f"{side.name} {side.diverged}/{side.completed + side.diverged} diverged"
+        for side in _sides(claim, row, group)
+        if side.diverged
+    )
+
+
+def _sides(claim: Claim, row: ArmRow, group: Group) -> list[ArmRow]:
+    return [row, *(other for other in group.rows if other.name == claim.baseline)]
