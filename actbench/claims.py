@@ -34,6 +34,10 @@ class ClaimRecipe:
     is_stand_in: bool
     """Whether its network or its data are not those of the claim."""
 
+    @property
+    def command(self) -> str:
+        return f"actbench train {self.name} --profile paper"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -76,10 +80,9 @@ class Evidence:
         return min(found, key=lambda finding: finding.verdict.place.distance, default=None)
 
     @property
-    def command(self) -> str | None:
-        """What makes the missing runs, at the paper's own setting if a recipe has it."""
-        recipe = min(self.recipes, key=lambda recipe: recipe.is_stand_in, default=None)
-        return f"actbench train {recipe.name} --profile paper" if recipe else None
+    def nearest(self) -> ClaimRecipe | None:
+        """The recipe to run: of the paper's own setting if there is one."""
+        return min(self.recipes, key=lambda recipe: recipe.is_stand_in, default=None)
 
 
 def recipes_with_papers() -> tuple[dict[str, Recipe], list[Problem]]:
@@ -155,9 +158,7 @@ def adjusted(claims: Sequence[tuple[Claim, Finding]]) -> list[float | None]:
     """
     return benjamini_hochberg(
         [
-            finding.contrast.p
-            if finding.contrast and not finding.synthetic and claim.value is None
-            else None
+            finding.contrast.p if finding.contrast and not finding.synthetic and claim.value is None else None
             for claim, finding in claims
         ]
     )

@@ -215,7 +215,9 @@ def claim_lines(group: Group) -> tuple[str, ...]:
             continue
         contrast = next(gap.contrast for gap in row.gaps if gap.baseline == claim.baseline)
         told = [f"{row.name} over {claim.baseline}, reported {reported(claim)}"]
-        told += [f"reproduced {measured(claim, contrast, diverged_of(claim, row, group))}"] if contrast else []
+        told += (
+            [f"reproduced {measured(claim, contrast, diverged_of(claim, row, group))}"] if contrast else []
+        )
         lines.append(f"Claim {claim.id}: {' | '.join([*told, verdict.cell])}")
     return tuple(lines)
 
