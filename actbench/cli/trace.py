@@ -29,8 +29,6 @@ def diff(
     from actbench.commands.diff import diff as command
 
     run(
-        lambda: command(
-            first, second, profile=known_profile(profile), results_dir=results_dir, check=check
-        ),
+        lambda: command(first, second, profile=known_profile(profile), results_dir=results_dir, check=check),
         as_json,
     )
