@@ -93,7 +93,7 @@ def test_two_recipes_key_by_key_with_their_lines(program: Program) -> None:
     assert (done.returncode, done.stderr) == (4, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "train.lr 0.1, mine.yaml:8 0.3, other.yaml:3" in lines
-    assert "seeds [0, 1], base mine.yaml:8 [0], other.yaml:4" in lines
+    assert "seeds [0, 1], mine.yaml:9 [0], other.yaml:4" in lines
     assert (
         diff("mine.yaml", "mine.yaml", profile=None, results_dir=Path("results"), check=True).exit_code == 0
     )
