@@ -39,6 +39,7 @@ from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
 from actbench.cli.progress import Progress
 from actbench.cli.report import report
+from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 app.add_typer(plot_app, name="plot")
 app.command()(report)
+app.add_typer(trace_app)
 
 
 def _tell_version(wanted: bool) -> None:
