@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from actbench.claims import profiles_with_records
 from actbench.commands.outcome import Outcome
@@ -13,6 +14,7 @@ from actbench.comparison import Group
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import DEFAULT_RESULTS
 from actbench.papers.reported import load_paper
+from actbench.recipe.find import find_recipe
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.report.answer import answer
@@ -52,16 +54,16 @@ def report(request: ReportRequest) -> Outcome:
     """Writes the page. Raises what `compare` raises for the selection, ActbenchError where it cannot be written."""
     _check_writable(request.output)
     warnings: list[str] = []
-    compared: list[tuple[Selection, Group]] = []
+    compared: list[_Compared] = []
     incomplete = False
     for sources in _sources(request):
         try:
             selected = select(sources)
-            compared += _compared(selected.selections, request)
-        except NotComparableError as error:
+            compared += _compared(selected.selections, sources, request)
+        except ActbenchError as error:
             if request.references:
                 raise
-            warnings.append(f"left out: {error}")
+            warnings.append(f"{', '.join(sources.references)} left out: {error}")
             incomplete = True
             continue
         warnings += selected.warnings
@@ -70,9 +72,7 @@ def report(request: ReportRequest) -> Outcome:
         raise NotComparableError(
             f"no records to report on in {request.results_dir}", hints=[*warnings, "actbench train RECIPE"]
         )
-    chapters = [
-        _chapter(selection, group, request, number) for number, (selection, group) in enumerate(compared, 1)
-    ]
+    chapters = [_chapter(one, request, f"c{number}") for number, one in enumerate(compared, 1)]
     content = page(chapters, warnings).encode()
     _write(request.output, content)
     document = {
@@ -100,14 +100,30 @@ def _sources(request: ReportRequest) -> Iterator[Sources]:
         raise ActbenchError(
             "settings are given and no recipe is named", where="command line", hints=list(request.overrides)
         )
-    names = sorted({path.parent.parent.name for path in Store(request.results_dir).paths()})
-    for name in names:
+    for name in sorted({path.parent.parent.name for path in Store(request.results_dir).paths()}):
         for profile in profiles_with_records(name, request.results_dir):
             if request.profile in (None, profile):
-                yield request.sources()._replace(references=(name,), profile=profile)
+                reference = name if _is_recipe(name) else str(request.results_dir / name / profile)
+                yield request.sources()._replace(references=(reference,), profile=profile)
 
 
-def _compared(selections: Sequence[Selection], request: ReportRequest) -> list[tuple[Selection, Group]]:
+def _is_recipe(name: str) -> bool:
+    """Records may outlive their recipe, and are then read as files."""
+    try:
+        find_recipe(name)
+    except ActbenchError:
+        return False
+    return True
+
+
+class _Compared(NamedTuple):
+    selection: Selection
+    group: Group
+    references: tuple[str, ...]
+    """By which it was selected."""
+
+
+def _compared(selections: Sequence[Selection], sources: Sources, request: ReportRequest) -> list[_Compared]:
     keys = {selection.plan.paper for selection in selections if selection.plan.paper}
     comparison = compare(
         selections,
@@ -117,20 +133,23 @@ def _compared(selections: Sequence[Selection], request: ReportRequest) -> list[t
         which=request.which,
         weights=request.weights,
     )
-    return list(zip(selections, comparison.groups, strict=True))
+    return [
+        _Compared(selection, group, tuple(sources.references))
+        for selection, group in zip(selections, comparison.groups, strict=True)
+    ]
 
 
-def _chapter(selection: Selection, group: Group, request: ReportRequest, number: int) -> Chapter:
-    runs = _read(selection, Store(request.results_dir))
+def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
+    group, runs = compared.group, _read(compared.selection, Store(request.results_dir))
     return Chapter(
-        key=f"c{number}",
+        key=key,
         group=group,
-        tables=result_tables(group, f"c{number}"),
+        tables=result_tables(group, key),
         claims=claim_lines(group),
         runs=runs,
         drawings=draw(group, runs) if request.with_figures else (),
         appendix="",
-        commands=_commands(selection, request),
+        commands=_commands(compared, request),
     )
 
 
@@ -150,13 +169,13 @@ def _read(selection: Selection, store: Store) -> tuple[ReadRun, ...]:
     )
 
 
-def _commands(selection: Selection, request: ReportRequest) -> tuple[tuple[str, str], ...]:
+def _commands(compared: _Compared, request: ReportRequest) -> tuple[tuple[str, str], ...]:
     """Training, table and page once more, every option as it was given."""
-    origin = selection.origin
-    loose = [name for name in request.references if name.endswith(".json") or Path(name).is_dir()]
-    named = loose or [origin.reference]
+    selection, origin = compared.selection, compared.selection.origin
+    files = [name for name in compared.references if name.endswith(".json") or Path(name).is_dir()]
+    named = files or [origin.reference]
     options: dict[str, Sequence[str]] = {
-        "--profile": [] if loose else [origin.profile],
+        "--profile": [] if files else [origin.profile],
         "--arm": request.arms,
         "--seeds": [request.seeds] if request.seeds else [],
         "--limit": [str(request.limit)] if request.limit else [],
@@ -179,7 +198,7 @@ def _commands(selection: Selection, request: ReportRequest) -> tuple[tuple[str, 
         ("Training; what is stored is not trained again", origin.command()),
         ("The table", shlex.join(["actbench", "compare", *shown])),
         ("The table for a paper", shlex.join(["actbench", "export-table", *shown, "--format", "latex"])),
-        ("This chapter", shlex.join(["actbench", "report", *shown, "-o", request.output.name])),
+        ("This chapter", shlex.join(["actbench", "report", *shown, "-o", "report.html"])),
     )
 
 

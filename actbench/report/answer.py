@@ -142,7 +142,9 @@ def _side(gap: Gap) -> str:
 
 
 def _by(group: Group, gaps: Sequence[Gap]) -> str:
-    told = any(gap.detectable is not None and gap.p_holm is not None and not gap.is_significant for gap in gaps)
+    told = any(
+        gap.detectable is not None and gap.p_holm is not None and not gap.is_significant for gap in gaps
+    )
     power = " (power: of a single test)" if told else ""
     return f", by {METHOD_NAMES[group.method]} with Holm's correction over {of_tests(group.family)}{power}"
 

@@ -126,7 +126,10 @@ def shared_settings(plan: Recipe) -> Html:
         settings["input"].pop("tokens")
     return facts(
         [
-            (block, _options(settings[block]) if isinstance(settings[block], dict) else _plain(settings[block]))
+            (
+                block,
+                _options(settings[block]) if isinstance(settings[block], dict) else _plain(settings[block]),
+            )
             for block in blocks
             if settings[block] is not None
         ],

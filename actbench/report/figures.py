@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from html import escape
 
 from actbench.report.markup import Html, element
 
@@ -40,8 +41,8 @@ def inline(svg: str, prefix: str, alternative: str) -> Html:
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", svg)
     svg = _ATTRIBUTES.sub(lambda m: f'{m[1]}="{_NUMBER.sub(_rounded, m[2])}"', svg)
     svg = re.sub(r"\s*\n\s*", "\n", svg)
-    label = element("svg", role="img", aria_label=alternative).removeprefix("<svg").removesuffix("></svg>")
-    return Html(svg.replace("<svg", f"<svg{label}", 1))
+    label = f'<svg role="img" aria-label="{escape(alternative)}"'
+    return Html(svg.replace("<svg", label, 1))
 
 
 def _rounded(match: "re.Match[str]") -> str:

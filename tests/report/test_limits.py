@@ -38,7 +38,9 @@ def test_diverged_runs_are_counted_by_arm(group: MakeGroup) -> None:
         "Diverged: 3 of 3 runs of swish and 2 of 3 runs of lslu. A mean is over the runs that did not, which flatters the "
         "arm."
     )
-    assert "One seed of lslu: no interval and no test, and a second seed may turn any difference round." in found
+    assert (
+        "One seed of lslu: no interval and no test, and a second seed may turn any difference round." in found
+    )
 
 
 def test_missing_runs_are_named_by_seed(group: MakeGroup) -> None:
@@ -69,7 +71,9 @@ def test_what_only_the_seeds_show_is_told(group: MakeGroup) -> None:
 
 def test_synthetic_data_say_nothing(group: MakeGroup) -> None:
     found = limits(group(WHOLE, profile="smoke", data={"name": "synthetic"}))
-    assert found[0] == "The data are synthetic: no number here says anything about an activation on real data."
+    assert (
+        found[0] == "The data are synthetic: no number here says anything about an activation on real data."
+    )
 
 
 def test_a_reduced_profile_is_a_stand_in_where_a_paper_is_behind_it(group: MakeGroup) -> None:
