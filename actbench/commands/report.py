@@ -22,9 +22,11 @@ from actbench.report.chapter import Chapter, ReadRun
 from actbench.report.drawings import draw
 from actbench.report.limits import limits
 from actbench.report.page import digest, page
-from actbench.report.results import claim_lines, result_tables
+from actbench.report.results import claims_section, result_tables
 from actbench.selection import Sources, select
 from actbench.store import Store, write_atomically
+from actbench.tables.appendix import items
+from actbench.verdict import claim_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +147,10 @@ def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
         key=key,
         group=group,
         tables=result_tables(group, key),
-        claims=claim_lines(group),
+        claims=claims_section(group),
         runs=runs,
-        drawings=draw(group, runs) if request.with_figures else (),
-        appendix="",
+        drawings=draw(group, [run.record for run in runs]) if request.with_figures else (),
+        appendix=tuple(items(group)),
         commands=_commands(compared, request),
     )
 
@@ -211,7 +213,7 @@ def _told(chapter: Chapter) -> dict[str, object]:
         "question": told.question,
         "answer": list(told.sentences),
         "limits": limits(group),
-        "claims": list(chapter.claims),
+        "claims": list(claim_lines(group)),
         "figures": [drawing.title for drawing in chapter.drawings],
         "records": [
             {

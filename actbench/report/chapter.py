@@ -26,11 +26,12 @@ class Chapter:
     group: Group
     tables: tuple[Html, ...]
     """The short one first."""
-    claims: tuple[str, ...]
-    """What the paper claims and what these runs say of it, a line each."""
+    claims: Html | None
+    """What the paper claims and what these runs say of it."""
     runs: tuple[ReadRun, ...]
     """All that were selected, in the order of arms and seeds; none where the numbers were imported."""
     drawings: tuple[Drawing, ...]
-    appendix: str
+    appendix: tuple[tuple[str, str], ...]
+    """What a checklist asks: heads and answers, code in backquotes."""
     commands: tuple[tuple[str, str], ...]
     """How to repeat it: what a command does, and the command."""

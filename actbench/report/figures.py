@@ -19,6 +19,8 @@ class Drawing:
     """What is seen in it, for those who cannot."""
     svg: str
     """As matplotlib writes it."""
+    narrow: bool = False
+    """Whether it is legible in half the width of a page."""
 
 
 def figure(drawing: Drawing, chapter: str) -> Html:
@@ -27,7 +29,9 @@ def figure(drawing: Drawing, chapter: str) -> Html:
         "div", inline(drawing.svg, f"{chapter}-{drawing.key}-", drawing.alternative), class_="plot"
     )
     caption = element("figcaption", element("b", f"{drawing.title}. "), drawing.caption)
-    return element("figure", plot, caption, id=f"{chapter}-{drawing.key}")
+    return element(
+        "figure", plot, caption, class_="narrow" if drawing.narrow else "wide", id=f"{chapter}-{drawing.key}"
+    )
 
 
 def inline(svg: str, prefix: str, alternative: str) -> Html:

@@ -89,20 +89,19 @@ def _chapter(chapter: Chapter, told: Answer, single: bool) -> Html:
         element("p", f"Recipe {_origin(chapter)}.", class_="kicker"),
         element("p", told.text, class_="answer"),
         element("ul", *(element("li", text) for text in held), class_="limits") if held else None,
-        _section(
-            "What the paper claims",
-            element("ul", *(element("li", line) for line in chapter.claims), class_="claims"),
-        )
-        if chapter.claims
-        else None,
+        _section("What the paper claims", chapter.claims) if chapter.claims else None,
         _section("The numbers", *chapter.tables, id=f"{key}-numbers"),
-        _section("Figures", *(figure(drawing, key) for drawing in chapter.drawings))
+        _section(
+            "Figures",
+            element("div", *(figure(drawing, key) for drawing in chapter.drawings), class_="figures"),
+        )
         if chapter.drawings
         else None,
         *_made(chapter),
-        _section("For the appendix", element("p", chapter.appendix)) if chapter.appendix else None,
+        _section("For the appendix", _appendix(chapter)) if chapter.appendix else None,
         _section("How to repeat it", *_commands(chapter)),
         id=key,
+        class_=None if single else "chapter",
     )
 
 
@@ -145,6 +144,22 @@ def _commands(chapter: Chapter) -> list[Html]:
         join([element("p", f"{what}:"), element("pre", element("code", command))])
         for what, command in chapter.commands
     ]
+
+
+def _appendix(chapter: Chapter) -> Html:
+    return element(
+        "dl",
+        *(
+            join([element("dt", head), element("dd", *_coded(text))], between="")
+            for head, text in chapter.appendix
+        ),
+        class_="appendix",
+    )
+
+
+def _coded(text: str) -> list[Child]:
+    """The text, with what stands between backquotes as code."""
+    return [element("code", part) if place % 2 else part for place, part in enumerate(text.split("`"))]
 
 
 def _warnings(warnings: Sequence[str]) -> Html | None:

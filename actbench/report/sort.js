@@ -1,6 +1,6 @@
 "use strict";
 // Sorting by a head's button. Without this script every table stands in the order of its recipe.
-for (const table of document.querySelectorAll("table[data-sortable]")) {
+for (const table of document.querySelectorAll("table[data-sortable], figure.table table")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const start = [...body.rows];
