@@ -69,7 +69,7 @@ def _columns(name: ColumnName, group: Group) -> tuple[Column, ...]:
     match name:
         case "metric":
             return (Column(key=group.metric.key, lines=(group.metric.head,)),)
-        case "differences":
+        case "differences" | "gaps":
             return tuple(
                 Column(key=f"vs_{baseline}", lines=(f"vs {baseline}",)) for baseline in group.baselines
             )
@@ -84,13 +84,15 @@ def _columns(name: ColumnName, group: Group) -> tuple[Column, ...]:
             return (Column(key="n", lines=("n",)),)
         case "reported":
             return (Column(key="reported", lines=("reported",)),)
+        case _:
+            return ()
 
 
 def _cells(name: ColumnName, row: ArmRow, shown: Columns) -> tuple[Cell, ...]:
     match name:
         case "metric":
             return (_value(row, with_runs="n" not in shown),)
-        case "differences":
+        case "differences" | "gaps":
             return tuple(_gap(gap, row) for gap in row.gaps)
         case "parameters":
             return (_parameters(row),)
@@ -103,6 +105,8 @@ def _cells(name: ColumnName, row: ArmRow, shown: Columns) -> tuple[Cell, ...]:
             return (_runs(row),)
         case "reported":
             return (_reported(row.reported),)
+        case _:
+            return ()
 
 
 def _value(row: ArmRow, *, with_runs: bool) -> Cell:
