@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from actbench import stats
-from actbench.compare import ArmRow, Comparison, Group, Selection, compare
+from actbench.compare import Selection, compare
+from actbench.comparison import ArmRow, Comparison, Group
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import Origin
 from actbench.papers.reported import load_paper
@@ -47,7 +48,7 @@ def one_group(comparison: Comparison) -> Group:
 
 
 def row_of(group: Group, arm: str) -> ArmRow:
-    return next(row for row in group.rows if row.arm.name == arm)
+    return next(row for row in group.rows if row.name == arm)
 
 
 def compared(plan: Recipe, runs: list[RunRecord], **options: Any) -> Group:
@@ -58,7 +59,7 @@ def compared(plan: Recipe, runs: list[RunRecord], **options: Any) -> Group:
 def test_means_differences_and_costs_of_complete_runs(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
     recipe = make_recipe()
     group = compared(recipe, all_runs(recipe, make_run))
-    assert [row.arm.name for row in group.rows] == ["relu", "swish", "series", "lslu"]
+    assert [row.name for row in group.rows] == ["relu", "swish", "series", "lslu"]
     assert group.baselines == ("relu", "swish")
     lslu = row_of(group, "lslu")
     assert (lslu.completed, lslu.diverged, lslu.missing_seeds) == (3, 0, ())
@@ -177,7 +178,7 @@ def test_a_gain_stands_only_in_the_cell_of_its_own_baseline(
     group = compared(recipe, all_runs(recipe, make_run))
     assert group.baselines == ("relu", "swish", "series")
     values = {
-        (row.arm.name, gap.baseline): [r.value for r in gap.reported]
+        (row.name, gap.baseline): [r.value for r in gap.reported]
         for row in group.rows
         for gap in row.gaps
         if gap.reported
