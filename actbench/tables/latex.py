@@ -4,6 +4,7 @@ A table goes into one column of a two-column page (3.25 in) where it is narrow e
 both (`table*`, 6.75 in) where it is not.
 """
 
+import re
 from collections.abc import Sequence
 
 from actbench.tables.latex_text import escaped
@@ -12,7 +13,8 @@ from actbench.tables.table import Cell, Head, Note, Table
 _COLUMN_PT = 234.0
 """3.25 in, the narrowest column of the usual styles."""
 _GAP_PT = 3.0
-_NARROW = " .,:;'()[]|!ijl"
+_WIDTHS_PT = {2.3: " !',.:;[]il", 2.7: "-fj", 3.2: "()rts|_", 3.6: "cez", 4.6: "bdhnpuS", 5.3: "LFPE", 5.8: "wBCRT", 6.6: "+=@±−%m×ADGHKNOQUVXY"}
+"""Of Computer Modern at seven points, scriptsize in a class of ten; digits and the other small letters have 4.2."""
 _EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
 
@@ -104,7 +106,7 @@ def _stacked(lines: Sequence[str], align: str = "t") -> str:
 
 
 def _width_pt(table: Table) -> float:
-    """About how wide the table is in scriptsize of a ten-point class: measured on Computer Modern at seven points."""
+    """How wide the table is at most, where its letters are Computer Modern's."""
     columns = [
         [column.lines, *(_shown(row.cells[place]) for row in table.rows)]
         for place, column in enumerate(table.columns)
@@ -121,4 +123,12 @@ def _shown(cell: Cell) -> tuple[str, ...]:
 
 
 def _text_pt(text: str) -> float:
-    return sum(2.3 if character in _NARROW else 6.2 if character in "+-±%mwMW" else 4.0 for character in text)
+    minuses = len(re.findall(r"-(?=\d)", text))
+    return 3.6 * minuses + sum(map(_character_pt, text))
+
+
+def _character_pt(character: str) -> float:
+    for width, characters in _WIDTHS_PT.items():
+        if character in characters:
+            return width
+    return 4.2 if character.isascii() and character.isalnum() and not character.isupper() else 8.1
