@@ -102,7 +102,9 @@ def _group(
         main_baselines=main,
         absent_baselines=absent,
         seeds=tuple(sorted(set[int]().union(*(side.finished for side in sides.values())))),
-        rows=tuple(_row(side, plan, baselines, sides, tested, paper, reading.metric) for side in sides.values()),
+        rows=tuple(
+            _row(side, plan, baselines, sides, tested, paper, reading.metric) for side in sides.values()
+        ),
         method=plan.analysis.method,
         family=tested.family,
         margin=plan.analysis.margin / 100,
@@ -225,12 +227,12 @@ def _row(
 
 def _gap(side: Side, baseline: Side, tested: Tested, reported: tuple[Reported, ...]) -> Gap:
     pair = side.name, baseline.name
-    crossed = None
-    if side is not baseline and side.bits and baseline.bits and side.examples == baseline.examples:
-        crossed = crossed_difference(side.bits, baseline.bits, side.examples)
+    contrast, crossed = tested.contrasts.get(pair), None
+    if contrast and side.bits and baseline.bits and side.examples == baseline.examples:
+        crossed = crossed_difference(contrast, side.bits, baseline.bits, side.examples)
     return Gap(
         baseline=baseline.name,
-        contrast=tested.contrasts.get(pair),
+        contrast=contrast,
         crossed=crossed,
         p_holm=tested.adjusted.get(pair),
         reported=reported,
