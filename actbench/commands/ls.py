@@ -190,7 +190,7 @@ def _runs(results_dir: Path) -> _Listing:
                 record.arm.name,
                 record.seed,
                 record.status,
-                len(record.history),
+                record.epochs,
                 metric.name,
                 None if value is None else round(100 * value, 2),
                 str(run.path),
