@@ -69,7 +69,9 @@ def columns_of(name: ColumnName, group: Group, shown: Columns) -> list[Column]:
         case "effect":
             return [Column(key=f"effect_{base}", lines=("Hedges' g", f"vs {base}")) for base in baselines]
         case "detectable":
-            return [Column(key=f"detectable_{base}", lines=("detectable", f"vs {base}")) for base in baselines]
+            return [
+                Column(key=f"detectable_{base}", lines=("detectable", f"vs {base}")) for base in baselines
+            ]
         case "examples":
             heads = [("examples", group.metric.head), *((f"examples_{b}", f"vs {b}") for b in baselines)]
             return [Column(key=key, lines=("seeds x examples", head)) for key, head in heads]

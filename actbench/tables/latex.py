@@ -13,7 +13,17 @@ from actbench.tables.table import Cell, Head, Note, Table
 _COLUMN_PT = 234.0
 """3.25 in, the narrowest column of the usual styles."""
 _GAP_PT = 3.0
-_WIDTHS_PT = {2.3: " !',.:;[]il", 2.7: "-fj", 3.2: "()rts|_", 3.6: "cez", 4.6: "bdhnpuS", 5.3: "LFPE", 5.8: "wBCRT", 4.0: "0123456789aog", 6.6: "+=@±−%m×ADGHKNOQUVXY"}
+_WIDTHS_PT = {
+    2.3: " !',.:;[]il",
+    2.7: "-fj",
+    3.2: "()rts|_",
+    3.6: "cez",
+    4.6: "bdhnpuS",
+    5.3: "LFPE",
+    5.8: "wBCRT",
+    4.0: "0123456789aog",
+    6.6: "+=@±%mADGHKNOQUVXY",
+}
 """Of Computer Modern at seven points, scriptsize in a class of ten; the other small letters have 4.2."""
 _EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
