@@ -21,7 +21,7 @@ def reported(claim: Claim) -> str:
 
 
 def measured(claim: Claim, contrast: Contrast, notes: Sequence[str] = ()) -> str:
-    """Our difference in the claim's unit, with its 95 % interval and the seeds behind it, and what else to know of them."""
+    """Our difference in the claim's unit, with its 95 % interval, the seeds behind it and notes on them."""
     estimate = contrast.estimate
     text = _number(claim, unit_of(claim) * estimate.value)
     if estimate.interval and not estimate.is_level:

@@ -5,7 +5,7 @@ The words are tried in this order, and the first that fits is the verdict (docs/
 not run            an arm or the baseline has no run
 no testable claim  the paper gives no difference that could be tested
 reproduced         the 90 % interval of the difference lies inside d +- margin, and the 95 % interval excludes 0
-better, worse      the 95 % interval excludes 0: than the baseline, whatever the claim; and by less or by more than claimed
+better, worse      the 95 % interval excludes 0: than the baseline; and, outside the margin, less or more than claimed
 under-powered      the interval holds 0, and these seeds could have shown no difference as small as d
 not shown          anything else
 
@@ -178,7 +178,7 @@ def verdict_of(row: ArmRow, group: Group) -> Verdict | None:
 
 
 def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = None) -> Verdict | None:
-    """The verdict on a claim by this row; None where arm or metric are not the claim's, or its baseline is none here."""
+    """The verdict on a claim by this row; None where arm or metric is not the claim's, or its baseline is none."""
     gap = next((gap for gap in row.gaps if gap.baseline == claim.baseline), None)
     if gap is None or row.name not in claim.arms or group.plan is None or not is_judged_by(claim, group):
         return None

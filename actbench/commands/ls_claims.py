@@ -1,6 +1,6 @@
 """`ls claims`: what papers claim, what stored runs make of it, and what to run for the rest. Imports no torch.
 
-First the claims with runs, judged side by side: as many tests are made at once, an effect counts where its q is below 5 %.
+First the claims with runs, judged together: an effect counts where its q is below 5 %, as many are tested.
 Then those without, under the command that would make the runs.
 """
 
