@@ -21,6 +21,7 @@ from actbench.cli.options import (
     DataDir,
     Device,
     Json,
+    Layout,
     Limit,
     Metric,
     Plugins,
@@ -28,8 +29,10 @@ from actbench.cli.options import (
     ResultsDir,
     Seeds,
     Weights,
+    Wide,
     choice,
     known_columns,
+    known_layout,
     known_profile,
     known_which,
     load_plugins,
@@ -175,6 +178,8 @@ def compare(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
     results_dir: ResultsDir = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
     as_json: Json = False,
@@ -198,9 +203,11 @@ def compare(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
             results_dir=results_dir,
             check=check,
+            with_document=as_json,
         ),
         as_json,
     )
@@ -214,7 +221,7 @@ def export_table(
         typer.Option(
             "--format",
             "-f",
-            help="markdown, latex, csv, json or terminal  [default: by the file's suffix, else markdown]",
+            help="markdown, latex, csv, html, json or terminal  [default: by the file's suffix, else markdown]",
         ),
     ] = None,
     output: Annotated[
@@ -231,9 +238,17 @@ def export_table(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
+    appendix: Annotated[
+        bool,
+        typer.Option(
+            "--appendix", help="instead of tables the paragraph that tells how their numbers were made"
+        ),
+    ] = False,
     results_dir: ResultsDir = Path("results"),
 ) -> None:
-    """Write compare's table as markdown, LaTeX, CSV or JSON."""
+    """Write compare's table as markdown, LaTeX, CSV, HTML or JSON."""
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
@@ -252,7 +267,9 @@ def export_table(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
+            appendix=appendix,
             results_dir=results_dir,
         ),
         as_json=False,
