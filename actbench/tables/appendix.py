@@ -22,26 +22,25 @@ Item = tuple[str, str]
 
 def as_markdown(group: Group) -> str:
     """A line for each item, as a list."""
-    lines = [f"- **{head}.** {_with_code(text, as_markdown_text, '`{}`')}" for head, text in items(group)]
+    lines = [
+        f"- **{head}.** {_set(text, as_markdown_text, lambda code: f'`{code}`')}"
+        for head, text in items(group)
+    ]
     return "\n".join([f"**{as_markdown_text(_title(group))}**", "", *lines]) + "\n"
 
 
 def as_latex(group: Group) -> str:
     r"""Needs no package; a \paragraph with run-in heads."""
     lines = [
-        rf"\textbf{{{head}.}} {_with_code(text, as_latex_text, r'\texttt{{{}}}')}"
+        rf"\textbf{{{head}.}} " + _set(text, as_latex_text, lambda code: rf"\texttt{{{as_latex_text(code)}}}")
         for head, text in items(group)
     ]
     return "\n".join([rf"\paragraph{{{as_latex_text(_title(group))}.}}", *lines]) + "\n"
 
 
-def _with_code(text: str, plain: Callable[[str], str], code: str) -> str:
-    """The text made plain, what stands between backquotes set as code; markdown escapes nothing there."""
-    parts = text.split("`")
-    inside = (part if code.startswith("`") else plain(part) for part in parts[1::2])
-    parts[1::2] = [code.format(part) for part in inside]
-    parts[::2] = [plain(part) for part in parts[::2]]
-    return "".join(parts)
+def _set(text: str, plain: Callable[[str], str], code: Callable[[str], str]) -> str:
+    """The text, with what stands between backquotes set as code."""
+    return "".join(code(part) if place % 2 else plain(part) for place, part in enumerate(text.split("`")))
 
 
 def items(group: Group) -> list[Item]:
