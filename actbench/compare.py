@@ -13,7 +13,7 @@ from actbench.comparison import ArmRow, Comparison, Gap, Group
 from actbench.errors import ActbenchError
 from actbench.footing import Origin, check_footing
 from actbench.metrics import Metric, metric_of
-from actbench.papers.matching import Reported, is_plain, reported_values, resolved_activation
+from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import AnalysisSettings, Recipe
@@ -132,19 +132,11 @@ def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[s
     if paper is None:
         return ()
     gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain", metric)]
-    named = [_arm_of(gain.row.baseline, plan) for gain in gains]
+    named = [arm_of(gain.row.baseline, plan) for gain in gains]
     if plan.claim:
         claimed = paper.claim(plan.claim).baseline
         named += [claimed if claimed in {arm.name for arm in plan.arms} else None]
     return tuple(dict.fromkeys(name for name in named if name is not None))
-
-
-def _arm_of(activation: str | None, plan: Recipe) -> str | None:
-    """The arm that is this activation as it comes."""
-    fitting = (
-        arm.name for arm in plan.arms if resolved_activation(arm, plan) == activation and is_plain(arm)
-    )
-    return next(fitting, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +186,7 @@ def _row(
 ) -> ArmRow:
     arm = plan.arm(side.name)
     gains = reported_values(paper, plan, arm, "gain", metric) if paper else ()
-    homes = {id(gain): _arm_of(gain.row.baseline, plan) for gain in gains}
+    homes = {id(gain): arm_of(gain.row.baseline, plan) for gain in gains}
     cost = side.cost
     timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
     kept = kept_bytes(side)
