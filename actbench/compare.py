@@ -15,6 +15,7 @@ from actbench.footing import Origin, check_footing
 from actbench.metrics import Metric, metric_of
 from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
+from actbench.recipe.differences import differing_arm_settings, differing_settings
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import AnalysisSettings, Recipe
 from actbench.record import RunFacts, Weights, Which
@@ -45,6 +46,17 @@ class Selection:
     def paths(self) -> tuple[Path, ...]:
         """The files of `runs`, in the same order."""
         return tuple(run.path for run in self.stored)
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether these are not the recipe's settings as it stands: overridden, edited since, or of no recipe at hand."""
+        current, plan = self.origin.current, self.plan
+        if current is None or any(text.partition("=")[0] != "seeds" for text in self.origin.overrides):
+            return True
+        arms = {arm.name: arm for arm in current.arms}
+        return bool(differing_settings(current, plan)) or any(
+            arm.name not in arms or differing_arm_settings(arms[arm.name], arm) for arm in plan.arms
+        )
 
 
 def compare(
@@ -91,7 +103,7 @@ def _group(
     baselines = (*main, *(name for name in own if name not in main))
     tested = analyse(sides, baselines, plan.analysis)
     return Group(
-        setting=setting_of(plan),
+        setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
         data=selection.runs[0].data,
         footing=selection.runs[0].footing,
