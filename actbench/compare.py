@@ -49,7 +49,7 @@ class Selection:
 
     @property
     def is_altered(self) -> bool:
-        """Whether these are not the recipe's settings as it stands: overridden, edited since, or of no recipe at hand."""
+        """Whether the recipe as it stands has other settings: overridden, edited since, or no recipe is at hand."""
         current, plan = self.origin.current, self.plan
         if current is None or any(text.partition("=")[0] != "seeds" for text in self.origin.overrides):
             return True

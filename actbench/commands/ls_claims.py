@@ -68,11 +68,10 @@ def _told(papers: Mapping[str, Paper], recipes: Mapping[str, Recipe], results_di
 def _summary(told: Sequence[_Told]) -> str:
     runs = sum(bool(each.judgements) for each in told)
     tests = sum(judgement.q is not None for each in told for judgement in each.judgements)
-    text = f"{len(told)} claims of {len({each.paper for each in told})} papers, {runs} with stored runs."
+    text = f"{len(told)} claims, {runs} of them with runs."
     if tests:
-        text += (
-            f" q is p adjusted for {tests} tests by Benjamini and Hochberg; an effect counts where q < 0.05."
-        )
+        many = f"{tests} tests" if tests > 1 else "1 test"
+        text += f" q is p adjusted for {many} by Benjamini and Hochberg; an effect counts where q < 0.05."
     return fill(text, WIDTH)
 
 
