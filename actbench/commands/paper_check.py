@@ -43,7 +43,7 @@ def paper_check(key: str, *, table_id: str | None = None, check: bool = False, r
         warnings += shown.problems
     failed = [each.differs for each in checked if check and each.differs]
     if check:
-        parts.append(fill(_conclusion(checked), WIDTH))
+        parts.append(fill(_conclusion(checked), WIDTH, break_on_hyphens=False))
     return Outcome(
         text="\n\n".join(parts),
         document=document,
