@@ -13,8 +13,9 @@ from actbench.comparison import ArmRow, Comparison, Gap, Group
 from actbench.errors import ActbenchError
 from actbench.footing import Origin, check_footing
 from actbench.metrics import Metric, metric_of
-from actbench.papers.matching import Reported, is_plain, reported_values, resolved_activation
+from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
+from actbench.recipe.differences import differing_arm_settings, differing_settings
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import AnalysisSettings, Recipe
 from actbench.record import RunFacts, Weights, Which
@@ -45,6 +46,17 @@ class Selection:
     def paths(self) -> tuple[Path, ...]:
         """The files of `runs`, in the same order."""
         return tuple(run.path for run in self.stored)
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether the recipe as it stands has other settings: overridden, edited since, or no recipe is at hand."""
+        current, plan = self.origin.current, self.plan
+        if current is None or any(text.partition("=")[0] != "seeds" for text in self.origin.overrides):
+            return True
+        arms = {arm.name: arm for arm in current.arms}
+        return bool(differing_settings(current, plan)) or any(
+            arm.name not in arms or differing_arm_settings(arms[arm.name], arm) for arm in plan.arms
+        )
 
 
 def compare(
@@ -91,7 +103,7 @@ def _group(
     baselines = (*main, *(name for name in own if name not in main))
     tested = analyse(sides, baselines, plan.analysis)
     return Group(
-        setting=setting_of(plan),
+        setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
         data=selection.runs[0].data,
         footing=selection.runs[0].footing,
@@ -132,19 +144,11 @@ def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[s
     if paper is None:
         return ()
     gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain", metric)]
-    named = [_arm_of(gain.row.baseline, plan) for gain in gains]
+    named = [arm_of(gain.row.baseline, plan) for gain in gains]
     if plan.claim:
         claimed = paper.claim(plan.claim).baseline
         named += [claimed if claimed in {arm.name for arm in plan.arms} else None]
     return tuple(dict.fromkeys(name for name in named if name is not None))
-
-
-def _arm_of(activation: str | None, plan: Recipe) -> str | None:
-    """The arm that is this activation as it comes."""
-    fitting = (
-        arm.name for arm in plan.arms if resolved_activation(arm, plan) == activation and is_plain(arm)
-    )
-    return next(fitting, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +198,7 @@ def _row(
 ) -> ArmRow:
     arm = plan.arm(side.name)
     gains = reported_values(paper, plan, arm, "gain", metric) if paper else ()
-    homes = {id(gain): _arm_of(gain.row.baseline, plan) for gain in gains}
+    homes = {id(gain): arm_of(gain.row.baseline, plan) for gain in gains}
     cost = side.cost
     timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
     kept = kept_bytes(side)
