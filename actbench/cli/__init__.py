@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
     RECIPES,
@@ -49,6 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+app.add_typer(import_app)
 
 
 def _tell_version(wanted: bool) -> None:

@@ -2,16 +2,18 @@
 
 import hashlib
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
 from actbench.footing import DEFAULT_RESULTS
 from actbench.imported import store
 from actbench.imported.gather import Gathered, gather
-from actbench.imported.runs import ImportedSet, Source, Unit
+from actbench.imported.runs import ImportedSet, ImportedStatus, Source, Unit
 from actbench.imported.sheet import key_of
 from actbench.recipe.find import local_recipes, packaged_recipes
 from actbench.recipe.nearest import name_hints
@@ -63,8 +65,8 @@ def import_runs(request: ImportRequest) -> Outcome:
         is_paired=request.paired,
         runs=found.runs,
     )
-    path, kept = store.write(request.results_dir, imported, force=request.force)
-    return _told(imported, found, path, kept, request)
+    stored = store.write(request.results_dir, imported, force=request.force)
+    return _told(imported, found, stored, request)
 
 
 def _name(request: ImportRequest) -> str:
@@ -100,36 +102,43 @@ def _baselines(request: ImportRequest, arms: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(request.baselines))
 
 
-def _told(
-    imported: ImportedSet, found: Gathered, path: Path, kept: Sequence[Path], request: ImportRequest
-) -> Outcome:
-    counts = {
-        status: sum(run.status == status for run in imported.runs)
-        for status in ("completed", "diverged", "failed", "missing")
-    }
+def _told(imported: ImportedSet, found: Gathered, stored: store.Stored, request: ImportRequest) -> Outcome:
+    statuses = Counter(run.status for run in imported.runs)
+    counts = {status: statuses[status] for status in get_args(ImportedStatus)}
     words = [f"{count} {status}" for status, count in counts.items() if count]
     compare = ["actbench", "compare", imported.name]
     if request.results_dir != DEFAULT_RESULTS:
         compare += ["--results-dir", str(request.results_dir)]
-    lines = [
-        f"{imported.name}: {len(imported.arms)} arms, {', '.join(words)}; {', '.join(imported.metrics)} in "
-        f"{imported.source.unit}; footing not audited",
-        f"wrote {path}; next: {shlex.join(compare)}",
-    ]
+    arms = f"{len(imported.arms)} arm{'s' if len(imported.arms) > 1 else ''}"
+    values = f"{', '.join(imported.metrics)} in {imported.source.unit}"
+    done = "wrote" if stored.is_new else "unchanged:"
     notices = list(found.notices)
     if not imported.baselines:
         notices.append("no arm is called relu or swish: nothing is compared until --baseline names one")
     if not imported.is_paired:
         notices.append(
-            "seeds of different arms are taken as unrelated; --paired says that they share their randomness"
+            "seeds of different arms are taken as unrelated; --paired says they share their randomness"
         )
-    notices += [f"the set that was {imported.name} is kept as {old}" for old in kept]
-    document = {
-        "name": imported.name, "path": str(path), "sha256": imported.source.sha256, "arms": list(imported.arms),
-        "metrics": list(imported.metrics), "unit": imported.source.unit, "baselines": list(imported.baselines),
-        "paired": imported.is_paired, **counts, "superseded": [str(old) for old in kept], "notices": notices,
-    }  # fmt: skip
-    return Outcome(text="\n".join(lines), document=document, warnings=tuple(notices))
+    notices += [f"the set that was {imported.name} is kept as {old}" for old in stored.superseded]
+    return Outcome(
+        text=f"{imported.name}: {arms}, {', '.join(words)}; {values}; footing not audited\n"
+        f"{done} {stored.path}; next: {shlex.join(compare)}",
+        document={
+            "name": imported.name,
+            "path": str(stored.path),
+            "source": imported.source.name,
+            "sha256": imported.source.sha256,
+            "arms": list(imported.arms),
+            "metrics": list(imported.metrics),
+            "unit": imported.source.unit,
+            "baselines": list(imported.baselines),
+            "paired": imported.is_paired,
+            **counts,
+            "superseded": [str(old) for old in stored.superseded],
+            "notices": notices,
+        },
+        warnings=tuple(notices),
+    )
 
 
 def _usage(message: str, option: str, *hints: str) -> ActbenchError:

@@ -50,7 +50,7 @@ def recognise(sheet: Sheet, source: str, own: Sequence[str] = ()) -> Columns:
         if metric := metric_named(key, own):
             of.setdefault(metric, []).append(key)
     is_long = "metric" in sheet.columns and "value" in sheet.columns
-    problems = [*_missing(sheet, own, found, is_metric_there=is_long or bool(of))]
+    problems = [*_missing(sheet, own, found, is_long=is_long, has_metric=bool(of))]
     if len(found) > 1:
         problems.append(f"two columns name the arm: {' and '.join(found)}")
     problems += [
@@ -75,13 +75,14 @@ def recognise(sheet: Sheet, source: str, own: Sequence[str] = ()) -> Columns:
     )
 
 
-def _missing(sheet: Sheet, own: Sequence[str], arms: Sequence[str], *, is_metric_there: bool) -> list[str]:
+def _missing(
+    sheet: Sheet, own: Sequence[str], arms: Sequence[str], *, is_long: bool, has_metric: bool
+) -> list[str]:
     missing = [] if arms else ["no column arm (or activation, or method)"]
     missing += [] if "seed" in sheet.columns else ["no column seed"]
-    missing += [
-        f"no column {name} (--metric)" for name in own if name not in sheet.columns and is_metric_there
-    ]
-    if not is_metric_there:
+    if not is_long:
+        missing += [f"no column {name} (--metric)" for name in own if name not in sheet.columns]
+    if not is_long and not has_metric:
         known = f"{', '.join(METRICS)}, or accuracy, acc, top1, ap, map"
         missing.append(f"no column of a metric ({known}; another one: --metric COLUMN), nor metric and value")
     return missing

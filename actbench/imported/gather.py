@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from actbench.errors import ImportedFileError, Problem
 from actbench.imported.columns import recognise
@@ -31,9 +32,9 @@ def gather(content: bytes, source: str, *, unit: Unit | None = None, own: Sequen
     own = tuple(map(key_of, own))
     sheet = read_sheet(content, source)
     columns = recognise(sheet, source, own)
-    problems: list[Problem] = []
+    problems = list(sheet.problems)
     entries = read_entries(sheet, columns, source, own, problems)
-    if not sheet.lines:
+    if not sheet.lines and not problems:
         problems.append(Problem(message="no runs: the file has its first line alone", where=source))
     _refuse_similar_arms(entries, source, problems)
     drafts = _drafts(entries, source, problems)
@@ -119,18 +120,24 @@ def _run(draft: _Draft, unit: Unit, source: str, problems: list[Problem]) -> Imp
     status: ImportedStatus = "diverged" if is_lost else "completed" if known else "missing"
     if told in ("diverged", "failed"):
         status = "failed" if told == "failed" else "diverged"
-    scale = 100 if unit == "percent" else 1
     facts: Mapping[str, object] = {key: fact for key, (fact, _) in draft.facts.items() if key != "status"}
     return ImportedRun.model_validate(
         {
             "arm": draft.arm,
             "seed": draft.seed,
             "status": status,
-            "values": {m: value / scale for m, value in sorted(known.items()) if not math.isnan(value)},
+            "values": {
+                m: _fraction(value, unit) for m, value in sorted(known.items()) if not math.isnan(value)
+            },
             "lines": sorted(draft.lines),
             **facts,
         }
     )
+
+
+def _fraction(value: float, unit: Unit) -> float:
+    """The fraction nearest to what the file says: 72.4 / 100 is not 0.724 to the last bit."""
+    return float(Decimal(repr(value)).scaleb(-2)) if unit == "percent" else value
 
 
 def _unused(runs: Iterable[ImportedRun], source: str) -> list[str]:

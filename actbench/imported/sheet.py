@@ -29,6 +29,8 @@ class Sheet:
     """Key (lower case, underscores) -> the heading as the file spells it, in order."""
     lines: tuple[Line, ...]
     separator: str
+    problems: tuple[Problem, ...]
+    """Lines that have too many or too few fields, which are left out."""
 
 
 def key_of(heading: str) -> str:
@@ -37,7 +39,7 @@ def key_of(heading: str) -> str:
 
 
 def read_sheet(content: bytes, source: str) -> Sheet:
-    """The lines of the file. Raises ImportedFileError with all that is wrong with their form."""
+    """The lines of the file. Raises ImportedFileError where they cannot be told apart, or their columns cannot."""
     text = _text(content, source)
     separator = _separator(text)
     rows = _rows(text, separator, source)
@@ -46,12 +48,11 @@ def read_sheet(content: bytes, source: str) -> Sheet:
     number, headings = rows[0]
     # A table written with its index has a column without a name.
     keys = [key_of(heading) or f"column {place}" for place, heading in enumerate(headings, 1)]
-    problems = [
-        Problem(message=f"two columns are called {key!r}", where=f"{source}:{number}")
-        for key, count in Counter(keys).items()
-        if count > 1
-    ]
+    twice = [f"two columns are called {key!r}" for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise ImportedFileError([Problem(message=text, where=f"{source}:{number}") for text in twice])
     lines: list[Line] = []
+    problems: list[Problem] = []
     for number, fields in rows[1:]:
         if len(fields) == len(keys):
             named = zip(keys, (field.strip() for field in fields), strict=True)
@@ -61,10 +62,8 @@ def read_sheet(content: bytes, source: str) -> Sheet:
         message = f"{count}, where the first line names {len(keys)} columns"
         hints = ("a field that holds the separator is put in double quotes",)
         problems.append(Problem(message=message, where=f"{source}:{number}", hints=hints))
-    if problems:
-        raise ImportedFileError(problems)
     spelt = {key: heading.strip() or key for key, heading in zip(keys, headings, strict=True)}
-    return Sheet(columns=spelt, lines=tuple(lines), separator=separator)
+    return Sheet(columns=spelt, lines=tuple(lines), separator=separator, problems=tuple(problems))
 
 
 def _text(content: bytes, source: str) -> str:

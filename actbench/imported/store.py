@@ -5,15 +5,15 @@ Beside the folders of profiles, so that none of them is ever read as a record of
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from actbench.errors import ActbenchError, DamagedRecordError, RecordError
 from actbench.imported.runs import IMPORT_VERSION, ImportedSet
 from actbench.record import VersionProbe
-from actbench.store import set_aside, write_atomically
+from actbench.store import IMPORTED, set_aside, write_atomically
 
-FOLDER = "imported"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -26,17 +26,17 @@ def paths(results_dir: Path, name: str | None = None) -> list[Path]:
     """The files of the sets of that name, or of all, in order."""
     if name is not None and not is_name(name):
         return []
-    return sorted(results_dir.glob(f"{name or '*'}/{FOLDER}/*.json"))
+    return sorted(results_dir.glob(f"{name or '*'}/{IMPORTED}/*.json"))
 
 
 def is_place_of_set(path: Path) -> bool:
     """Whether a file lies where an imported set does."""
-    return path.parent.name == FOLDER and path.suffix == ".json"
+    return path.parent.name == IMPORTED and path.suffix == ".json"
 
 
 def path_of(results_dir: Path, imported: ImportedSet) -> Path:
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(imported.source.name).stem)
-    return results_dir / imported.name / FOLDER / f"{stem}-{imported.source.sha256[:8]}.json"
+    return results_dir / imported.name / IMPORTED / f"{stem}-{imported.source.sha256[:8]}.json"
 
 
 def read(path: Path) -> ImportedSet:
@@ -59,8 +59,15 @@ def read(path: Path) -> ImportedSet:
         raise DamagedRecordError(message, where=str(path), hints=hints) from error
 
 
-def write(results_dir: Path, imported: ImportedSet, *, force: bool) -> tuple[Path, tuple[Path, ...]]:
-    """Stores the set, and returns its file and where an earlier one of this name was kept.
+class Stored(NamedTuple):
+    path: Path
+    is_new: bool
+    superseded: tuple[Path, ...]
+    """Where earlier sets of the name are kept."""
+
+
+def write(results_dir: Path, imported: ImportedSet, *, force: bool) -> Stored:
+    """Stores the set.
 
     The very same set is left as it lies. Raises ActbenchError where another one of the name lies, unless forced.
     """
@@ -68,7 +75,7 @@ def write(results_dir: Path, imported: ImportedSet, *, force: bool) -> tuple[Pat
     content = (imported.model_dump_json(indent=1) + "\n").encode()
     there = paths(results_dir, imported.name)
     if there == [target] and target.read_bytes() == content:
-        return target, ()
+        return Stored(target, False, ())
     if there and not force:
         raise ActbenchError(
             f"{imported.name} is imported already, from another file or with other words: {there[0]}",
@@ -79,4 +86,4 @@ def write(results_dir: Path, imported: ImportedSet, *, force: bool) -> tuple[Pat
     except OSError as error:
         raise ActbenchError(f"cannot be renamed: {error.strerror or error}", where=str(there[0])) from error
     write_atomically(target, content)
-    return target, kept
+    return Stored(target, True, kept)
