@@ -281,7 +281,8 @@ def _gap(side: _Side, baseline: _Side, reported: tuple[Reported, ...]) -> Gap:
         else:
             difference = stats.welch_difference(list(ours.values()), list(theirs.values()))
         if difference.sd is not None:
-            detectable = stats.detectable_difference(difference.sd, difference.n)
+            spread = stats.Spread(sd_first=difference.sd, sd_second=0)
+            detectable = stats.detectable_difference(difference.n, spread, method="paired")
     return Gap(baseline=baseline.arm.name, difference=difference, detectable=detectable, reported=reported)
 
 

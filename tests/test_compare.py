@@ -67,7 +67,8 @@ def test_means_differences_and_costs_of_complete_runs(make_recipe: MakeRecipe, m
     assert gap.difference == stats.paired_difference([0.56, 0.559, 0.553], [0.5, 0.51, 0.505])
     assert gap.difference is not None
     assert gap.difference.sd is not None
-    assert gap.detectable == stats.detectable_difference(gap.difference.sd, 3)
+    spread = stats.Spread(sd_first=gap.difference.sd, sd_second=0)
+    assert gap.detectable == stats.detectable_difference(3, spread, method="paired")
     assert (lslu.parameters, lslu.activation_parameters) == (400_400, 400)
     assert lslu.step_time_ratio == pytest.approx(2.4)
     assert row_of(group, "relu").gaps[0].difference is None
