@@ -38,6 +38,7 @@ from actbench.cli.options import (
 )
 from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
+from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
 from actbench.errors import ActbenchError
 
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
+app.add_typer(power_app)
 
 
 def _tell_version(wanted: bool) -> None:
