@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from actbench.record import RunRecord
+from actbench.record import RunFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class RunCost:
     """How many runs tell it."""
 
 
-def cost_of(missing: Mapping[str, int], stored: Iterable[RunRecord]) -> RunCost:
+def cost_of(missing: Mapping[str, int], stored: Iterable[RunFacts]) -> RunCost:
     """The cost of so many runs of each arm.
 
     By the wall times of completed runs on the hardware that most of them had; an arm without such a run takes the mean
@@ -42,12 +42,12 @@ def cost_of(missing: Mapping[str, int], stored: Iterable[RunRecord]) -> RunCost:
     return RunCost(runs=count, hours=seconds / 3600, hardware=usual, timed=len(timed))
 
 
-def _usual_hardware(runs: Collection[RunRecord]) -> str | None:
+def _usual_hardware(runs: Collection[RunFacts]) -> str | None:
     counts = Counter(_hardware(run) for run in runs)
     return max(sorted(counts), key=counts.__getitem__) if counts else None
 
 
-def _hardware(run: RunRecord) -> str:
+def _hardware(run: RunFacts) -> str:
     made = run.provenance
     if made.device != "cpu":
         return f"{made.hardware} ({made.device})"
