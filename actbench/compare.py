@@ -17,7 +17,7 @@ from actbench.papers.matching import Reported, is_plain, reported_values, resolv
 from actbench.papers.reported import Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import AnalysisSettings, Recipe
-from actbench.record import RunRecord, Weights, Which
+from actbench.record import RunFacts, Weights, Which
 from actbench.setting import setting_of
 from actbench.sides import Reading, Side, StepTime, kept_bytes, side_of, step_time
 from actbench.stats.contrasts import Contrast, contrasts
@@ -38,7 +38,7 @@ class Selection:
     origin: Origin
 
     @property
-    def runs(self) -> tuple[RunRecord, ...]:
+    def runs(self) -> tuple[RunFacts, ...]:
         return tuple(run.record for run in self.stored)
 
     @property

@@ -10,7 +10,7 @@ from actbench.metrics import Metric
 from actbench.papers.matching import Reported
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import DataFacts, RunRecord, Weights, Which
+from actbench.record import DataFacts, RunFacts, Weights, Which
 from actbench.setting import Setting
 from actbench.sides import Clock
 from actbench.stats.contrasts import Contrast, Method
@@ -86,7 +86,7 @@ class ArmRow:
     reported: tuple[Reported, ...]
     reported_elsewhere: tuple[Reported, ...]
     """Gains that the paper reports against baselines which are no arms here."""
-    runs: tuple[RunRecord, ...]
+    runs: tuple[RunFacts, ...]
     """Those that completed or diverged, by seed."""
     files: tuple[Path, ...]
     """Their records."""

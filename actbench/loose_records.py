@@ -27,7 +27,7 @@ def read_records(path: Path, store: Store, seen: set[Path]) -> tuple[list[Stored
             continue
         seen.add(file.resolve())
         try:
-            runs.append(StoredRun(file, store.read(file)))
+            runs.append(StoredRun(file, store.summary(file)))
         except RecordError as error:
             if len(files) == 1:
                 raise

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from actbench.errors import ActbenchError
 from actbench.metrics import Metric
 from actbench.recipe.schema import Arm
-from actbench.record import Cost, RunRecord, Tally, TestResult, Weights, Which
+from actbench.record import Cost, RunFacts, Tally, TestResult, Weights, Which
 from actbench.store import StoredRun
 
 Clock = Literal["cpu", "wall"]
@@ -30,7 +30,7 @@ class Side:
     """Seeds of the runs that diverged."""
     optimism: float | None = None
     """By how much the best test epoch exceeds the last, over the completed runs; None unless that epoch is compared."""
-    runs: tuple[RunRecord, ...] = ()
+    runs: tuple[RunFacts, ...] = ()
     files: tuple[Path, ...] = ()
     """The records, in order of seed."""
     bits: Mapping[int, int] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class Reading(NamedTuple):
     which: Which
     weights: Weights
 
-    def of(self, run: RunRecord) -> float:
+    def of(self, run: RunFacts) -> float:
         value = self.metric.of(self.result(run))
         if value is None:
             other = "--at last: other weights were not attacked" if self.metric.attack else "--metric box_ap"
             raise ActbenchError(f"{_title(run)} has no {self.metric.noun}", hints=[f"another one: {other}"])
         return value
 
-    def result(self, run: RunRecord) -> TestResult:
+    def result(self, run: RunFacts) -> TestResult:
         result = run.result(self.which, self.weights)
         if result is None:
             held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
@@ -81,12 +81,12 @@ class Reading(NamedTuple):
             )
         return result
 
-    def optimism_of(self, run: RunRecord) -> float | None:
+    def optimism_of(self, run: RunFacts) -> float | None:
         last = run.result("last", self.weights)
         at_last = self.metric.of(last) if last else None
         return None if at_last is None else self.of(run) - at_last
 
-    def bits_of(self, run: RunRecord) -> int | None:
+    def bits_of(self, run: RunFacts) -> int | None:
         """Which test examples are right as one number, a bit each; None where the record does not hold them all."""
         result = self.result(run)
         if not isinstance(result.tally, Tally) or self.metric.attack is not None:
@@ -153,5 +153,5 @@ def kept_bytes(side: Side) -> Kept:
     return Kept(None, None)
 
 
-def _title(run: RunRecord) -> str:
+def _title(run: RunFacts) -> str:
     return f"{run.recipe.name} {run.arm.name} seed {run.seed}"

@@ -13,7 +13,7 @@ from actbench.plots.shapes import draw_shapes, drawn_epochs
 from actbench.recipe.schema import Profile
 from actbench.record import RunRecord
 from actbench.selection import Sources, select
-from actbench.store import Store, StoredRun, write_atomically
+from actbench.store import Store, StoredRecord, write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,10 @@ def plot_shapes(request: PlotRequest) -> Outcome:
     )
 
 
-def _selected(request: PlotRequest) -> tuple[list[StoredRun], list[str]]:
+def _selected(request: PlotRequest) -> tuple[list[StoredRecord], list[str]]:
     store = Store(request.results_dir)
     files = [Path(reference) for reference in request.references if reference.endswith(".json")]
-    runs = [StoredRun(path, store.read(path)) for path in files]
+    runs = [StoredRecord(path, store.read(path)) for path in files]
     others = [reference for reference in request.references if not reference.endswith(".json")]
     warnings: list[str] = []
     if others:
@@ -76,13 +76,14 @@ def _selected(request: PlotRequest) -> tuple[list[StoredRun], list[str]]:
                 seeds=request.seeds,
             )
         )
-        runs += [run for selection in selected.selections for run in selection.stored]
+        paths = [path for selection in selected.selections for path in selection.paths]
+        runs += [StoredRecord(path, store.read(path)) for path in paths]
         # A figure shows one run: that others are missing concerns tables alone.
         warnings += [warning for warning in selected.warnings if not warning.startswith("incomplete: ")]
     return runs, warnings
 
 
-def _no_curves(run: StoredRun) -> ActbenchError:
+def _no_curves(run: StoredRecord) -> ActbenchError:
     record, name = run.record, resolved_activation(run.record.arm, run.record.recipe)
     entry = ACTIVATIONS.get(name)
     if not entry.learns_curve if entry else name in record.arm.plugins:
@@ -106,7 +107,7 @@ def _learns_curve(record: RunRecord, arm: str) -> bool:
     return entry is not None and entry.learns_curve
 
 
-def _targets(output: Path, runs: Sequence[StoredRun]) -> list[list[tuple[Path, Suffix]]]:
+def _targets(output: Path, runs: Sequence[StoredRecord]) -> list[list[tuple[Path, Suffix]]]:
     """The files of each run, with their formats."""
     if output.suffix in SUFFIXES and not output.is_dir():
         if len(runs) > 1:
