@@ -9,7 +9,7 @@ from actbench.metrics import Metric
 from actbench.papers.matching import Reported
 from actbench.papers.places import place_of_claim, place_of_value
 from actbench.recipe.schema import AnalysisSettings
-from actbench.record import RunRecord, Tally
+from actbench.record import RunFacts, Tally
 from actbench.sides import Reading, Side, kept_bytes, side_of, step_time
 from actbench.stats.contrasts import METHOD_NAMES
 from actbench.stats.crossed import crossed_difference, crossed_mean
@@ -17,7 +17,7 @@ from actbench.stats.intervals import Interval, mean_estimate
 from actbench.store import StoredRun
 from actbench.trace import FamilyTest, Number, Trace, TracedRun, TracedValue
 
-Records = Mapping[Path, RunRecord]
+Records = Mapping[Path, RunFacts]
 """The whole records behind a group's rows, as their files hold them now."""
 
 
@@ -209,7 +209,7 @@ class Tracer:
             for run, path in zip(side.runs, side.files, strict=True)
         )
 
-    def _run(self, role: str, run: RunRecord, path: Path, value: float | None) -> TracedRun:
+    def _run(self, role: str, run: RunFacts, path: Path, value: float | None) -> TracedRun:
         result = run.result(self.group.which, self.group.weights)
         made = run.provenance
         return TracedRun(
@@ -267,7 +267,7 @@ def _about(reported: Reported) -> str:
     return f"{what}, {row.activation or row.uncatalogued} in {row.model} on {data}"
 
 
-def _counts(metric: Metric, run: RunRecord, reading: Reading) -> str | None:
+def _counts(metric: Metric, run: RunFacts, reading: Reading) -> str | None:
     tally = reading.result(run).tally
     if not isinstance(tally, Tally) or metric.attack is not None:
         return None
