@@ -9,7 +9,7 @@ from actbench.metrics import Metric
 from actbench.papers.matching import Reported
 from actbench.papers.places import place_of_claim, place_of_value
 from actbench.recipe.schema import AnalysisSettings
-from actbench.record import RunFacts, Tally
+from actbench.record import RunFacts, RunRecord, RunSummary, Tally
 from actbench.sides import Reading, Side, kept_bytes, side_of, step_time
 from actbench.stats.contrasts import METHOD_NAMES
 from actbench.stats.crossed import crossed_difference, crossed_mean
@@ -17,7 +17,7 @@ from actbench.stats.intervals import Interval, mean_estimate
 from actbench.store import StoredRun
 from actbench.trace import FamilyTest, Number, Trace, TracedRun, TracedValue
 
-Records = Mapping[Path, RunFacts]
+Records = Mapping[Path, RunSummary | RunRecord]
 """The whole records behind a group's rows, as their files hold them now."""
 
 
