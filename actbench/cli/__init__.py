@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
     RECIPES,
@@ -37,6 +38,7 @@ from actbench.cli.options import (
 )
 from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
+from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
 from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
@@ -50,6 +52,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+app.add_typer(import_app)
+app.add_typer(power_app)
 app.add_typer(trace_app)
 
 

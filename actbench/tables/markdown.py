@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from actbench.tables.columns import Columns, parse_columns
-from actbench.tables.table import Table
+from actbench.tables.table import Cell, Table
 
+_EMPHASIS = {"bold": "**bold**", "underline": "<ins>underlined</ins>"}
 _END = "<!-- /actbench -->"
 _MARKER = re.compile(r"<!-- actbench: (\S+)(?: columns=(\S+))? -->")
 
@@ -63,23 +64,45 @@ def replace_block(page: str, name: str, block: str) -> str | None:
 
 def _one(table: Table, headed: bool) -> str:
     heading = [f"### {_escaped(table.title)}", ""] if headed else []
-    header = ["arm", *(_escaped(column.text) for column in table.columns)]
     ruler = ["---", *["---:"] * len(table.columns)]
     rows = [
         [
             _escaped(row.arm) + (f"<sup>{row.mark}</sup>" if row.mark else ""),
-            *(_escaped(c.text) for c in row.cells),
+            *(_cell(cell) for cell in row.cells),
         ]
         for row in table.rows
     ]
-    notes = [
-        f"- {f'<sup>{note.mark}</sup> ' if note.mark else ''}{_escaped(note.text)}" for note in table.notes
-    ]
-    grid = ["| " + " | ".join(line) + " |" for line in (header, ruler, *rows)]
-    return "\n".join(["", *heading, f"**{_escaped(table.caption)}**", "", *grid, "", *notes, ""])
+    grid = ["| " + " | ".join(line) + " |" for line in (_header(table), ruler, *rows)]
+    claims = [f"- {_escaped(claim)}" for claim in table.claims]
+    notes = [f"- {_mark(note.mark)}{_escaped(note.text)}" for note in table.notes]
+    return "\n".join(["", *heading, f"**{_escaped(table.caption)}**", "", *grid, "", *claims, *notes, ""])
+
+
+def _header(table: Table) -> list[str]:
+    """Markdown has one line of heads: those over several columns go before each of these."""
+    above = [f"{_escaped(head.text)}: " for head in table.heads for _ in range(head.span)]
+    above = above or [""] * len(table.columns)
+    return ["arm", *(over + _escaped(column.text) for over, column in zip(above, table.columns, strict=True))]
+
+
+def _cell(cell: Cell) -> str:
+    number = _escaped(cell.number)
+    if "bold" in cell.emphasis:
+        number = f"**{number}**"
+    if "underline" in cell.emphasis:
+        number = f"<ins>{number}</ins>"
+    return " ".join(
+        [number + "".join(map(_escaped, cell.marks)) + _escaped(cell.beside), *map(_escaped, cell.lines[1:])]
+    )
+
+
+def _mark(mark: str) -> str:
+    if mark in _EMPHASIS:
+        return f"{_EMPHASIS[mark]}: "
+    return f"<sup>{mark}</sup> " if mark.isdigit() else f"{_escaped(mark)} " if mark else ""
 
 
 def _escaped(text: str) -> str:
     """The text made plain; an underscore inside a word and brackets that begin no link need nothing."""
     special = r"[\\`*|<>#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()"
-    return re.sub(f"({special})", r"\\\1", " ".join(text.split()))
+    return re.sub(f"({special})", r"\\\1", re.sub(r"\s+", " ", text))
