@@ -22,14 +22,16 @@ class TracedRun:
     epoch: int | None
     """After which, from 1, the evaluated weights stood."""
     file: str
-    run: str
-    commit: str | None
-    dirty: bool | None
-    wall_time_s: float
-    device: str
-    hardware: str
-    threads: int
-    started: str
+    lines: str | None = None
+    """Of the file that imported results came from; the rest is not known of those."""
+    run: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    wall_time_s: float | None = None
+    device: str | None = None
+    hardware: str | None = None
+    threads: int | None = None
+    started: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

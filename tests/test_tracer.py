@@ -9,16 +9,17 @@ from scipy.special import stdtrit
 
 import actbench
 from actbench.compare import Selection, compare
-from actbench.comparison import Comparison, Group
+from actbench.comparison import Group
 from actbench.footing import Origin
 from actbench.papers.reported import FOLDER, load_papers
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.selection import Sources, select
 from actbench.store import Store, StoredRun
-from actbench.tables.build import build_tables
-from actbench.tables.columns import COLUMNS
+from actbench.tables.build import build_table
+from actbench.tables.columns import WIDE
 from actbench.trace import Trace, checks
+from actbench.traced_runs import sides_of_records
 from actbench.tracer import Tracer
 
 MakeRun = Callable[..., RunRecord]
@@ -32,8 +33,7 @@ def groups_of(recipe: str, profile: str) -> tuple[Group, ...]:
 
 
 def read(group: Group) -> Tracer:
-    store = Store(RESULTS)
-    return Tracer(group, {path: store.read(path) for row in group.rows for path in row.files})
+    return Tracer(group, sides_of_records(group, Store(RESULTS).read))
 
 
 @pytest.mark.parametrize(("recipe", "profile"), COMMITTED)
@@ -42,7 +42,7 @@ def test_every_cell_of_every_committed_table_is_made_again(recipe: str, profile:
     assert groups
     for group in groups:
         tracer = read(group)
-        (table,) = build_tables(Comparison(groups=(group,)), lambda _: COLUMNS)
+        table = build_table(group, WIDE)
         assert len(table.rows) > 1
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
@@ -104,11 +104,15 @@ def bench(
     return make
 
 
+def again(group: Group, stored: list[StoredRun]) -> Tracer:
+    return Tracer(group, sides_of_records(group, {run.path: run.record for run in stored}.__getitem__))
+
+
 def test_runs_are_listed_with_what_became_of_them(
     bench: Callable[..., tuple[Group, list[StoredRun]]],
 ) -> None:
     group, stored = bench()
-    traced = Tracer(group, {run.path: run.record for run in stored}).cell("lslu", "vs_swish")
+    traced = again(group, stored).cell("lslu", "vs_swish")
     assert [(run.role, run.seed, run.status, run.counts) for run in traced.runs] == [
         ("lslu", 0, "completed", "5028 of 10000"),
         ("lslu", 1, "completed", "5038 of 10000"),
@@ -123,11 +127,15 @@ def test_runs_are_listed_with_what_became_of_them(
 
 def test_a_record_that_changed_since_is_seen(bench: Callable[..., tuple[Group, list[StoredRun]]]) -> None:
     group, stored = bench()
-    (table,) = build_tables(Comparison(groups=(group,)), lambda _: COLUMNS)
+    table = build_table(group, WIDE)
     cell = next(row for row in table.rows if row.arm == "series").cells[0]
     records = {run.path: run.record for run in stored}
     assert all(
-        check.agrees for check in checks(cell.numbers, Tracer(group, records).cell("series", "top1").made)
+        check.agrees
+        for check in checks(
+            cell.numbers,
+            Tracer(group, sides_of_records(group, records.__getitem__)).cell("series", "top1").made,
+        )
     )
     path = Path("series-1.json")
     result = records[path].results[0]
@@ -135,13 +143,15 @@ def test_a_record_that_changed_since_is_seen(bench: Callable[..., tuple[Group, l
     records[path] = records[path].model_copy(
         update={"results": (result.model_copy(update={"tally": tally}),)}
     )
-    found = checks(cell.numbers, Tracer(group, records).cell("series", "top1").made)
+    found = checks(
+        cell.numbers, Tracer(group, sides_of_records(group, records.__getitem__)).cell("series", "top1").made
+    )
     assert {check.name for check in found if not check.agrees} == {"mean", "low", "high", "sd"}
 
 
 def test_the_family_is_every_test_once(bench: Callable[..., tuple[Group, list[StoredRun]]]) -> None:
     group, stored = bench()
-    traced = Tracer(group, {run.path: run.record for run in stored}).cell("lslu", "vs_relu")
+    traced = again(group, stored).cell("lslu", "vs_relu")
     pairs = [(test.arm, test.baseline) for test in traced.family]
     assert len(pairs) == len({frozenset(pair) for pair in pairs})
     assert sum(test.p is not None for test in traced.family) == group.family
@@ -153,7 +163,7 @@ def test_a_paper_s_value_is_told_with_the_line_that_holds_it(
     bench: Callable[..., tuple[Group, list[StoredRun]]],
 ) -> None:
     group, stored = bench()
-    traced = Tracer(group, {run.path: run.record for run in stored}).cell("lslu", "vs_series")
+    traced = again(group, stored).cell("lslu", "vs_series")
     (value,) = traced.reported
     assert value.value == 3.17
     assert "value: 3.17" in line_at(value.place)

@@ -7,18 +7,20 @@ from typing import Any, NamedTuple
 
 from actbench.commands.outcome import Outcome
 from actbench.compare import compare
-from actbench.comparison import Comparison, Group
+from actbench.comparison import Group
 from actbench.errors import ActbenchError, NotComparableError
+from actbench.imported.store import read as read_set
 from actbench.papers.reported import load_paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.selection import Selected, Sources, select
 from actbench.store import Store
-from actbench.tables.build import build_tables
-from actbench.tables.columns import COLUMNS
+from actbench.tables.build import build_table
+from actbench.tables.columns import WIDE
 from actbench.tables.table import Cell, Column, Table
 from actbench.trace import Check, Trace, TracedRun, TracedValue, checks
+from actbench.traced_runs import Sides, sides_of_import, sides_of_records
 from actbench.tracer import Tracer
 
 
@@ -41,10 +43,10 @@ def trace(
 
     Exit code 4 where the records, read anew, give another number than the table.
     """
-    selected = select(Sources([reference], profile, overrides, results_dir, (), limit, seeds))
-    groups = _groups(selected, baselines, metric, which, weights)
+    sources = Sources([reference], profile, overrides, results_dir, (), limit, seeds, takes_imported=True)
+    selected = select(sources)
     found: list[_Traced] = []
-    for group in groups:
+    for group in _groups(selected, baselines, metric, which, weights):
         names = [row.name for row in group.rows]
         if arm not in names:
             raise ActbenchError(
@@ -75,31 +77,36 @@ def _groups(
     papers = {
         plan.paper: load_paper(plan.paper) for plan in (s.plan for s in selected.selections) if plan.paper
     }
-    compared = compare(
-        selected.selections, papers=papers, baselines=baselines, metric=metric, which=which, weights=weights
-    )
-    return compared.groups
+    return compare(
+        selected.selections,
+        papers=papers,
+        baselines=baselines,
+        metric=metric,
+        which=which,
+        weights=weights,
+        imported=selected.imported,
+    ).groups
 
 
-def _cells(group: Group, arm: str, asked: str | None, store: Store) -> list[_Traced]:
-    table = _table(group)
-    columns = [_column(table, asked)] if asked is not None else list(table.columns)
-    records = {path: store.read(path) for row in group.rows for path in row.files}
-    tracer = Tracer(group, records)
+def _cells(group: Group, arm: str, asked: str | None, store: Store) -> Iterable[_Traced]:
+    table = build_table(group, WIDE)
+    chosen = None if asked is None else _column(table, asked)
+    tracer = Tracer(group, _sides(group, store))
     row = next(row for row in table.rows if row.arm == arm)
-    cell_of = dict(zip((column.key for column in table.columns), row.cells, strict=True))
-    found: list[_Traced] = []
-    for column in columns:
-        traced, cell = tracer.cell(arm, column.key), cell_of[column.key]
-        title = f"{table.title}, profile {group.setting.profile}"
-        found.append(_Traced(title, arm, column, cell, traced, checks(cell.numbers, traced.made)))
-    return found
+    made = f"profile {group.setting.profile}" if group.setting.is_audited else "imported"
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        if chosen in (None, column):
+            traced = tracer.cell(arm, column.key)
+            yield _Traced(
+                f"{table.title}, {made}", arm, column, cell, traced, checks(cell.numbers, traced.made)
+            )
 
 
-def _table(group: Group) -> Table:
-    """The group's table with every column that it can have."""
-    (table,) = build_tables(Comparison(groups=(group,)), lambda _: COLUMNS)
-    return table
+def _sides(group: Group, store: Store) -> Sides:
+    if group.plan:
+        return sides_of_records(group, store.read)
+    (path,) = {path for row in group.rows for path in row.files}
+    return sides_of_import(group, read_set(path), path)
 
 
 def _column(table: Table, asked: str) -> Column:
@@ -182,12 +189,16 @@ def _records(runs: Sequence[TracedRun]) -> Iterable[str]:
         value = "-" if run.value is None else f"{run.value!r}{f' = {run.counts}' if run.counts else ''}"
         status = run.status if run.reason is None else f"{run.status}: {run.reason}"
         at = f" at epoch {run.epoch}" if run.epoch else ""
-        yield f"  {run.role} seed {run.seed}  {value}  {status}{at}, {run.wall_time_s:.0f} s  {run.file}"
+        took = "" if run.wall_time_s is None else f", {run.wall_time_s:.0f} s"
+        file = f"{run.lines} ({run.file})" if run.lines else run.file
+        yield f"  {run.role} seed {run.seed}  {value}  {status}{at}{took}  {file}"
         if places:
             yield f"    {_place(run)}"
 
 
 def _place(run: TracedRun) -> str:
+    if run.lines:
+        return "somebody else's program; how they were made is not known"
     commit = "an unknown commit" if run.commit is None else f"commit {run.commit[:8]}"
     dirty = " (tree changed)" if run.dirty else ""
     threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
