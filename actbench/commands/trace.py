@@ -149,16 +149,19 @@ def _document(traced: _Traced) -> dict[str, Any]:
 
 
 def _text(found: Sequence[_Traced]) -> Iterable[str]:
-    """A block for each cell; runs that several cells stand on are listed once, behind them."""
+    """A block for each cell; what several cells stand on is told once: the formula at the first, runs at the end."""
+    told: set[tuple[object, ...]] = set()
     for traced in found:
-        yield "\n".join(_block(traced))
+        grounds = (traced.title, traced.trace.how, traced.trace.reported, traced.trace.claim)
+        yield "\n".join([*_block(traced), *(() if grounds in told else _grounds(traced.trace))])
+        told.add(grounds)
     runs = list(dict.fromkeys(run for traced in found for run in traced.trace.runs))
     if runs:
         yield "\n".join(_records(runs))
     missing = {role: seeds for traced in found for role, seeds in traced.trace.missing.items()}
     if missing:
-        told = "; ".join(f"{role} {', '.join(map(str, seeds))}" for role, seeds in missing.items())
-        yield f"seeds missing: {told}"
+        lacking = "; ".join(f"{role} {', '.join(map(str, seeds))}" for role, seeds in missing.items())
+        yield f"seeds missing: {lacking}"
     yield _agreement([check for traced in found for check in traced.checks])
 
 
@@ -168,10 +171,13 @@ def _block(traced: _Traced) -> Iterable[str]:
     numbers = {name: value for name, value in traced.cell.numbers.items() if value is not None}
     if numbers:
         yield "  unrounded: " + ", ".join(f"{name} {value!r}" for name, value in numbers.items())
-    yield from (f"  {line}" for line in traced.trace.how)
-    yield from (f"  {line}" for value in traced.trace.reported for line in _reported(value))
-    if traced.trace.claim:
-        yield f"  claim {traced.trace.claim}"
+
+
+def _grounds(trace: Trace) -> Iterable[str]:
+    yield from (f"  {line}" for line in trace.how)
+    yield from (f"  {line}" for value in trace.reported for line in _reported(value))
+    if trace.claim:
+        yield f"  claim {trace.claim}"
 
 
 def _reported(value: TracedValue) -> Iterable[str]:
