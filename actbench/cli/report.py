@@ -23,7 +23,10 @@ from actbench.cli.options import (
 )
 from actbench.cli.output import run
 
+app = typer.Typer()
 
+
+@app.command()
 def report(
     arguments: Annotated[
         list[str] | None,
