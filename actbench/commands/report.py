@@ -1,8 +1,7 @@
 """`report`: one self-contained page about the selected runs. Imports no torch."""
 
 import hashlib
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,20 +12,19 @@ from actbench.compare import Selection, compare
 from actbench.comparison import Group
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import DEFAULT_RESULTS
+from actbench.imported.group import ImportedSelection
+from actbench.imported.store import paths as set_paths
 from actbench.papers.reported import load_paper
 from actbench.recipe.find import find_recipe
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
-from actbench.report.answer import answer
-from actbench.report.chapter import Chapter, ReadRun
+from actbench.report.chapter import Chapter, RecordFile, chapter_document
 from actbench.report.drawings import draw
-from actbench.report.limits import limits
 from actbench.report.page import digest, page
-from actbench.report.results import claims_section, result_tables
-from actbench.selection import Sources, select
-from actbench.store import Store, write_atomically
+from actbench.report.repeat import Shown, repeat_imported, repeat_runs
+from actbench.selection import Selected, Sources, select
+from actbench.store import Store, StoredRecord, write_atomically
 from actbench.tables.appendix import items
-from actbench.verdict import claim_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,27 @@ class ReportRequest:
 
     def sources(self) -> Sources:
         return Sources(
-            self.references, self.profile, self.overrides, self.results_dir, self.arms, self.limit, self.seeds
+            self.references,
+            self.profile,
+            self.overrides,
+            self.results_dir,
+            self.arms,
+            self.limit,
+            self.seeds,
+            takes_imported=True,
+        )
+
+    def shown(self) -> Shown:
+        return Shown(
+            overrides=self.overrides,
+            arms=self.arms,
+            seeds=self.seeds,
+            limit=self.limit,
+            baselines=self.baselines,
+            metric=self.metric,
+            which=self.which,
+            weights=self.weights,
+            results_dir=self.results_dir,
         )
 
 
@@ -61,7 +79,7 @@ def report(request: ReportRequest) -> Outcome:
     for sources in _sources(request):
         try:
             selected = select(sources)
-            compared += _compared(selected.selections, sources, request)
+            compared += _compared(selected, sources, request)
         except ActbenchError as error:
             if request.references:
                 raise
@@ -76,13 +94,13 @@ def report(request: ReportRequest) -> Outcome:
         )
     chapters = [_chapter(one, request, f"c{number}") for number, one in enumerate(compared, 1)]
     content = page(chapters, warnings).encode()
-    _write(request.output, content)
+    write_atomically(request.output, content)
     document = {
         "written": str(request.output),
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "made_from": digest(chapters),
-        "chapters": [_told(chapter) for chapter in chapters],
+        "chapters": [chapter_document(chapter) for chapter in chapters],
         "warnings": warnings,
     }
     return Outcome(
@@ -100,13 +118,16 @@ def _sources(request: ReportRequest) -> Iterator[Sources]:
         return
     if request.overrides:
         raise ActbenchError(
-            "settings are given and no recipe is named", where="command line", hints=list(request.overrides)
+            "settings are given and no recipe is named", where="command line", hints=request.overrides
         )
-    for name in sorted({path.parent.parent.name for path in Store(request.results_dir).paths()}):
-        for profile in profiles_with_records(name, request.results_dir):
+    results = request.results_dir
+    for name in sorted({path.parent.parent.name for path in Store(results).paths()}):
+        for profile in profiles_with_records(name, results):
             if request.profile in (None, profile):
-                reference = name if _is_recipe(name) else str(request.results_dir / name / profile)
+                reference = name if _is_recipe(name) else str(results / name / profile)
                 yield request.sources()._replace(references=(reference,), profile=profile)
+    for file in set_paths(results) if request.profile is None else ():
+        yield request.sources()._replace(references=(str(file),))
 
 
 def _is_recipe(name: str) -> bool:
@@ -119,115 +140,65 @@ def _is_recipe(name: str) -> bool:
 
 
 class _Compared(NamedTuple):
-    selection: Selection
+    selection: Selection | ImportedSelection
     group: Group
     references: tuple[str, ...]
     """By which it was selected."""
 
 
-def _compared(selections: Sequence[Selection], sources: Sources, request: ReportRequest) -> list[_Compared]:
-    keys = {selection.plan.paper for selection in selections if selection.plan.paper}
+def _compared(selected: Selected, sources: Sources, request: ReportRequest) -> list[_Compared]:
+    keys = {selection.plan.paper for selection in selected.selections if selection.plan.paper}
     comparison = compare(
-        selections,
+        selected.selections,
         papers={key: load_paper(key) for key in sorted(keys)},
         baselines=request.baselines,
         metric=request.metric,
         which=request.which,
         weights=request.weights,
+        imported=selected.imported,
     )
+    chosen: list[Selection | ImportedSelection] = [*selected.selections, *selected.imported]
     return [
         _Compared(selection, group, tuple(sources.references))
-        for selection, group in zip(selections, comparison.groups, strict=True)
+        for selection, group in zip(chosen, comparison.groups, strict=True)
     ]
 
 
 def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
-    group, runs = compared.group, _read(compared.selection, Store(request.results_dir))
+    selection, group = compared.selection, compared.group
+    shown = request.shown()
+    if isinstance(selection, ImportedSelection):
+        return Chapter(
+            key=key,
+            group=group,
+            files=(_summed(selection.path),),
+            imported=selection,
+            appendix=tuple(items(group)),
+            commands=repeat_imported(selection, shown),
+        )
+    runs = _read(selection, Store(request.results_dir))
     return Chapter(
         key=key,
         group=group,
-        tables=result_tables(group, key),
-        claims=claims_section(group),
-        runs=runs,
+        files=tuple(_summed(run.path) for run in runs),
+        records=tuple(run.record for run in runs),
         drawings=draw(group, [run.record for run in runs]) if request.with_figures else (),
         appendix=tuple(items(group)),
-        commands=_commands(compared, request),
+        commands=repeat_runs(selection, compared.references, shown),
     )
 
 
-def _read(selection: Selection, store: Store) -> tuple[ReadRun, ...]:
+def _summed(path: Path) -> RecordFile:
+    return RecordFile(path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read(selection: Selection, store: Store) -> list[StoredRecord]:
     """The whole records, in the order of the plan's arms and of seeds."""
     order = {arm.name: place for place, arm in enumerate(selection.plan.arms)}
-    runs = [
-        ReadRun(
-            path=stored.path,
-            sha256=hashlib.sha256(stored.path.read_bytes()).hexdigest(),
-            record=store.read(stored.path),
-        )
-        for stored in selection.stored
-    ]
-    return tuple(
-        sorted(runs, key=lambda run: (order.get(run.record.arm.name, len(order)), run.record.seed, run.path))
+    runs = [StoredRecord(path, store.read(path)) for path in selection.paths]
+    return sorted(
+        runs, key=lambda run: (order.get(run.record.arm.name, len(order)), run.record.seed, run.path)
     )
-
-
-def _commands(compared: _Compared, request: ReportRequest) -> tuple[tuple[str, str], ...]:
-    """Training, table and page once more, every option as it was given."""
-    selection, origin = compared.selection, compared.selection.origin
-    files = [name for name in compared.references if name.endswith(".json") or Path(name).is_dir()]
-    named = files or [origin.reference]
-    options: dict[str, Sequence[str]] = {
-        "--profile": [] if files else [origin.profile],
-        "--arm": request.arms,
-        "--seeds": [request.seeds] if request.seeds else [],
-        "--limit": [str(request.limit)] if request.limit else [],
-        "--baseline": request.baselines,
-        "--metric": [request.metric] if request.metric else [],
-        "--at": [] if request.which == "last" else [request.which.replace("_", "-")],
-        "--weights": [] if request.weights == "raw" else [request.weights],
-        "--results-dir": [str(request.results_dir)] if request.results_dir != DEFAULT_RESULTS else [],
-    }
-    words = [word for option, values in options.items() for value in values for word in (option, value)]
-    shown = [*named, *request.overrides, *words]
-    sources = {(run.provenance.commit, run.provenance.dirty) for run in selection.runs}
-    source = [
-        ("The source that made all runs", f"git checkout {commit}")
-        for commit, dirty in sources
-        if commit and not dirty and len(sources) == 1
-    ]
-    return (
-        *source,
-        ("Training; what is stored is not trained again", origin.command()),
-        ("The table", shlex.join(["actbench", "compare", *shown])),
-        ("The table for a paper", shlex.join(["actbench", "export-table", *shown, "--format", "latex"])),
-        ("This chapter", shlex.join(["actbench", "report", *shown, "-o", "report.html"])),
-    )
-
-
-def _told(chapter: Chapter) -> dict[str, object]:
-    group, told = chapter.group, answer(chapter.group)
-    return {
-        "recipe": group.setting.name,
-        "profile": group.setting.profile,
-        "variant": group.setting.variant,
-        "question": told.question,
-        "answer": list(told.sentences),
-        "limits": limits(group),
-        "claims": list(claim_lines(group)),
-        "figures": [drawing.title for drawing in chapter.drawings],
-        "records": [
-            {
-                "arm": run.record.arm.name,
-                "seed": run.record.seed,
-                "status": run.record.status,
-                "run": run.record.run,
-                "file": str(run.path),
-                "sha256": run.sha256,
-            }
-            for run in chapter.runs
-        ],
-        "commands": [command for _, command in chapter.commands],
-    }
 
 
 def _check_writable(path: Path) -> None:
@@ -237,10 +208,3 @@ def _check_writable(path: Path) -> None:
         raise ActbenchError(
             f"cannot be written: {why}", where=str(path), hints=["name a file: -o report.html"]
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise ActbenchError(f"cannot be written: {error.strerror or error}", where=str(path)) from error

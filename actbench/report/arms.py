@@ -148,8 +148,8 @@ def footing_words(footing: str, records: Sequence[RunRecord]) -> Html:
                 element("code", footing),
                 ", a hash over every value that the arms share and over the content of the data. Runs with another one "
                 "are refused, so nothing but the activation and the differences declared here tells two arms apart. "
-                "For a seed all arms see the same data in the same order with the same augmentation, and every weight that "
-                "two arms both have starts at the same value.",
+                "For a seed all arms see the same data in the same order with the same augmentation, and every weight "
+                "that two arms both have starts at the same value.",
             )
         ]
     )

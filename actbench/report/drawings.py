@@ -1,4 +1,4 @@
-"""Which figures a chapter has, and what is said beneath and instead of each. matplotlib is loaded where one is drawn."""
+"""Which figures a chapter has, and what is said beneath and instead of each. matplotlib is loaded to draw one."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -65,8 +65,8 @@ def _curves(group: Group, plan: Recipe, records: Sequence[RunRecord]) -> list[Dr
         Drawing(
             key="curves",
             title="Training curves",
-            caption=f"{what[0].upper()}{what[1:]} after each epoch: the mean over seeds, with the range from the lowest "
-            "seed to the highest. What the last epoch shows is for the table to test.",
+            caption=f"{what[0].upper()}{what[1:]} after each epoch: the mean over seeds, with the range from the "
+            "lowest seed to the highest. What the last epoch shows is for the table to test.",
             alternative=f"Lines by epoch for {what}; {names[last]} ends at {', '.join(ends) or 'nothing measured'}.",
             svg=_svg(partial(draw_curves, subject, curves, group.metric, width=PAGE_WIDTH)),
         )

@@ -16,8 +16,7 @@ MAX_SITES = 6
 def data_section(group: Group) -> Html:
     """The data's size and the fingerprint that every run's footing covers."""
     data = group.data
-    if data is None:
-        return element("p", f"{group.setting.data}, as the imported file says; nothing else is known of it.")
+    assert data is not None
     noun = "sentences" if group.setting.task == "text" else "images"
     val = f", {data.val:,} for validation" if data.val else ""
     return facts(

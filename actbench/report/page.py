@@ -18,19 +18,20 @@ from actbench.report.figures import figure
 from actbench.report.limits import limits
 from actbench.report.making import data_section, kernels_table, machines_section
 from actbench.report.markup import Child, Html, element, join
-from actbench.report.runs import runs_section
+from actbench.report.results import claims_section, result_tables
+from actbench.report.runs import imported_runs, runs_section, sums
 
 _FOLDER = Path(__file__).parent
 
 
 def digest(chapters: Sequence[Chapter]) -> str:
     """Hash of the records that a page is made from, so that two pages can be told apart without a date."""
-    sums = sorted(run.sha256 for chapter in chapters for run in chapter.runs)
+    sums = sorted(file.sha256 for chapter in chapters for file in chapter.files)
     return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
 def page(chapters: Sequence[Chapter], warnings: Sequence[str] = ()) -> str:
-    """The page as a file's text. The same records give the same bytes."""
+    """The page as a file's text. The same files give the same bytes."""
     answers = [answer(chapter.group) for chapter in chapters]
     single = len(chapters) == 1
     title = answers[0].question if single else f"{len(chapters)} comparisons of activation functions"
@@ -66,31 +67,24 @@ def _contents(chapters: Sequence[Chapter], answers: Sequence[Answer]) -> Html:
         element(
             "li",
             element("a", told.question, href=f"#{chapter.key}"),
-            element("small", _origin(chapter)),
+            element("small", chapter.origin),
         )
         for chapter, told in zip(chapters, answers, strict=True)
     ]
     return element("nav", element("ol", *items), aria_label="Contents")
 
 
-def _origin(chapter: Chapter) -> str:
-    setting = chapter.group.setting
-    parts = [setting.name, setting.variant, f"profile {setting.profile}" if setting.profile else None]
-    runs = f"{len(chapter.runs)} runs" if chapter.runs else f"imported from {setting.source}"
-    return ", ".join(part for part in (*parts, runs) if part)
-
-
 def _chapter(chapter: Chapter, told: Answer, single: bool) -> Html:
     group, key = chapter.group, chapter.key
-    held = limits(group)
+    held, claims = limits(group), claims_section(group)
     return element(
         "article",
         None if single else element("h2", told.question),
-        element("p", f"Recipe {_origin(chapter)}.", class_="kicker"),
+        element("p", f"{chapter.origin}.", class_="kicker"),
         element("p", told.text, class_="answer"),
         element("ul", *(element("li", text) for text in held), class_="limits") if held else None,
-        _section("What the paper claims", chapter.claims) if chapter.claims else None,
-        _section("The numbers", *chapter.tables, id=f"{key}-numbers"),
+        _section("What the paper claims", claims) if claims else None,
+        _section("The numbers", *result_tables(group, key)),
         _section(
             "Figures",
             element("div", *(figure(drawing, key) for drawing in chapter.drawings), class_="figures"),
@@ -106,33 +100,33 @@ def _chapter(chapter: Chapter, told: Answer, single: bool) -> Html:
 
 
 def _made(chapter: Chapter) -> list[Html]:
-    """What only runs of our own can tell."""
-    group, records = chapter.group, [run.record for run in chapter.runs]
-    if group.plan is None or not records:
-        return [_section("Data", data_section(group))]
+    """How the numbers came about, as far as it is known."""
+    group, records = chapter.group, chapter.records
+    if chapter.imported is not None:
+        return [_section("The runs", imported_runs(group, chapter.imported), sums(chapter.files))]
+    assert group.plan is not None
+    assert group.footing is not None
     return [
         _section(
             "The arms and what they share",
             arms_table(group.plan, records),
-            footing_words(group.footing or "", records),
+            footing_words(group.footing, records),
             site_lists(records),
-            element(
-                "details", element("summary", "All shared settings, resolved"), shared_settings(group.plan)
-            ),
-            element(
-                "details",
-                element("summary", "How the optimiser treats each arm's parameters"),
-                parameter_groups(records),
-            ),
+            _folded("All shared settings, resolved", shared_settings(group.plan)),
+            _folded("How the optimiser treats each arm's parameters", parameter_groups(records)),
         ),
-        _section("The runs", runs_section(group, chapter.runs)),
+        _section("The runs", runs_section(group, chapter.files, records)),
         _section(
             "Data, versions and machines",
             data_section(group),
             machines_section(records),
-            element("details", element("summary", "What computed the activations"), kernels_table(records)),
+            _folded("What computed the activations", kernels_table(records)),
         ),
     ]
+
+
+def _folded(summary: str, content: Html) -> Html:
+    return element("details", element("summary", summary), content)
 
 
 def _section(title: str, *children: Child, id: str | None = None) -> Html:
@@ -172,14 +166,14 @@ def _warnings(warnings: Sequence[str]) -> Html | None:
 
 
 def _footer(chapters: Sequence[Chapter]) -> Html:
-    runs = sum(len(chapter.runs) for chapter in chapters)
+    files = sum(len(chapter.files) for chapter in chapters)
     return element(
         "footer",
         element(
             "p",
-            f"Made by actbench {__version__} from {runs} records, whose sums give ",
+            f"Made by actbench {__version__} from {files} record files, whose sums give ",
             element("code", digest(chapters)[:16]),
-            ". The same records give this page to the byte; nothing in it was typed by hand.",
+            ". The same files give this page to the byte; nothing in it was typed by hand.",
             class_="small-print",
         ),
     )

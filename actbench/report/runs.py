@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from actbench.comparison import Group
 from actbench.record import RunRecord
-from actbench.report.chapter import ReadRun
+from actbench.imported.group import ImportedSelection
+from actbench.report.chapter import RecordFile
 from actbench.report.grid import Field, grid
 from actbench.report.markup import Html, element, join
 from actbench.report.words import listed
@@ -14,45 +15,63 @@ LONG = 24
 _HEADS = ("arm", "seed", "status", "epochs", "wall time", "commit", "run", "sha256", "file")
 
 
-def runs_section(group: Group, runs: Sequence[ReadRun]) -> Html:
-    """Each run with its value, and their sums in the form that sha256sum checks."""
+def runs_section(group: Group, files: Sequence[RecordFile], records: Sequence[RunRecord]) -> Html:
+    """Each run with its value, and the files' sums in the form that sha256sum checks."""
     heads = (*_HEADS[:3], f"{group.metric.noun} %", *_HEADS[3:])
-    folders = sorted({run.path.parent.as_posix() for run in runs})
-    table = grid(
-        f"Each run; files in {listed(folders)}", heads, [_row(group, run) for run in runs], class_="small"
-    )
-    sums = "\n".join(f"{run.sha256}  {run.path.as_posix()}" for run in runs)
+    folders = sorted({file.path.parent.as_posix() for file in files})
+    rows = [_row(group, file, record) for file, record in zip(files, records, strict=True)]
+    table = grid(f"Each run; files in {listed(folders)}", heads, rows, class_="small")
     return join(
         [
-            element("details", element("summary", f"All {len(runs)} runs"), table, open=len(runs) < LONG),
-            element(
-                "details",
-                element("summary", "Sums of the record files, as sha256sum -c reads them"),
-                element("pre", sums),
-            ),
+            element("details", element("summary", f"All {len(rows)} runs"), table, open=len(rows) < LONG),
+            sums(files),
         ]
     )
 
 
-def _row(group: Group, run: ReadRun) -> list[str | Html | Field]:
-    record, provenance = run.record, run.record.provenance
-    value = _value(group, record)
-    status = f"{record.status}: {record.reason}" if record.reason else record.status
+def sums(files: Sequence[RecordFile]) -> Html:
+    text = "\n".join(f"{file.sha256}  {file.path.as_posix()}" for file in files)
+    return element(
+        "details",
+        element("summary", "Sums of the record files, as sha256sum -c reads them"),
+        element("pre", text),
+    )
+
+
+def imported_runs(group: Group, selection: ImportedSelection) -> Html:
+    """Each line of an imported file that is a run here."""
+    source = selection.imported.source
+    return grid(
+        f"Each run as {source.name} has it, sha256 {source.sha256}",
+        ("arm", "seed", "status", f"{group.metric.noun} %", "lines"),
+        [
+            [
+                run.arm,
+                Field(text=str(run.seed), number=True),
+                run.status,
+                _number(run.values.get(group.metric.name)),
+                ", ".join(map(str, run.lines)),
+            ]
+            for run in selection.runs
+        ],
+    )
+
+
+def _row(group: Group, file: RecordFile, record: RunRecord) -> list[str | Html | Field]:
+    provenance = record.provenance
+    done = len(record.history)
+    wall_time_s = provenance.wall_time_s
     return [
         record.arm.name,
         Field(text=str(record.seed), number=True),
-        status,
-        Field(text="-" if value is None else f"{100 * value:.2f}", sort=_sortable(value), number=True),
-        Field(
-            text=f"{len(record.history)}/{record.recipe.train.epochs}",
-            sort=str(len(record.history)),
-            number=True,
-        ),
-        Field(text=duration(provenance.wall_time_s), sort=f"{provenance.wall_time_s:.3f}", number=True),
+        f"{record.status}: {record.reason}" if record.reason else record.status,
+        _number(_value(group, record)),
+        Field(text=f"{done}/{record.recipe.train.epochs}", sort=str(done), number=True),
+        Field(text=duration(wall_time_s), sort=f"{wall_time_s:.3f}", number=True),
         commit(record),
         Field(text=element("code", record.run[:8]), title=record.run),
-        Field(text=element("code", run.sha256[:8]), title=run.sha256),
-        element("code", run.path.name),
+        Field(text=element("code", file.sha256[:8]), title=file.sha256),
+        element("code", file.path.name),
     ]
 
 
@@ -61,8 +80,12 @@ def _value(group: Group, record: RunRecord) -> float | None:
     return group.metric.of(result) if result and record.status == "completed" else None
 
 
-def _sortable(value: float | None) -> str:
-    return "" if value is None else repr(value)
+def _number(value: float | None) -> Field:
+    return Field(
+        text="-" if value is None else f"{100 * value:.2f}",
+        sort="" if value is None else repr(value),
+        number=True,
+    )
 
 
 def commit(record: RunRecord) -> str:
