@@ -64,5 +64,5 @@ def test_an_svg_becomes_a_part_of_the_page() -> None:
 
 def test_a_figure_has_a_caption_and_an_anchor() -> None:
     made = figure(Drawing(key="curves", title="T", caption="C < D", alternative="A", svg=SVG), "c2")
-    assert made.startswith('<figure id="c2-curves">')
+    assert made.startswith('<figure class="wide" id="c2-curves">')
     assert "<figcaption><b>T. </b>C &lt; D</figcaption>" in made
