@@ -13,7 +13,8 @@ from PIL import Image
 
 from actbench.activations.pwlu import PWLU
 from actbench.commands.export_table import export_table
-from actbench.commands.plot import PlotRequest, plot_shapes
+from actbench.commands.plot.request import PlotRequest
+from actbench.commands.plot.shapes import plot_shapes
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,10 +92,10 @@ def test_the_figures_are_what_the_records_say(name: str, minus_relu: bool, tmp_p
             references=("pwlu_resnet20_c100",),
             arms=("pwlu",),
             seeds="0",
-            minus_relu=minus_relu,
             output=made,
             results_dir=ROOT / "results",
-        )
+        ),
+        minus_relu=minus_relu,
     )
     fresh, stored = (
         np.asarray(Image.open(path).convert("L"), dtype=np.float64)
