@@ -100,6 +100,32 @@ def seeds(
 
 
 @app.command()
+def params(
+    arguments: References,
+    output: Output = Path("plots"),
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", help="only this parameter, as theta or beta; may be repeated"),
+    ] = None,
+    width: Width = None,
+    profile: Profile = None,
+    arm: Arms = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Draw learnt parameters over epochs, site by site.
+
+    One figure per arm, a line per seed; of LSLU also whether theta and omega move as its paper says.
+    """
+    from actbench.commands.plot.params import plot_params
+
+    request = _request(arguments, output, width, profile, arm, seeds, limit, results_dir)
+    run(lambda: plot_params(request, names=tuple(param or ())), as_json)
+
+
+@app.command()
 def pareto(
     arguments: References,
     output: Output = Path("plots"),
