@@ -16,7 +16,7 @@ from actbench.recipe.differences import (
 )
 from actbench.recipe.hashing import arm_settings
 from actbench.recipe.schema import Arm, Profile, Recipe
-from actbench.record import RunRecord
+from actbench.record import RunFacts
 from actbench.store import StoredRun
 
 DEFAULT_RESULTS = Path("results")
@@ -126,7 +126,7 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
             )
 
 
-def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunRecord], str]) -> list[list[StoredRun]]:
+def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
     sets: dict[str, list[StoredRun]] = {}
     for run in sorted(stored, key=lambda run: (run.record.arm.name, run.record.seed, run.record.run)):
@@ -143,7 +143,7 @@ def _unequal(
     sets: list[list[StoredRun]],
     origin: Origin,
     *,
-    difference: Callable[[RunRecord, RunRecord], str],
+    difference: Callable[[RunFacts, RunFacts], str],
 ) -> NotComparableError:
     """The refusal: which keys differ, the smallest set of runs to redo, and the command."""
     kept, *others = sets
@@ -164,7 +164,7 @@ def _unequal(
     return NotComparableError(message, hints=[*differences, what, *commands])
 
 
-def _footing_difference(first: RunRecord, second: RunRecord) -> str:
+def _footing_difference(first: RunFacts, second: RunFacts) -> str:
     keys = differing_settings(first.recipe, second.recipe)
     if keys:
         return shown_difference(keys, first.recipe, second.recipe)

@@ -94,6 +94,11 @@ class TestResult(Frozen):
         return [bool(packed[i >> 3] >> (7 - (i & 7)) & 1) for i in range(self.tally.total)]
 
 
+def bits_of(result: TestResult) -> int:
+    """The bits as one number, the first example's the highest of all, padded at its low end: to count with."""
+    return int.from_bytes(base64.b64decode(result.correct_bits))
+
+
 def pack_bits(correct: list[bool]) -> str:
     """The inverse of `TestResult.correctness`."""
     packed = bytearray((len(correct) + 7) // 8)
@@ -278,7 +283,11 @@ class Provenance(Frozen):
     """The processes that worked on it, in order."""
 
 
-class RunRecord(Frozen):
+class RunFacts(Frozen):
+    """What a record says of its run, apart from how it went epoch by epoch."""
+
+    model_config = ConfigDict(defer_build=True)  # most commands need no more than one of the classes below
+
     schema_version: Literal[1] = 1
     status: Status
     reason: str | None = None
@@ -289,17 +298,31 @@ class RunRecord(Frozen):
     footing: str
     run: str
     data: DataFacts
-    history: tuple[EpochRecord, ...]
     results: tuple[TestResult, ...] = ()
-    backends: dict[str, str] = Field(default_factory=dict)
-    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
-    parameter_groups: tuple[ParameterGroup, ...] = ()
     cost: Cost | None = None
     provenance: Provenance
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
         return next((r for r in self.results if r.which == which and r.weights == weights), None)
+
+
+class RunSummary(RunFacts):
+    """What tables need of a record, which is a small part of the file."""
+
+    epochs: int
+    """How many were finished."""
+
+
+class RunRecord(RunFacts):
+    history: tuple[EpochRecord, ...]
+    backends: dict[str, str] = Field(default_factory=dict)
+    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
+    parameter_groups: tuple[ParameterGroup, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
 
 
 class VersionProbe(Frozen):

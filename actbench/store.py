@@ -15,13 +15,23 @@ from pydantic import ValidationError
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
-from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
+from actbench.record import SCHEMA_VERSION, RunRecord, RunSummary, VersionProbe
+from actbench.summary import summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
+IMPORTED = "imported"
+"""Where a profile's records would lie: results that were imported (see `imported/store.py`), which are no records."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
+    path: Path
+    record: RunSummary | RunRecord
+    """A summary where the store was scanned; of a few runs the whole record serves as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
     path: Path
     record: RunRecord
 
@@ -59,27 +69,17 @@ class Store:
 
     def read(self, path: Path) -> RunRecord:
         """The record at `path`. Raises RecordError naming the file and what is wrong with it."""
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RecordError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
-        try:
-            version = VersionProbe.model_validate_json(content).schema_version
-            if version > SCHEMA_VERSION:
-                raise RecordError(
-                    f"schema version {version} is newer than this program's {SCHEMA_VERSION}",
-                    where=str(path),
-                    hints=["update actbench to read it"],
-                )
-            return RunRecord.model_validate_json(content)
-        except ValidationError as error:
-            raise DamagedRecordError(
-                _damage(error), where=str(path), hints=["the run can be made again by `actbench train`"]
-            ) from error
+        return _checked(_content(path), path)
+
+    def summary(self, path: Path) -> RunSummary:
+        """What tables need of the record at `path`; raises what `read` does, but for damage inside the history."""
+        content = _content(path)
+        return summarise(content) or summary_of(_checked(content, path))
 
     def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
         """Where records lie, in order, whether they can be read or not."""
-        return sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json"))
+        found = self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")
+        return sorted(path for path in found if path.parent.name != IMPORTED)
 
     def scan(
         self, recipe: str | None = None, profile: str | None = None
@@ -89,7 +89,7 @@ class Store:
         problems: list[Problem] = []
         for path in self.paths(recipe, profile):
             try:
-                runs.append(StoredRun(path, self.read(path)))
+                runs.append(StoredRun(path, self.summary(path)))
             except RecordError as error:
                 problems.extend(error.problems)
         return runs, problems
@@ -147,6 +147,29 @@ def _is_alive(pid: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+
+
+def _checked(content: bytes, path: Path) -> RunRecord:
+    try:
+        version = VersionProbe.model_validate_json(content).schema_version
+        if version > SCHEMA_VERSION:
+            raise RecordError(
+                f"schema version {version} is newer than this program's {SCHEMA_VERSION}",
+                where=str(path),
+                hints=["update actbench to read it"],
+            )
+        return RunRecord.model_validate_json(content)
+    except ValidationError as error:
+        raise DamagedRecordError(
+            _damage(error), where=str(path), hints=["the run can be made again by `actbench train`"]
+        ) from error
 
 
 def _damage(error: ValidationError) -> str:

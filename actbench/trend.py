@@ -3,7 +3,8 @@
 The abstract (arXiv:2409.08283) gives these words and no numbers, so the measure is ours, and lenient. A path's swing
 is its highest value minus its lowest. It falls, then rises, where its lowest value lies at least a tenth of the swing
 below both its start and its end, whatever smaller waves there are. It settles where it stays within a tenth of the
-swing over the last tenth of the epochs. A learning rate that ends at nothing makes every path settle; that part shows little.
+swing over the last tenth of the epochs. A learning rate that
+ends at nothing makes every path settle; that part shows little.
 """
 
 import math

@@ -100,7 +100,8 @@ def _edit() -> None:
 
 
 def _records(results: str = "results") -> dict[str, RunRecord]:
-    return {run.record.arm.name: run.record for run in Store(Path(results)).scan()[0]}
+    store = Store(Path(results))
+    return {record.arm.name: record for record in map(store.read, store.paths())}
 
 
 def test_the_program_trains_and_compares_it(folder: Path, program: Program) -> None:

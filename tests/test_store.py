@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from actbench.errors import ActbenchError, RecordError
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord, pack_bits
 from actbench.store import Store, set_aside, write_atomically
+from actbench.summary import summarise, summary_of
 
 
 @pytest.fixture
@@ -35,6 +37,77 @@ def test_a_record_comes_back_equal(stored: tuple[Store, Path, RunRecord]) -> Non
     assert json.loads(path.read_text())["schema_version"] == 1
     assert next(iter(json.loads(path.read_text()))) == "schema_version"
     assert [run.path for run in store.scan()[0]] == [path]
+
+
+def test_a_summary_says_what_the_record_says(
+    stored: tuple[Store, Path, RunRecord], with_curves: Callable[..., RunRecord]
+) -> None:
+    store, path, record = stored
+    long = with_curves(record, epochs=(0, 3), sites=("stem",))
+    store.write(path, long)
+    summary = summarise(path.read_bytes())
+    assert summary == summary_of(long)
+    assert summary is not None
+    assert summary.epochs == 4
+    assert summary.results == long.results
+    assert store.scan()[0][0].record == summary
+
+
+def test_each_recipe_and_arm_is_made_once(stored: tuple[Store, Path, RunRecord]) -> None:
+    store, path, record = stored
+    store.write(path.with_name("other-seed1-00000000.json"), record.model_copy(update={"seed": 1}))
+    one, two = (run.record for run in store.scan()[0])
+    assert (one.seed, two.seed) == (0, 1)
+    assert one.recipe is two.recipe
+    assert one.arm is two.arm
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda content: json.dumps(content),
+        lambda content: json.dumps(content, indent=4),
+        lambda content: json.dumps(dict(reversed(content.items()))),
+        lambda content: json.dumps({**content, "reason": 'a "quoted" word \\ and "recipe": {}'}),
+        lambda content: json.dumps(
+            {**content, "recipe": {**content["recipe"], "title": 'tricky "arm": {"seed": 1}, and \\'}}
+        ),
+    ],
+)
+def test_however_the_json_is_written_it_reads_the_same(
+    stored: tuple[Store, Path, RunRecord], rewrite: Callable[[dict[str, Any]], str]
+) -> None:
+    store, path, _ = stored
+    path.write_text(rewrite(json.loads(path.read_text())))
+    assert store.summary(path) == summary_of(store.read(path))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text + "]",
+        lambda text: text.replace('"seed": 0', '"seed": 0, "surprise": 1'),
+        lambda text: text.replace('"seed": 0', '"seed": 0, "seed": "zero"'),
+        lambda text: text.replace('"arm": {', '"arm": {"surprise": 1,'),
+        lambda text: text.replace('"arm": {', '"arm": [{'),
+        lambda text: text.replace('"epochs": 30', '"epochs": "many"'),
+        lambda text: text.replace('"history": []', '"history": [3]'),
+        lambda text: text.replace('"correct": 5000', '"correct": NaN'),
+        lambda text: text.replace('"parameters": 400400', '"parameters": null'),
+    ],
+)
+def test_a_summary_is_refused_in_the_words_of_the_record(
+    stored: tuple[Store, Path, RunRecord], damage: Callable[[str], str]
+) -> None:
+    store, path, _ = stored
+    text = path.read_text()
+    path.write_text(damage(text))
+    assert path.read_text() != text
+    with pytest.raises(RecordError) as whole:
+        store.read(path)
+    with pytest.raises(RecordError) as short:
+        store.summary(path)
+    assert short.value.problems == whole.value.problems
 
 
 @pytest.mark.parametrize(

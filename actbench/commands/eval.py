@@ -103,7 +103,8 @@ def _targets(request: EvalRequest, warnings: list[str]) -> list[_Target]:
         finished = [run for run in runs if run.record.status == "completed"]
         if not finished:
             raise ActbenchError(f"no finished run among the records of {', '.join(others)}")
-        targets += [_of_record(run.path, run.record, request) for run in finished]
+        store = Store(request.results_dir)
+        targets += [_of_record(run.path, store.read(run.path), request) for run in finished]
     return targets
 
 

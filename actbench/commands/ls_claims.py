@@ -1,84 +1,91 @@
-"""How `ls claims` tells a claim: in cells for eyes, in one flat object for programs. Imports no torch."""
+"""`ls claims`: what papers claim, what stored runs make of it, and what to run for the rest. Imports no torch.
 
-from dataclasses import asdict
-from typing import Any
+First the claims with runs, judged together: an effect counts where its q is below 5 %, as many are tested.
+Then those without, under the command that would make the runs.
+"""
 
-from actbench.claims import Evidence, Finding
-from actbench.papers.reported import Claim
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import NamedTuple
 
-COLUMNS = ("claim", "claimed", "recipes", "records")
-WIDTHS = {"claimed": 24, "recipes": 35, "records": 19}
-NOT_RUN = "not run"
-
-
-def cells(claim: Claim, found: Evidence) -> list[object]:
-    """What stands in `COLUMNS`."""
-    return [claim.id, _claimed(claim), _recipes(claim, found) or None, _records(claim, found)]
-
-
-def document(paper: str, claim: Claim, found: Evidence) -> dict[str, Any]:
-    return {
-        "claim": claim.id,
-        "paper": paper,
-        **claim.model_dump(mode="json", exclude={"id"}),
-        "recipes": [asdict(recipe) for recipe in found.recipes],
-        "records": [_finding(finding) for finding in found.findings],
-    }
-
-
-def _claimed(claim: Claim) -> str:
-    setting = f"{claim.model or 'a network not known'} on {claim.data}"
-    if claim.metric != "top1_accuracy":
-        setting += f", {claim.metric}"
-    return f"{' and '.join(claim.arms)} over {claim.baseline} {claim.size}; {setting} ({claim.source})"
+from actbench.claims import Evidence, adjusted, evidence, judged, recipes_with_papers
+from actbench.commands.claim_rows import (
+    WIDTH,
+    WIDTHS,
+    Judgement,
+    claim_document,
+    claim_rows,
+    claimed,
+    table,
+    to_run,
+)
+from actbench.commands.outcome import Outcome
+from actbench.errors import Problem
+from actbench.papers.reported import Claim, Paper, load_papers
+from actbench.recipe.schema import Recipe
 
 
-def _recipes(claim: Claim, found: Evidence) -> str:
-    """One a line, with what it stands in by; what the paper leaves open for all of them last."""
-    lines = [
-        f"{recipe.name} (a stand-in: {recipe.setting})" if recipe.is_stand_in else recipe.name
-        for recipe in found.recipes
+class _Told(NamedTuple):
+    paper: str
+    claim: Claim
+    found: Evidence
+    judgements: tuple[Judgement, ...]
+
+
+def ls_claims(results_dir: Path) -> Outcome:
+    """The overview over all claims of all papers."""
+    recipes, problems = recipes_with_papers()
+    told = _told(load_papers(), recipes, results_dir)
+    problems += [
+        Problem(message=f"{each.claim.id}: {problem}") for each in told for problem in each.found.problems
     ]
-    return "\n".join([*lines, claim.stand_in] if lines and claim.stand_in else lines)
+    with_runs = [row for each in told if each.judgements for row in claim_rows(*each[1:])]
+    parts = [_summary(told), *([table(with_runs, WIDTHS)] if with_runs else [])]
+    parts += _not_run(each for each in told if not each.judgements)
+    return Outcome(
+        text="\n\n".join(parts) if told else "no claims",
+        document=[claim_document(*each) for each in told],
+        warnings=tuple(str(problem) for problem in problems),
+    )
 
 
-def _records(claim: Claim, found: Evidence) -> str:
-    """One finding a line."""
-    findings = found.findings
-    several_recipes = len({finding.recipe for finding in findings}) > 1
-    told: list[str] = []
-    for finding in findings:
-        place = [finding.recipe] if several_recipes else []
-        place += [finding.profile, *([finding.variant] if finding.variant else []), finding.setting]
-        place += [finding.arm] if len(claim.arms) > 1 else []
-        told.append(f"{', '.join(place)}: {_measured(finding, claim)}")
-    return "\n".join(told) or NOT_RUN
+def _told(papers: Mapping[str, Paper], recipes: Mapping[str, Recipe], results_dir: Path) -> list[_Told]:
+    found = [
+        (key, claim, evidence(claim, paper, recipes, results_dir))
+        for key, paper in papers.items()
+        for claim in paper.claims
+    ]
+    qs = iter(adjusted([(claim, finding) for _, claim, each in found for finding in each.findings]))
+    told: list[_Told] = []
+    for key, claim, each in found:
+        with_q = [(finding, next(qs)) for finding in each.findings]
+        judgements = tuple(Judgement(finding, q, judged(claim, finding, q)) for finding, q in with_q)
+        told.append(_Told(key, claim, each, judgements))
+    return told
 
 
-def _measured(finding: Finding, claim: Claim) -> str:
-    if finding.difference is None:
-        return f"no pair of finished runs with {claim.baseline}" if finding.completed else "not finished"
-    text = f"{100 * finding.difference.value:+.2f}"
-    interval = finding.difference.interval
-    if interval and not finding.difference.is_level:
-        text += f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]"
-    other = f" in {finding.metric}" if finding.metric != claim.metric else ""
-    return f"{text}{other} (n={finding.completed})"
+def _summary(told: Sequence[_Told]) -> str:
+    runs = sum(bool(each.judgements) for each in told)
+    tests = sum(judgement.q is not None for each in told for judgement in each.judgements)
+    text = f"{len(told)} claims, {runs} of them with runs."
+    if tests:
+        many = f"{tests} tests" if tests > 1 else "1 test"
+        text += f" q is p adjusted for {many} by Benjamini and Hochberg; an effect counts where q < 0.05."
+    return fill(text, WIDTH)
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    difference = finding.difference
-    interval = difference.interval if difference else None
-    return {
-        "recipe": finding.recipe,
-        "profile": finding.profile,
-        "variant": finding.variant,
-        "setting": finding.setting,
-        "synthetic": finding.synthetic,
-        "metric": finding.metric,
-        "arm": finding.arm,
-        "n": finding.completed,
-        "difference": difference.value if difference else None,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-    }
+def _not_run(told: Iterable[_Told]) -> list[str]:
+    """The claims without runs, under the command that makes them; those without a recipe last."""
+    by_command: dict[tuple[bool, str], list[str]] = {}
+    for each in told:
+        lines = by_command.setdefault((each.found.nearest is None, to_run(each.found)), [])
+        lines.append(_line(f"  {each.claim.id}  {claimed(each.claim)}"))
+    return [
+        "\n".join([_line(f"not run; {command}"), *by_command[orphans, command]])
+        for orphans, command in sorted(by_command)
+    ]
+
+
+def _line(text: str) -> str:
+    return fill(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)

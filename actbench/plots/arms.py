@@ -1,11 +1,10 @@
 """The compared arms as figures need them: every run's value beside the arm's mean, interval and cost. Draws nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from actbench.compare import ArmRow, Group
-from actbench.record import RunRecord
+from actbench.comparison import ArmRow, Group
 from actbench.stats import Interval
 
 CostKind = Literal["time", "kept", "parameters"]
@@ -32,15 +31,27 @@ class ArmPoints:
         return f"{self.arm} ({self.diverged}/{finished} diverged)" if self.diverged else self.arm
 
 
-def arm_points(group: Group, runs: Iterable[RunRecord]) -> list[ArmPoints]:
-    """Of each arm with a finished run, in the recipe's order; `runs` are those that the group was made of."""
-    values: dict[str, dict[int, float]] = {}
-    for run in sorted(runs, key=lambda run: run.seed):
-        result = run.result(group.which, group.weights)
-        value = None if result is None or run.status != "completed" else group.metric.of(result)
+def arm_points(group: Group, values: Mapping[str, Mapping[int, float]] | None = None) -> list[ArmPoints]:
+    """Of each arm with a finished run, in the group's order.
+
+    The values of its seeds, in the metric's unit, are those of the group's runs, or given where it was imported.
+    """
+    return [
+        _points(row, run_values(group, row) if values is None else values[row.name])
+        for row in group.rows
+        if row.completed or row.diverged
+    ]
+
+
+def run_values(group: Group, row: ArmRow) -> dict[int, float]:
+    """Seed -> value of each completed run of the row."""
+    found: dict[int, float] = {}
+    for run in row.runs:
+        result = run.result(group.which, group.weights) if run.status == "completed" else None
+        value = None if result is None else group.metric.of(result)
         if value is not None:
-            values.setdefault(run.arm.name, {})[run.seed] = 100 * value
-    return [_points(row, values.get(row.arm.name, {})) for row in group.rows if row.completed or row.diverged]
+            found[run.seed] = value
+    return found
 
 
 def value_limits(arms: Sequence[ArmPoints]) -> tuple[float, float]:
@@ -62,10 +73,28 @@ def _points(row: ArmRow, values: Mapping[int, float]) -> ArmPoints:
         "parameters": row.parameters,
     }
     return ArmPoints(
-        arm=row.arm.name,
-        values=values,
+        arm=row.name,
+        values={seed: 100 * value for seed, value in sorted(values.items())},
         diverged=row.diverged,
         mean=100 * row.value.value if row.value else None,
         interval=Interval(100 * interval.low, 100 * interval.high) if interval else None,
         costs={kind: cost for kind, cost in costs.items() if cost is not None},
     )
+
+
+def axis_name(group: Group) -> str:
+    """Of the values: the metric, and at which weights of a run."""
+    at = {"last": "", "best_val": ", best validation epoch", "best_test": ", best test epoch"}[group.which]
+    average = ", moving average of weights" if group.weights == "ema" else ""
+    return f"test {group.metric.noun} (%){at}{average}"
+
+
+def cost_name(group: Group, cost: CostKind) -> str:
+    """Of the axis of costs."""
+    if cost == "kept":
+        return "bytes kept for backward per activation element"
+    if cost == "parameters":
+        return "parameters"
+    clocks = {row.step_clock for row in group.rows if row.step_clock}
+    clock = "CPU time" if clocks == {"cpu"} else "time"
+    return f"{clock} of an update, over {group.baselines[0]}'s"

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Literal, NamedTuple
 
 from actbench.record import RunRecord
+from actbench.trend import STARTS
 
 MOST_TERMS = 8
 _SUMMARIES = (".mean", ".min", ".max")
@@ -27,9 +28,9 @@ class Path:
     seed: int
     diverged: bool
     epochs: list[int]
-    """From 1; those with a finite value."""
+    """From 1; those with a finite value, and 0 where the activation's start is known."""
     spreads: list[Spread]
-    """Over channels: the median (of kind `summary` the mean), the least and the most."""
+    """Over channels: the median (of kind `summary` the mean, narrow layers included), the least and the most."""
     terms: list[list[float | None]]
     """Of kind `terms`: each term's values at those epochs."""
 
@@ -83,12 +84,16 @@ def _path(run: RunRecord, site: str, name: str, kind: Kind) -> Path:
     epochs: list[int] = []
     spreads: list[Spread] = []
     rows: list[list[float | None]] = []
+    start = STARTS.get(run.arm.activation, {}).get(name)
     for epoch in run.history:
         logged = next((log.values for log in epoch.activations if log.site == site), {})
-        if spread := _spread(logged, name):
+        if spread := _spread(logged, name, kind):
             epochs.append(epoch.epoch + 1)
             spreads.append(spread)
             rows.append(list(logged.get(name, ())))
+    if start is not None and epochs:
+        epochs, spreads = [0, *epochs], [Spread(start, start, start), *spreads]
+        rows = [[start] * len(rows[0]), *rows]
     return Path(
         seed=run.seed,
         diverged=run.status == "diverged",
@@ -98,10 +103,11 @@ def _path(run: RunRecord, site: str, name: str, kind: Kind) -> Path:
     )
 
 
-def _spread(logged: Mapping[str, Sequence[float | None]], name: str) -> Spread | None:
+def _spread(logged: Mapping[str, Sequence[float | None]], name: str, kind: Kind) -> Spread | None:
     values = [value for value in logged.get(name, ()) if value is not None]
     if values:
-        return Spread(median(values), min(values), max(values))
+        middle = fmean(values) if kind == "summary" else median(values)
+        return Spread(middle, min(values), max(values))
     ends = [value for end in _SUMMARIES for value in logged.get(f"{name}{end}", ())]
     known = [value for value in ends if value is not None]
     return Spread(*known) if len(known) == len(_SUMMARIES) else None

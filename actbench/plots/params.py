@@ -15,7 +15,7 @@ from actbench.plots.figure import (
     title_height,
 )
 from actbench.plots.looks import GREY, INK, LOOKS, Look
-from actbench.plots.parameters import Parameter, Path
+from actbench.plots.parameters import Kind, Parameter, Path
 from actbench.plots.subject import Subject
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def draw_params(
     rows_each = math.ceil(len(sites) / columns)
     look = _looks(parameters)
     handles = _handles(parameters, look)
-    heading = (f"Learnt parameters of {arm}: {subject.where}", subject.runs(), *notes)
+    below_title = "; ".join([subject.runs(), *_lines(parameters)])
+    heading = (f"Learnt parameters of {arm}: {subject.where}", below_title, *notes)
     below = legend_height(width, [str(handle.get_label()) for handle in handles])
     rows = rows_each * len(parameters)
     height = rows * (min(0.75 * width / columns, 1.4) + 0.17) + 0.25 + below + title_height(width, *heading)
@@ -106,6 +107,17 @@ def _draw_path(panel: "Axes", path: Path, look: Look) -> None:
         )
 
 
+def _lines(parameters: Sequence[Parameter]) -> list[str]:
+    """What a line stands for."""
+    words: dict[Kind, str] = {
+        "terms": "a line per term",
+        "channels": "lines are medians over channels",
+        "summary": "lines are means over channels",
+    }
+    kinds = {one.kind for one in parameters}
+    return [word for kind, word in words.items() if kind in kinds]
+
+
 def _looks(parameters: Sequence[Parameter]) -> dict[int, Look]:
     seeds = sorted({path.seed for one in parameters for paths in one.paths.values() for path in paths})
     return {seed: LOOKS[i % len(LOOKS)] for i, seed in enumerate(seeds)}
@@ -121,8 +133,6 @@ def _handles(parameters: Sequence[Parameter], look: dict[int, Look]) -> "list[Ar
         handles.append(Line2D([], [], label=f"seed {seed}", **style))
     kinds = {one.kind for one in parameters}
     paths = [path for one in parameters for paths in one.paths.values() for path in paths]
-    words = {"terms": "a line per term", "channels": "median over channels", "summary": "mean over channels"}
-    handles += [Line2D([], [], ls="", label=words[kind]) for kind in words if kind in kinds]
     if kinds & {"channels", "summary"}:
         handles.append(Patch(color=GREY, alpha=_BAND, lw=0, label="lowest to highest channel"))
     if any(path.diverged for path in paths):

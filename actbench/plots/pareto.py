@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actbench.metrics import Metric
 from actbench.plots.arms import ArmPoints, CostKind, value_limits
 from actbench.plots.figure import (
     COLUMN_WIDTH,
@@ -59,15 +58,16 @@ def _points(arms: Sequence[ArmPoints], cost: CostKind) -> list[_Point]:
 def draw_pareto(
     subject: Subject,
     arms: Sequence[ArmPoints],
-    metric: Metric,
     cost: CostKind,
     *,
+    axis: str,
+    cost_axis: str,
     width: float = COLUMN_WIDTH,
 ) -> "Figure":
     """The figure, to be called inside `plots.figure.style`; at least one arm has a value and the cost."""
     points, best = _points(arms, cost), front(arms, cost)
     handles = _handles(points)
-    heading = (f"{metric.noun[:1].upper()}{metric.noun[1:]} against cost: {subject.where}", subject.runs())
+    heading = (f"What it gains and costs: {subject.where}", subject.runs())
     below = legend_height(width, [str(handle.get_label()) for handle in handles])
     height = 0.75 * min(width, 4.5) + 0.03 * len(points) + below + title_height(width, *heading)
     figure = new_figure(width, height)
@@ -80,8 +80,8 @@ def draw_pareto(
         _draw_point(panel, point, point.arm in best)
     panel.set_ylim(*value_limits([point.arm for point in points]))
     panel.margins(x=0.12)
-    panel.set_xlabel(_cost_name(cost, subject))
-    panel.set_ylabel(f"test {metric.noun} (%)")
+    panel.set_xlabel(cost_axis)
+    panel.set_ylabel(axis)
     add_title(figure, *heading)
     add_legend(figure, handles)
     finish(figure)
@@ -99,14 +99,6 @@ def _draw_point(panel: "Axes", point: _Point, is_best: bool) -> None:
         else {"marker": "o", "ms": 3.6, "mfc": "white", "mec": GREY}
     )
     panel.plot([x], [y], mew=0.9, ls="", zorder=3, **look)
-
-
-def _cost_name(cost: CostKind, subject: Subject) -> str:
-    if cost == "time":
-        return f"time of an update / {subject.baselines[0]}'s"
-    if cost == "kept":
-        return "bytes kept for backward per activation element"
-    return "parameters"
 
 
 def _handles(points: Sequence[_Point]) -> "list[Artist]":

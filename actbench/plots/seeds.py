@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from actbench.metrics import Metric
 from actbench.plots.arms import ArmPoints, value_limits
 from actbench.plots.figure import (
     COLUMN_WIDTH,
@@ -30,12 +29,12 @@ _ROW = 0.19
 
 
 def draw_seeds(
-    subject: Subject, arms: Sequence[ArmPoints], metric: Metric, *, width: float = COLUMN_WIDTH
+    subject: Subject, arms: Sequence[ArmPoints], axis: str, *, width: float = COLUMN_WIDTH
 ) -> "Figure":
     """The figure, to be called inside `plots.figure.style`; at least one arm has a value."""
     rows = sorted(arms, key=lambda arm: (arm.mean is not None, arm.mean or 0.0), reverse=True)
     seeds = sorted({seed for arm in arms for seed in arm.values})
-    joined = len(rows) <= JOINED_ARMS and len(seeds) > 1
+    joined = subject.shares_seeds and len(rows) <= JOINED_ARMS and len(seeds) > 1
     handles = _handles(rows, seeds, subject, joined)
     heading = ("Every seed: " + subject.where, subject.runs())
     below = legend_height(width, [str(handle.get_label()) for handle in handles])
@@ -54,7 +53,7 @@ def draw_seeds(
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="y", color=PALE, lw=0.3)
     panel.set_axisbelow(True)
-    panel.set_xlabel(f"test {metric.noun} (%)")
+    panel.set_xlabel(axis)
     add_title(figure, *heading)
     add_legend(figure, handles)
     return finish(figure)

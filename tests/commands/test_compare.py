@@ -313,7 +313,7 @@ def test_each_run_is_selected_with_its_file(bench: Bench) -> None:
     for references in (["mine.yaml"], ["results"]):
         (selection,) = select(Sources(references, None, (), Path("results"))).selections
         assert sorted(selection.paths) == sorted(Path("results").rglob("*.json"))
-        assert [Store(Path("results")).read(path) for path in selection.paths] == list(selection.runs)
+        assert [Store(Path("results")).summary(path) for path in selection.paths] == list(selection.runs)
 
 
 def test_a_recipe_named_twice_is_taken_once(bench: Bench) -> None:

@@ -83,7 +83,8 @@ def test_a_killed_detector_ends_as_an_undisturbed_one(trained: Path, tmp_path: P
 
 
 def test_the_record_holds_what_was_found_and_what_it_cost(trained: Path) -> None:
-    ((_, record),) = ((run.path, run.record) for run in Store(trained / "results").scan()[0])
+    store = Store(trained / "results")
+    (record,) = map(store.read, store.paths())
     assert record.recipe.task == "detect"
     assert len(record.backends) == 17
     assert len(record.history[1].notes) == 17

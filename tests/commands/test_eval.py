@@ -55,7 +55,9 @@ def _rows(results: Path, *references: str, **fields: Any) -> list[dict[str, Any]
 
 
 def _records(results: Path) -> dict[str, RunRecord]:
-    return {run.record.arm.name: run.record for run in Store(results).scan("demo_digits", "smoke")[0]}
+    store = Store(results)
+    records = [store.read(path) for path in store.paths("demo_digits", "smoke")]
+    return {record.arm.name: record for record in records}
 
 
 @pytest.mark.parametrize("which", ["last", "best_val"])

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from actbench.commands.outcome import Outcome
 from actbench.commands.plot.request import Drawing, PlotRequest, check_width, stem, write_figures
-from actbench.compare import Group, compare
+from actbench.compare import compare
+from actbench.comparison import Group
 from actbench.errors import ActbenchError
+from actbench.imported.group import ImportedSelection, imported_side
 from actbench.papers.reported import load_paper
-from actbench.plots.arms import ArmPoints, CostKind, arm_points
+from actbench.plots.arms import COSTS, ArmPoints, CostKind, arm_points, axis_name, cost_name
 from actbench.plots.figure import COLUMN_WIDTH
 from actbench.plots.pareto import draw_pareto, front
 from actbench.plots.seeds import draw_seeds
-from actbench.plots.subject import Subject, subject_of
+from actbench.plots.subject import Subject, subject_of_group
 from actbench.record import Weights, Which
 from actbench.selection import select
 
@@ -35,8 +37,10 @@ def plot_seeds(request: PlotRequest, reading: Reading) -> Outcome:
     compared, warnings = _compared(request, reading)
     drawings = [
         Drawing(
-            f"{stem(one.group.plan)}-seeds",
-            partial(draw_seeds, one.subject, one.arms, one.group.metric, width=request.width or COLUMN_WIDTH),
+            f"{stem(one.group.setting)}-seeds",
+            partial(
+                draw_seeds, one.subject, one.arms, axis_name(one.group), width=request.width or COLUMN_WIDTH
+            ),
         )
         for one in compared
     ]
@@ -56,16 +60,19 @@ def plot_pareto(request: PlotRequest, reading: Reading, cost: CostKind = "time")
         warnings += (
             [f"left out of the figure, without value or cost: {', '.join(lacking)}"] if lacking else []
         )
-        fronts.append({"figure": stem(one.group.plan), "front": [arm.arm for arm in front(with_cost, cost)]})
+        fronts.append(
+            {"figure": stem(one.group.setting), "front": [arm.arm for arm in front(with_cost, cost)]}
+        )
         drawings.append(
             Drawing(
-                f"{stem(one.group.plan)}-pareto-{cost}",
+                f"{stem(one.group.setting)}-pareto-{cost}",
                 partial(
                     draw_pareto,
                     one.subject,
                     with_cost,
-                    one.group.metric,
                     cost,
+                    axis=axis_name(one.group),
+                    cost_axis=cost_name(one.group, cost),
                     width=request.width or COLUMN_WIDTH,
                 ),
             )
@@ -81,7 +88,7 @@ class _Compared(NamedTuple):
 
 
 def _compared(request: PlotRequest, reading: Reading) -> tuple[list[_Compared], list[str]]:
-    selected = select(request.sources(request.references))
+    selected = select(request.sources(request.references)._replace(takes_imported=True))
     keys = sorted({selection.plan.paper for selection in selected.selections if selection.plan.paper})
     comparison = compare(
         selected.selections,
@@ -90,20 +97,35 @@ def _compared(request: PlotRequest, reading: Reading) -> tuple[list[_Compared], 
         metric=reading.metric,
         which=reading.which,
         weights=reading.weights,
+        imported=selected.imported,
     )
-    compared = []
-    for group, selection in zip(comparison.groups, selected.selections, strict=True):
-        arms, where = arm_points(group, selection.runs), str(selection.paths[0].parent)
-        if not any(arm.values for arm in arms):
-            raise ActbenchError("none of these runs completed: there is no value to draw", where=where)
-        compared.append(_Compared(group, subject_of(group.plan, group.seeds, group.baselines), arms, where))
+    own = len(selected.selections)
+    compared = [
+        _Compared(group, subject_of_group(group), arm_points(group), str(selection.paths[0].parent))
+        for group, selection in zip(comparison.groups, selected.selections, strict=False)
+    ] + [
+        _of_imported(group, selection)
+        for group, selection in zip(comparison.groups[own:], selected.imported, strict=True)
+    ]
+    for one in compared:
+        if not any(arm.values for arm in one.arms):
+            raise ActbenchError("none of these runs completed: there is no value to draw", where=one.where)
     return compared, list(selected.warnings)
+
+
+def _of_imported(group: Group, selection: ImportedSelection) -> _Compared:
+    values = {}
+    for arm in selection.arms:
+        runs = [run for run in selection.runs if run.arm == arm]
+        values[arm] = imported_side(arm, runs, group.metric.name, selection.path).values
+    subject = subject_of_group(group, shares_seeds=selection.imported.is_paired)
+    return _Compared(group, subject, arm_points(group, values), str(selection.path))
 
 
 def _no_cost(one: _Compared, cost: CostKind) -> ActbenchError:
     if cost == "time" and not one.subject.baselines:
         return ActbenchError(
-            f"recipe {one.subject.recipe!r} has no baseline whose time others are divided by",
+            f"{one.subject.setting.name!r} has no baseline whose time others are divided by",
             where="command line",
             hints=["name one by --baseline", "or another cost: --cost kept, --cost parameters"],
         )
@@ -112,11 +134,7 @@ def _no_cost(one: _Compared, cost: CostKind) -> ActbenchError:
         "kept": "count of the bytes kept for backward",
         "parameters": "count of parameters",
     }[cost]
-    others = [
-        f"--cost {kind}"
-        for kind in ("time", "kept", "parameters")
-        if any(kind in arm.costs for arm in one.arms)
-    ]
+    others = [f"--cost {kind}" for kind in COSTS if any(kind in arm.costs for arm in one.arms)]
     return ActbenchError(
         f"these records hold no {why}",
         where=one.where,

@@ -12,7 +12,6 @@ from actbench.plots.curves import draw_curves
 from actbench.plots.figure import PAGE_WIDTH
 from actbench.plots.learning import QUANTITIES, ArmCurves, Quantity, arm_curves
 from actbench.plots.looks import in_order
-from actbench.plots.subject import subject_of
 from actbench.record import Weights
 
 
@@ -39,7 +38,7 @@ def plot_curves(
                 f"{one.stem}-curves",
                 partial(
                     draw_curves,
-                    subject_of(one.selection.plan, seeds),
+                    one.subject(seeds),
                     curves,
                     metric_of(one.selection.plan, metric),
                     width=request.width or PAGE_WIDTH,

@@ -9,7 +9,6 @@ from actbench.errors import ActbenchError
 from actbench.plots.figure import PAGE_WIDTH
 from actbench.plots.parameters import Parameter, logged_names, parameter
 from actbench.plots.params import draw_params
-from actbench.plots.subject import subject_of
 from actbench.recipe.nearest import name_hints
 from actbench.record import RunRecord
 from actbench.trend import SiteTrend, told, trends
@@ -57,7 +56,7 @@ def _drawings(
     panels = sum(len(each.paths) for each in parameters)
     parts = [[each] for each in parameters] if panels > PANELS and len(parameters) > 1 else [list(parameters)]
     runs = [run for run in one.runs if run.arm.name == arm]
-    subject = subject_of(one.selection.plan, [run.seed for run in runs])
+    subject = one.subject([run.seed for run in runs])
     drawings = []
     for part in parts:
         shown = {each.name for each in part}

@@ -9,9 +9,11 @@ from actbench.commands.outcome import Outcome
 from actbench.compare import Selection
 from actbench.errors import ActbenchError
 from actbench.plots.figure import SUFFIXES, Suffix, render, style
-from actbench.recipe.schema import Profile, Recipe
+from actbench.plots.subject import Subject, subject_of
+from actbench.recipe.schema import Profile
 from actbench.record import RunRecord
 from actbench.selection import Sources, select
+from actbench.setting import Setting, setting_of
 from actbench.store import Store, write_atomically
 
 if TYPE_CHECKING:
@@ -54,8 +56,17 @@ class Chosen(NamedTuple):
     runs: list[RunRecord]
 
     @property
+    def setting(self) -> Setting:
+        return setting_of(self.selection.plan, is_altered=self.selection.is_altered)
+
+    @property
     def stem(self) -> str:
-        return stem(self.selection.plan)
+        return stem(self.setting)
+
+    def subject(self, seeds: Sequence[int]) -> Subject:
+        """Of those of its runs with these seeds."""
+        plan = self.selection.plan
+        return subject_of(self.setting, seeds, plan.baselines, [arm.name for arm in plan.arms])
 
 
 class Drawing(NamedTuple):
@@ -78,9 +89,9 @@ def chosen(request: PlotRequest) -> tuple[list[Chosen], list[str]]:
     )
 
 
-def stem(plan: Recipe) -> str:
-    """What the names of a recipe's figures begin with."""
-    return "-".join([plan.name, plan.profile, *([plan.variant] if plan.variant else [])])
+def stem(setting: Setting) -> str:
+    """What the names of a setting's figures begin with."""
+    return "-".join(filter(None, [setting.name, setting.profile or "imported", setting.variant]))
 
 
 def check_width(width: float | None) -> None:

@@ -12,7 +12,7 @@ from actbench.papers.matching import resolved_activation
 from actbench.plots.shapes import WIDTH, draw_shapes, drawn_epochs
 from actbench.record import RunRecord
 from actbench.selection import select
-from actbench.store import Store, StoredRun
+from actbench.store import Store, StoredRecord
 
 
 def plot_shapes(request: PlotRequest, *, epochs: Sequence[int] = (), minus_relu: bool = False) -> Outcome:
@@ -43,7 +43,7 @@ def plot_shapes(request: PlotRequest, *, epochs: Sequence[int] = (), minus_relu:
     return write_figures(drawings, request.output, warnings)
 
 
-def _selected(request: PlotRequest) -> tuple[list[StoredRun], list[str]]:
+def _selected(request: PlotRequest) -> tuple[list[StoredRecord], list[str]]:
     store = Store(request.results_dir)
     files = [Path(reference) for reference in request.references if reference.endswith(".json")]
     others = [reference for reference in request.references if not reference.endswith(".json")]
@@ -53,10 +53,10 @@ def _selected(request: PlotRequest) -> tuple[list[StoredRun], list[str]]:
         files += [path for selection in selected.selections for path in selection.paths]
         # A figure shows one run: that others are missing concerns tables alone.
         warnings += [warning for warning in selected.warnings if not warning.startswith("incomplete: ")]
-    return [StoredRun(path, store.read(path)) for path in files], warnings
+    return [StoredRecord(path, store.read(path)) for path in files], warnings
 
 
-def _no_curves(run: StoredRun) -> ActbenchError:
+def _no_curves(run: StoredRecord) -> ActbenchError:
     record, name = run.record, resolved_activation(run.record.arm, run.record.recipe)
     entry = ACTIVATIONS.get(name)
     if not entry.learns_curve if entry else name in record.arm.plugins:

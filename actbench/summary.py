@@ -1,0 +1,98 @@
+"""From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
+
+Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
+further, and each distinct recipe and arm is checked once. What this cannot read is left to `Store.read`, which checks
+everything and has the words for what is wrong.
+"""
+
+import json
+import re
+from functools import cache
+from typing import get_args
+
+from pydantic import BaseModel
+
+from actbench.frozen import Frozen
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import Cost, DataFacts, Provenance, RunFacts, RunRecord, RunSummary, Status, TestResult
+
+_BEFORE_RECIPE = re.compile(
+    rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
+    % "|".join(get_args(Status)).encode()
+)
+_ARM = b'"arm":'
+_SEED = b'"seed":'
+
+
+class _Skimmed(BaseModel):
+    """An object of which nothing is looked at."""
+
+
+class _Rest(Frozen):
+    """What follows the arm in a record."""
+
+    seed: int
+    footing: str
+    run: str
+    data: DataFacts
+    history: list[_Skimmed]
+    results: tuple[TestResult, ...] = ()
+    backends: _Skimmed = _Skimmed()
+    parameter_groups: tuple[_Skimmed, ...] = ()
+    cost: Cost | None = None
+    provenance: Provenance
+
+
+def summarise(content: bytes) -> RunSummary | None:
+    """What tables need of a record's file; None where its keys stand in another order, or something is wrong."""
+    head = _BEFORE_RECIPE.match(content)
+    if head is None:
+        return None
+    try:
+        before_arm = content.index(_ARM, head.end())
+        arm = before_arm + len(_ARM)
+        before_seed = content.index(_SEED, arm)
+        rest = _Rest.model_validate_json(b"{" + content[before_seed:])
+        return RunSummary(
+            status=head[1].decode(),
+            reason=json.loads(head[2]),
+            recipe=_recipe(content[head.end() : before_arm]),
+            arm=_arm(content[arm:before_seed]),
+            seed=rest.seed,
+            footing=rest.footing,
+            run=rest.run,
+            data=rest.data,
+            results=rest.results,
+            cost=rest.cost,
+            provenance=rest.provenance,
+            epochs=len(rest.history),
+        )
+    except ValueError:  # pydantic's and json's errors among them
+        return None
+
+
+def summary_of(record: RunRecord) -> RunSummary:
+    """The same of a record that is read whole."""
+    facts = {name: getattr(record, name) for name in RunFacts.model_fields}
+    return RunSummary(**facts, epochs=record.epochs)
+
+
+# The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
+# one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
+@cache
+def _recipe(text: bytes) -> Recipe:
+    return Recipe.model_validate_json(_object(text))
+
+
+@cache
+def _arm(text: bytes) -> Arm:
+    return Arm.model_validate_json(_object(text))
+
+
+def _object(text: bytes) -> str:
+    """The JSON object in `text`, which must be followed by a comma and nothing else."""
+    decoded = text.decode().strip()
+    _, end = json.JSONDecoder().raw_decode(decoded)
+    if decoded[end:].strip() != ",":
+        raise ValueError("the text goes on after the object")
+    return decoded[:end]
