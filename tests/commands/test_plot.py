@@ -40,11 +40,13 @@ def stored(
     return paths
 
 
-def test_a_record_becomes_a_png_and_an_svg(program: Program, stored: dict[str, str], tmp_path: Path) -> None:
+def test_a_record_becomes_a_png_an_svg_and_a_pdf(
+    program: Program, stored: dict[str, str], tmp_path: Path
+) -> None:
     done = program("plot", "shapes", stored["swish0"])
     stem = f"plots/lslu_c100-lite-{Path(stored['swish0']).stem}-shapes"
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"wrote {stem}.png\nwrote {stem}.svg\n"
+    assert done.stdout == f"wrote {stem}.png\nwrote {stem}.svg\nwrote {stem}.pdf\n"
     assert (tmp_path / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
     before = (tmp_path / f"{stem}.svg").read_bytes()
     assert program("plot", "shapes", stored["swish0"], "-o", "again.svg").stdout == "wrote again.svg\n"
@@ -57,7 +59,7 @@ def test_a_selection_draws_every_run_with_curves(
     done = program("plot", "shapes", "results", "-o", "figures", "--json")
     assert done.returncode == 0, done.stderr
     written = json.loads(done.stdout)["written"]
-    assert len(written) == 4
+    assert len(written) == 6
     assert {Path(path) for path in written} == {
         path.relative_to(tmp_path) for path in (tmp_path / "figures").iterdir()
     }
@@ -73,8 +75,11 @@ def test_a_selection_draws_every_run_with_curves(
         (("{relu0}",), ["arm 'relu' has no learnt curves", "arms of this recipe with curves: swish, old"]),
         (("{lslu0}",), ["arm 'lslu' has no learnt curves", "neighbouring places"]),
         (("{old0}",), ["holds no curves", "--force makes the run again"]),
-        (("{swish0}", "-o", "x.pdf"), ["written as .png and .svg, not .pdf", "or a folder for both"]),
-        (("{swish0}", "{swish1}", "-o", "x.png"), ["2 runs do not go into one file", "--arm and --seeds"]),
+        (
+            ("{swish0}", "-o", "x.eps"),
+            ["written as .png, .svg and .pdf, not .eps", "or a folder for all three"],
+        ),
+        (("{swish0}", "{swish1}", "-o", "x.png"), ["2 figures do not go into one file", "swish-seed0"]),
         (("{swish0}", "--epoch", "5"), ["no curves were measured after epoch 5", "after epochs 1, 30"]),
         (("nowhere.json",), ["nowhere.json: cannot be read"]),
     ],
