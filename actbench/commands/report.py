@@ -12,7 +12,7 @@ from actbench.compare import Selection, compare
 from actbench.comparison import Group
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import DEFAULT_RESULTS
-from actbench.imported.group import ImportedSelection
+from actbench.imported.group import ImportedSelection, imported_side
 from actbench.imported.store import paths as set_paths
 from actbench.papers.reported import load_paper
 from actbench.recipe.find import find_recipe
@@ -20,6 +20,7 @@ from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.report.chapter import Chapter, RecordFile, chapter_document
 from actbench.report.drawings import draw
+from actbench.report.figures import Drawing
 from actbench.report.page import digest, page
 from actbench.report.repeat import Shown, repeat_imported, repeat_runs
 from actbench.selection import Selected, Sources, select
@@ -173,6 +174,7 @@ def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
             group=group,
             files=(_summed(selection.path),),
             imported=selection,
+            drawings=_imported_drawings(group, selection) if request.with_figures else (),
             appendix=tuple(items(group)),
             commands=repeat_imported(selection, shown),
         )
@@ -186,6 +188,20 @@ def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
         appendix=tuple(items(group)),
         commands=repeat_runs(selection, compared.references, shown),
     )
+
+
+def _imported_drawings(group: Group, selection: ImportedSelection) -> tuple[Drawing, ...]:
+    sides = {
+        row.name: imported_side(
+            row.name,
+            [run for run in selection.runs if run.arm == row.name],
+            group.metric.name,
+            selection.path,
+        )
+        for row in group.rows
+    }
+    values = {name: side.values for name, side in sides.items()}
+    return draw(group, (), values, shares_seeds=selection.imported.is_paired)
 
 
 def _summed(path: Path) -> RecordFile:

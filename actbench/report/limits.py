@@ -80,8 +80,8 @@ def _examples(group: Group) -> list[str]:
     named = listed([f"{first} and {second}" for first, second in pairs[:4]])
     named += f" and {len(pairs) - 4} further pairs" if len(pairs) > 4 else ""
     return [
-        f"Over seeds alone the interval excludes zero for {named}; over seeds and test examples, both taken as samples, "
-        "it does not."
+        f"Over seeds alone the interval excludes zero for {named}; over seeds and test examples, both taken as "
+        "samples, it does not."
     ]
 
 

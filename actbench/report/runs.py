@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from actbench.comparison import Group
-from actbench.record import RunRecord
 from actbench.imported.group import ImportedSelection
+from actbench.record import RunRecord
 from actbench.report.chapter import RecordFile
 from actbench.report.grid import Field, grid
 from actbench.report.markup import Html, element, join

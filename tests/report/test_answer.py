@@ -34,7 +34,7 @@ def test_the_question_names_arms_baselines_data_and_network(group: MakeGroup) ->
     assert answer(group(FAR)).question == asked
     several = {**FAR, "gelu": (5000, 5010, 5020)}
     assert answer(group(several)).question.startswith("How do lslu and gelu do against ReLU and Swish on")
-    many = {**FAR, **{name: (5000, 5010, 5020) for name in ("gelu", "mish", "elu", "prelu")}}
+    many = {**FAR, **dict.fromkeys(("gelu", "mish", "elu", "prelu"), (5000, 5010, 5020))}
     assert answer(group(many)).question.startswith("How do 5 activations do against ReLU and Swish on")
     alone = {name: FAR[name] for name in ("relu", "swish")}
     assert answer(group(alone)).question.startswith("How do ReLU and Swish do on CIFAR-100")
@@ -105,7 +105,7 @@ def test_a_baseline_without_a_completed_run(group: MakeGroup) -> None:
 
 
 def test_nothing_completed_is_no_answer(group: MakeGroup) -> None:
-    said = answer(group({name: (None,) for name in FAR})).sentences
+    said = answer(group(dict.fromkeys(FAR, (None,)))).sentences
     assert said == ("No run of this comparison is completed, so there is no answer yet.",)
 
 

@@ -54,7 +54,9 @@ addEventListener("load", () => {
 </script>
 """
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)"
+)
 
 
 def browse(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -89,7 +91,7 @@ def probed(page: Path) -> tuple[dict[str, Any], list[str]]:
     probe.write_text(PROBE % (html.escape(page.read_text()), list(WIDTHS)))
     done = browse(page.parent, "--dump-dom", probe.as_uri())
     outcome = re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert outcome and outcome[1], done.stderr
+    assert outcome is not None, done.stderr
     return json.loads(html.unescape(outcome[1])), re.findall(r".*CONSOLE.*", done.stderr)
 
 

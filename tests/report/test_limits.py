@@ -35,8 +35,8 @@ def test_complete_runs_under_profile_paper_leave_nothing_to_say(group: MakeGroup
 def test_diverged_runs_are_counted_by_arm(group: MakeGroup) -> None:
     found = limits(group({**WHOLE, "lslu": (5600, None, None), "swish": (None, None, None)}))
     assert found[0] == (
-        "Diverged: 3 of 3 runs of swish and 2 of 3 runs of lslu. A mean is over the runs that did not, which flatters the "
-        "arm."
+        "Diverged: 3 of 3 runs of swish and 2 of 3 runs of lslu. A mean is over the runs that did not, which flatters "
+        "the arm."
     )
     assert (
         "One seed of lslu: no interval and no test, and a second seed may turn any difference round." in found
@@ -64,8 +64,8 @@ def test_what_only_the_seeds_show_is_told(group: MakeGroup) -> None:
         for row in compared.rows
     )
     assert limits(replace(compared, rows=rows)) == [
-        "Over seeds alone the interval excludes zero for lslu and relu and lslu and swish; over seeds and test examples, "
-        "both taken as samples, it does not."
+        "Over seeds alone the interval excludes zero for lslu and relu and lslu and swish; over seeds and test "
+        "examples, both taken as samples, it does not."
     ]
 
 
