@@ -6,7 +6,7 @@ from html import escape
 
 from actbench.report.markup import Html, element
 
-_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _ATTRIBUTES = re.compile(r'\b(d|points|transform|x|y|x1|x2|y1|y2|width|height|r|cx|cy)="([^"]*)"')
 
 
@@ -35,7 +35,11 @@ def figure(drawing: Drawing, chapter: str) -> Html:
 
 
 def inline(svg: str, prefix: str, alternative: str) -> Html:
-    """An SVG file as an element of the page: no prologue, no addresses of name spaces, two decimals."""
+    """An SVG file as an element of the page: no prologue, no addresses of name spaces, the page's own letters.
+
+    Coordinates, which are points, get one decimal: a twentieth of a point is seen by nobody, and most of a figure is
+    coordinates.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
@@ -43,12 +47,21 @@ def inline(svg: str, prefix: str, alternative: str) -> Html:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r'\s+id="([^"]*)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", svg)
-    svg = _ATTRIBUTES.sub(lambda m: f'{m[1]}="{_NUMBER.sub(_rounded, m[2])}"', svg)
+    svg = re.sub(r" font-family: [^;]*;", "", svg)
+    svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
+    svg = _ATTRIBUTES.sub(_shortened, svg)
     svg = re.sub(r"\s*\n\s*", "\n", svg)
     label = f'<svg role="img" aria-label="{escape(alternative)}"'
     return Html(svg.replace("<svg", label, 1))
 
 
+def _shortened(match: "re.Match[str]") -> str:
+    name, value = match[1], _NUMBER.sub(_rounded, match[2])
+    if name == "d":
+        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(value.split()))
+    return f'{name}="{value}"'
+
+
 def _rounded(match: "re.Match[str]") -> str:
-    text = f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+    text = f"{float(match[0]):.1f}".removesuffix(".0")
     return "0" if text == "-0" else text

@@ -74,7 +74,8 @@ class _Outline(HTMLParser):
             self.headings.append(data)
 
 
-def test_one_recipe_becomes_one_page(program: Program, records: list[Path], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("records")
+def test_one_recipe_becomes_one_page(program: Program, tmp_path: Path) -> None:
     done = program("report", "results", "--json", "-o", "page.html")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -131,7 +132,8 @@ def test_the_order_of_files_moves_no_byte(make: Make, records: list[Path], tmp_p
     assert document["chapters"][0]["answer"] == make("results").document["chapters"][0]["answer"]  # type: ignore[index]
 
 
-def test_commands_to_repeat_it_stand_on_the_page(make: Make, tmp_path: Path, records: list[Path]) -> None:
+@pytest.mark.usefixtures("records")
+def test_commands_to_repeat_it_stand_on_the_page(make: Make, tmp_path: Path) -> None:
     document: Any = make("results", arms=("lslu", "relu"), baselines=("relu",), seeds="0,1").document
     shown = "results --arm lslu --arm relu --seeds 0,1 --baseline relu"
     assert document["chapters"][0]["commands"][1:] == [
@@ -142,8 +144,9 @@ def test_commands_to_repeat_it_stand_on_the_page(make: Make, tmp_path: Path, rec
     assert f"<code>actbench compare {shown}</code>" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("records")
 def test_every_recipe_with_records_has_a_chapter(
-    make: Make, tmp_path: Path, make_recipe: MakeRecipe, make_run: MakeRun, records: list[Path]
+    make: Make, tmp_path: Path, make_recipe: MakeRecipe, make_run: MakeRun
 ) -> None:
     store_runs(tmp_path, make_recipe(arms=ARMS, name="another", data={"name": "cifar10"}), make_run)
     assert make().exit_code == 0
@@ -177,8 +180,9 @@ def test_without_records_there_is_no_page(program: Program, tmp_path: Path) -> N
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.usefixtures("records")
 def test_unequal_runs_are_refused_where_named_and_left_out_where_not(
-    make: Make, tmp_path: Path, make_recipe: MakeRecipe, make_run: MakeRun, records: list[Path]
+    make: Make, tmp_path: Path, make_recipe: MakeRecipe, make_run: MakeRun
 ) -> None:
     other = make_recipe(arms=ARMS, name="another")
     store_runs(tmp_path, other, make_run)

@@ -17,8 +17,9 @@ SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
  <defs><clipPath id="p1"><rect x="0" y="0" width="1.23456789" height="2"/></clipPath><path id="m1" d="M 0 0"/></defs>
  <!-- a comment -->
  <g id="axes_1"><path d="M 1.23456 -0.0004 L 2.000001 33.999" clip-path="url(#p1)"/><use xlink:href="#m1" x="1.5"/></g>
+ <text style="font-size: 6px; font-family: 'DejaVu Sans', sans-serif; text-anchor: middle" x="1" transform="rotate(-0 1 2)">a</text>
 </svg>
-"""
+"""  # noqa: E501
 
 
 def test_text_and_attributes_are_escaped_and_html_is_not() -> None:
@@ -58,8 +59,9 @@ def test_an_svg_becomes_a_part_of_the_page() -> None:
     assert 'id="c1-curves-p1"' in made
     assert 'clip-path="url(#c1-curves-p1)"' in made
     assert '<use href="#c1-curves-m1" x="1.5"/>' in made
-    assert 'd="M 1.23 0 L 2 34"' in made
-    assert 'width="1.23"' in made
+    assert 'd="M1.2 0L2 34"' in made
+    assert 'width="1.2"' in made
+    assert '<text style="font-size: 6px; text-anchor: middle" x="1">a</text>' in made
 
 
 def test_a_figure_has_a_caption_and_an_anchor() -> None:
