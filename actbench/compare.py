@@ -19,8 +19,9 @@ from actbench.papers.matching import Reported, is_plain, reported_values, resolv
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, RunFacts, Weights, Which
+from actbench.record import Cost, DataFacts, Weights, Which
 from actbench.store import StoredRun
+from actbench.summary import RunFacts
 
 Clock = Literal["cpu", "wall"]
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")

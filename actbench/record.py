@@ -283,11 +283,7 @@ class Provenance(Frozen):
     """The processes that worked on it, in order."""
 
 
-class RunFacts(Frozen):
-    """What a record says of its run, apart from how it went epoch by epoch."""
-
-    model_config = ConfigDict(defer_build=True)  # most commands need no more than one of the classes below
-
+class RunRecord(Frozen):
     schema_version: Literal[1] = 1
     status: Status
     reason: str | None = None
@@ -298,31 +294,22 @@ class RunFacts(Frozen):
     footing: str
     run: str
     data: DataFacts
+    history: tuple[EpochRecord, ...]
     results: tuple[TestResult, ...] = ()
+    backends: dict[str, str] = Field(default_factory=dict)
+    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
+    parameter_groups: tuple[ParameterGroup, ...] = ()
     cost: Cost | None = None
     provenance: Provenance
+
+    @property
+    def epochs(self) -> int:
+        """How many were finished."""
+        return len(self.history)
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
         return next((r for r in self.results if r.which == which and r.weights == weights), None)
-
-
-class RunSummary(RunFacts):
-    """What tables need of a record, which is a small part of the file."""
-
-    epochs: int
-    """How many were finished."""
-
-
-class RunRecord(RunFacts):
-    history: tuple[EpochRecord, ...]
-    backends: dict[str, str] = Field(default_factory=dict)
-    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
-    parameter_groups: tuple[ParameterGroup, ...] = ()
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history)
 
 
 class VersionProbe(Frozen):

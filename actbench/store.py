@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
-from actbench.record import SCHEMA_VERSION, RunRecord, RunSummary, VersionProbe
-from actbench.summary import summarise, summary_of
+from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
+from actbench.summary import RunFacts, RunSummary, summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
 
@@ -24,8 +24,8 @@ CHECKPOINTS = "checkpoints"
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     path: Path
-    record: RunSummary | RunRecord
-    """A summary where the store was scanned; of a few runs the whole record serves as well."""
+    record: RunFacts
+    """A summary where the store was scanned; a whole record serves as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,117 @@
-"""From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
+"""What tables need of a record, and how it is had without an object for every epoch. Imports no torch.
 
 Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
-further, and each distinct recipe and arm is checked once. What this cannot read is left to `Store.read`, which checks
+further, and each distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks
 everything and has the words for what is wrong.
 """
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, Provenance, RunFacts, RunRecord, RunSummary, Status, TestResult
+from actbench.record import (
+    Cost,
+    DataFacts,
+    Provenance,
+    RunRecord,
+    Status,
+    TestResult,
+    Weights,
+    Which,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it."""
+
+    status: Status
+    reason: str | None
+    recipe_json: bytes
+    arm_json: bytes
+    seed: int
+    footing: str
+    run: str
+    epochs: int
+    """How many were finished."""
+    data_json: bytes
+    result_jsons: tuple[bytes, ...]
+    cost_json: bytes | None
+    provenance_json: bytes
+
+    @property
+    def recipe(self) -> Recipe:
+        return _recipe(self.recipe_json)
+
+    @property
+    def arm(self) -> Arm:
+        return _arm(self.arm_json)
+
+    @property
+    def data(self) -> DataFacts:
+        return _data(self.data_json)
+
+    @property
+    def results(self) -> tuple[TestResult, ...]:
+        return tuple(self._each_result())
+
+    @property
+    def cost(self) -> Cost | None:
+        return None if self.cost_json is None else _cost(self.cost_json)
+
+    @property
+    def provenance(self) -> Provenance:
+        return _provenance(self.provenance_json)
+
+    def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
+        """The test evaluation at these weights, or None where the run has none."""
+        return next((r for r in self._each_result() if r.which == which and r.weights == weights), None)
+
+    def _each_result(self) -> Iterator[TestResult]:
+        return map(_result, self.result_jsons)
+
+
+RunFacts = RunSummary | RunRecord
+"""What both say, they say alike."""
+
+
+# Equal texts become one object: runs of one recipe share it, and what was asked for is not parsed again.
+_recipe = cache(Recipe.model_validate_json)
+_arm = cache(Arm.model_validate_json)
+_data = cache(DataFacts.model_validate_json)
+_result = cache(TestResult.model_validate_json)
+_cost = cache(Cost.model_validate_json)
+_provenance = cache(Provenance.model_validate_json)
+
+
+def summary_of(record: RunRecord) -> RunSummary:
+    """The summary of a record that is read whole."""
+    return RunSummary(
+        status=record.status,
+        reason=record.reason,
+        recipe_json=_json(record.recipe),
+        arm_json=_json(record.arm),
+        seed=record.seed,
+        footing=record.footing,
+        run=record.run,
+        epochs=record.epochs,
+        data_json=_json(record.data),
+        result_jsons=tuple(map(_json, record.results)),
+        cost_json=None if record.cost is None else _json(record.cost),
+        provenance_json=_json(record.provenance),
+    )
+
+
+def _json(facts: BaseModel) -> bytes:
+    return facts.__pydantic_serializer__.to_json(facts)
+
 
 _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
@@ -35,7 +132,7 @@ class _Rest(Frozen):
     footing: str
     run: str
     data: DataFacts
-    history: list[_Skimmed]
+    history: tuple[_Skimmed, ...]
     results: tuple[TestResult, ...] = ()
     backends: _Skimmed = _Skimmed()
     parameter_groups: tuple[_Skimmed, ...] = ()
@@ -44,7 +141,7 @@ class _Rest(Frozen):
 
 
 def summarise(content: bytes) -> RunSummary | None:
-    """What tables need of a record's file; None where its keys stand in another order, or something is wrong."""
+    """The summary of a record's file; None where its keys stand in another order, or something is wrong."""
     head = _BEFORE_RECIPE.match(content)
     if head is None:
         return None
@@ -54,39 +151,33 @@ def summarise(content: bytes) -> RunSummary | None:
         before_seed = content.index(_SEED, arm)
         rest = _Rest.model_validate_json(b"{" + content[before_seed:])
         return RunSummary(
-            status=head[1].decode(),
+            status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe=_recipe(content[head.end() : before_arm]),
-            arm=_arm(content[arm:before_seed]),
+            recipe_json=_recipe_json(content[head.end() : before_arm]),
+            arm_json=_arm_json(content[arm:before_seed]),
             seed=rest.seed,
             footing=rest.footing,
             run=rest.run,
-            data=rest.data,
-            results=rest.results,
-            cost=rest.cost,
-            provenance=rest.provenance,
             epochs=len(rest.history),
+            data_json=_json(rest.data),
+            result_jsons=tuple(map(_json, rest.results)),
+            cost_json=None if rest.cost is None else _json(rest.cost),
+            provenance_json=_json(rest.provenance),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
 
 
-def summary_of(record: RunRecord) -> RunSummary:
-    """The same of a record that is read whole."""
-    facts = {name: getattr(record, name) for name in RunFacts.model_fields}
-    return RunSummary(**facts, epochs=record.epochs)
-
-
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
 # one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
 @cache
-def _recipe(text: bytes) -> Recipe:
-    return Recipe.model_validate_json(_object(text))
+def _recipe_json(text: bytes) -> bytes:
+    return _json(Recipe.model_validate_json(_object(text)))
 
 
 @cache
-def _arm(text: bytes) -> Arm:
-    return Arm.model_validate_json(_object(text))
+def _arm_json(text: bytes) -> bytes:
+    return _json(Arm.model_validate_json(_object(text)))
 
 
 def _object(text: bytes) -> str:
