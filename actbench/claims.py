@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from actbench.compare import ArmRow, Group, compare
+from actbench.compare import compare
+from actbench.comparison import ArmRow, Group
 from actbench.errors import ActbenchError
 from actbench.metrics import metrics_of
 from actbench.papers.matching import is_setting, setting_label
 from actbench.papers.reported import Claim, Paper
 from actbench.recipe.schema import Profile, Recipe
 from actbench.selection import Sources, select
-from actbench.stats import Estimate
+from actbench.stats.intervals import Estimate
 from actbench.store import Store
 
 
@@ -119,7 +120,7 @@ def _findings(claim: Claim, paper: Paper, name: str, profile: Profile, results_d
                 baselines=[claim.baseline],
                 metric=metric,
             ).groups
-            findings += [_finding(name, group, row) for row in group.rows if row.arm.name in claim.arms]
+            findings += [_finding(name, group, row) for row in group.rows if row.name in claim.arms]
     return findings
 
 
@@ -131,7 +132,7 @@ def _finding(name: str, group: Group, row: ArmRow) -> Finding:
         setting=setting_label(group.plan),
         synthetic=group.data.synthetic,
         metric=group.metric.name,
-        arm=row.arm.name,
+        arm=row.name,
         completed=row.completed,
         difference=row.gaps[0].difference,
     )

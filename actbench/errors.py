@@ -1,4 +1,4 @@
-"""What can go wrong, in words a person can act on. Imports nothing of ours; only `cli.py` formats these."""
+"""What can go wrong, in words a person can act on. Imports nothing of ours; only `cli/` formats these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

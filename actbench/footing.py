@@ -16,8 +16,8 @@ from actbench.recipe.differences import (
 )
 from actbench.recipe.hashing import arm_settings
 from actbench.recipe.schema import Arm, Profile, Recipe
+from actbench.record import RunFacts
 from actbench.store import StoredRun
-from actbench.summary import RunFacts
 
 DEFAULT_RESULTS = Path("results")
 

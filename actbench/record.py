@@ -5,6 +5,9 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 """
 
 import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -310,6 +313,69 @@ class RunRecord(Frozen):
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
         return next((r for r in self.results if r.which == which and r.weights == weights), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it."""
+
+    status: Status
+    reason: str | None
+    recipe_json: bytes
+    arm_json: bytes
+    seed: int
+    footing: str
+    run: str
+    epochs: int
+    """How many were finished."""
+    data_json: bytes
+    result_jsons: tuple[bytes, ...]
+    cost_json: bytes | None
+    provenance_json: bytes
+
+    @property
+    def recipe(self) -> Recipe:
+        return _recipe(self.recipe_json)
+
+    @property
+    def arm(self) -> Arm:
+        return _arm(self.arm_json)
+
+    @property
+    def data(self) -> DataFacts:
+        return _data(self.data_json)
+
+    @property
+    def results(self) -> tuple[TestResult, ...]:
+        return tuple(self._each_result())
+
+    @property
+    def cost(self) -> Cost | None:
+        return None if self.cost_json is None else _cost(self.cost_json)
+
+    @property
+    def provenance(self) -> Provenance:
+        return _provenance(self.provenance_json)
+
+    def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
+        """The test evaluation at these weights, or None where the run has none."""
+        return next((r for r in self._each_result() if r.which == which and r.weights == weights), None)
+
+    def _each_result(self) -> Iterator[TestResult]:
+        return map(_result, self.result_jsons)
+
+
+RunFacts = RunSummary | RunRecord
+"""What both say, they say alike."""
+
+
+# Equal texts become one object: runs of one recipe share it, and what was asked for is not parsed again.
+_recipe = cache(Recipe.model_validate_json)
+_arm = cache(Arm.model_validate_json)
+_data = cache(DataFacts.model_validate_json)
+_result = cache(TestResult.model_validate_json)
+_cost = cache(Cost.model_validate_json)
+_provenance = cache(Provenance.model_validate_json)
 
 
 class VersionProbe(Frozen):

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
-from actbench.record import SCHEMA_VERSION, RunRecord, VersionProbe
-from actbench.summary import RunFacts, RunSummary, summarise, summary_of
+from actbench.record import SCHEMA_VERSION, RunFacts, RunRecord, RunSummary, VersionProbe
+from actbench.summary import summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
 

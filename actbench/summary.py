@@ -1,4 +1,4 @@
-"""What tables need of a record, and how it is had without an object for every epoch. Imports no torch.
+"""From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
 
 Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
 further, and each distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks
@@ -7,8 +7,6 @@ everything and has the words for what is wrong.
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import cast, get_args
 
@@ -16,79 +14,7 @@ from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import (
-    Cost,
-    DataFacts,
-    Provenance,
-    RunRecord,
-    Status,
-    TestResult,
-    Weights,
-    Which,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it."""
-
-    status: Status
-    reason: str | None
-    recipe_json: bytes
-    arm_json: bytes
-    seed: int
-    footing: str
-    run: str
-    epochs: int
-    """How many were finished."""
-    data_json: bytes
-    result_jsons: tuple[bytes, ...]
-    cost_json: bytes | None
-    provenance_json: bytes
-
-    @property
-    def recipe(self) -> Recipe:
-        return _recipe(self.recipe_json)
-
-    @property
-    def arm(self) -> Arm:
-        return _arm(self.arm_json)
-
-    @property
-    def data(self) -> DataFacts:
-        return _data(self.data_json)
-
-    @property
-    def results(self) -> tuple[TestResult, ...]:
-        return tuple(self._each_result())
-
-    @property
-    def cost(self) -> Cost | None:
-        return None if self.cost_json is None else _cost(self.cost_json)
-
-    @property
-    def provenance(self) -> Provenance:
-        return _provenance(self.provenance_json)
-
-    def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
-        """The test evaluation at these weights, or None where the run has none."""
-        return next((r for r in self._each_result() if r.which == which and r.weights == weights), None)
-
-    def _each_result(self) -> Iterator[TestResult]:
-        return map(_result, self.result_jsons)
-
-
-RunFacts = RunSummary | RunRecord
-"""What both say, they say alike."""
-
-
-# Equal texts become one object: runs of one recipe share it, and what was asked for is not parsed again.
-_recipe = cache(Recipe.model_validate_json)
-_arm = cache(Arm.model_validate_json)
-_data = cache(DataFacts.model_validate_json)
-_result = cache(TestResult.model_validate_json)
-_cost = cache(Cost.model_validate_json)
-_provenance = cache(Provenance.model_validate_json)
+from actbench.record import Cost, DataFacts, Provenance, RunRecord, RunSummary, Status, TestResult
 
 
 def summary_of(record: RunRecord) -> RunSummary:

@@ -109,4 +109,4 @@ def test_only_the_command_line_prints() -> None:
             for node in ast.walk(ast.parse(path.read_text()))
         )
     ]
-    assert printing == ["cli.py"]
+    assert {path.split("/")[0] for path in printing} == {"cli"}

@@ -1,4 +1,4 @@
-"""What a command hands to `cli.py`, which alone prints and exits."""
+"""What a command hands to `cli/`, which alone prints and exits."""
 
 from dataclasses import dataclass
 

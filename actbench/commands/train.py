@@ -41,7 +41,7 @@ class TrainRequest:
 
 
 class Progress(Protocol):
-    """How the command tells what goes on; `cli.py` has the one that prints."""
+    """How the command tells what goes on; `cli/` has the one that prints."""
 
     def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...

@@ -17,6 +17,7 @@ from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ArmModel, ModelOptions
 from actbench.recipe.consistency import check_consistent
+from actbench.stats.contrasts import DEFAULT_METHOD, Method
 
 Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
@@ -195,6 +196,14 @@ class Arm(Frozen):
         return {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
 
 
+class AnalysisSettings(Frozen):
+    """How finished runs are compared, fixed before there are any; no run depends on it, so no hash holds it."""
+
+    method: Method = DEFAULT_METHOD
+    margin: Positive = 0.5
+    """Points: arms shown to lie within it of the best one are printed bold."""
+
+
 class Variant(Frozen):
     """A named set of overrides; every variant trains all arms on its own equal footing."""
 
@@ -225,6 +234,7 @@ class Recipe(Frozen):
     baselines: tuple[Name, ...] = ("relu", "swish")
     train: TrainSettings
     evaluation: EvaluationSettings = EvaluationSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
 
     @model_validator(mode="after")

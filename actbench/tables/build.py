@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from actbench import stats
-from actbench.compare import ArmRow, Comparison, Gap, Group
+from actbench.comparison import ArmRow, Comparison, Gap, Group
 from actbench.papers.matching import Reported, data_label, model_label
 from actbench.tables.columns import DEFAULT, ColumnName, Columns
 from actbench.tables.notes import table_notes
@@ -34,8 +34,8 @@ def _table(group: Group, asked: Columns) -> Table:
         columns=tuple(column for name in shown for column in _columns(name, group)),
         rows=tuple(
             Row(
-                arm=row.arm.name,
-                mark=marks.get(row.arm.name, ""),
+                arm=row.name,
+                mark=marks.get(row.name, ""),
                 cells=tuple(cell for name in shown for cell in _cells(name, row, shown)),
             )
             for row in group.rows
@@ -149,7 +149,7 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
         "detectable": gap.detectable,
         "reported": gap.reported[0].value if gap.reported else None,
     }
-    if gap.baseline == row.arm.name:
+    if gap.baseline == row.name:
         return Cell((NONE,), numbers)
     lines: list[str] = []
     if gap.difference is None:

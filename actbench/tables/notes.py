@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from actbench.compare import ArmRow, Gap, Group
+from actbench.comparison import ArmRow, Gap, Group
 from actbench.frozen import OptionValue
 from actbench.papers.matching import (
     Reported,
@@ -26,7 +26,7 @@ _CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[str, str]]:
     """All notes in order, and the mark that each arm with a note of its own bears."""
-    described = {row.arm.name: text for row in group.rows if (text := _arm(row.arm, group.plan))}
+    described = {row.name: text for row in group.rows if (text := _arm(row.arm, group.plan))}
     marks = {name: str(number) for number, name in enumerate(described, 1)}
     texts = [
         _runs(group),
@@ -118,7 +118,7 @@ def _attack(group: Group) -> list[str]:
 def _intervals(group: Group) -> list[str]:
     counts = {row.completed for row in group.rows if row.completed}
     notes: list[str] = []
-    gaps = [(f"{row.arm.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
+    gaps = [(f"{row.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
     unpaired = [name for name, difference in gaps if difference and not difference.paired]
     estimates = [*(row.value for row in group.rows), *(difference for _, difference in gaps)]
     if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
@@ -129,7 +129,7 @@ def _intervals(group: Group) -> list[str]:
     if unpaired:
         notes.append(f"Seeds do not match, so Welch's interval without pairs: {', '.join(unpaired)}.")
     if 1 in counts:
-        single = [row.arm.name for row in group.rows if row.completed == 1]
+        single = [row.name for row in group.rows if row.completed == 1]
         whose = "" if counts == {1} else f" for {', '.join(single)}"
         notes.append(f"One seed: no interval{whose}.")
     return notes
@@ -139,20 +139,20 @@ def _pairs(group: Group) -> Iterator[tuple[ArmRow, Gap]]:
     """Every comparison once: of two baselines, only that of the later with the earlier."""
     for row in group.rows:
         for place, gap in enumerate(row.gaps):
-            if row.arm.name not in group.baselines[: place + 1]:
+            if row.name not in group.baselines[: place + 1]:
                 yield row, gap
 
 
 def _seeds(group: Group) -> list[str]:
     lacking = [
-        f"{row.arm.name} {', '.join(map(str, row.missing_seeds))}" for row in group.rows if row.missing_seeds
+        f"{row.name} {', '.join(map(str, row.missing_seeds))}" for row in group.rows if row.missing_seeds
     ]
     return [f"Incomplete, seeds still missing: {'; '.join(lacking)}."] if lacking else []
 
 
 def _detectable(group: Group) -> list[str]:
     parts = [
-        f"{row.arm.name} vs {gap.baseline} {100 * gap.detectable:.2f}"
+        f"{row.name} vs {gap.baseline} {100 * gap.detectable:.2f}"
         for row, gap in _pairs(group)
         if gap.detectable is not None
     ]
@@ -215,12 +215,12 @@ def _reported(group: Group) -> list[str]:
 def _values(row: ArmRow) -> list[str]:
     """How sure the values beside an arm are, and gains whose baseline is no arm here."""
     notes = [
-        f"{row.arm.name} in the paper, {_what(r)}; certainty: {r.row.certainty or r.table.certainty}."
+        f"{row.name} in the paper, {_what(r)}; certainty: {r.row.certainty or r.table.certainty}."
         for r in (*row.reported, *(r for gap in row.gaps for r in gap.reported))
         if r.value is not None and (r.row.certainty or r.table.certainty)
     ]
     return notes + [
-        f"The paper reports {r.value:+.2f} for {row.arm.name} against {r.row.reference}, no baseline here."
+        f"The paper reports {r.value:+.2f} for {row.name} against {r.row.reference}, no baseline here."
         for r in row.reported_elsewhere
         if r.value is not None
     ]

@@ -74,7 +74,6 @@ def test_one_value_has_no_interval() -> None:
     assert stats.paired_difference([0.5], [0.25]) == stats.Estimate(0.25, None, None, 1, None, paired=True)
     assert stats.welch_difference([0.5], [0.25, 0.5]).interval is None
     assert stats.sd([0.5]) is None
-    assert stats.detectable_difference(1.0, 1) is None
 
 
 def test_zero_variance_has_an_interval_of_width_zero() -> None:
@@ -93,30 +92,9 @@ def test_equal_differences_are_level_in_spite_of_rounding() -> None:
     assert not stats.paired_difference([0.51, 0.5201, 0.05], second).is_level
 
 
-def test_no_spread_states_no_detectable_difference() -> None:
-    assert stats.detectable_difference(0.0, 5) is None
-
-
 def test_one_side_without_variance_leaves_the_other_sides_freedom() -> None:
     estimate = stats.welch_difference([0.5] * 3, [0.1, 0.2, 0.4, 0.7])
     assert estimate.degrees_of_freedom == pytest.approx(3, rel=1e-12)
-
-
-@pytest.mark.parametrize(("n", "expected"), [(3, 3.26), (5, 1.68), (10, 1.00)])
-def test_smallest_detectable_difference_of_few_pairs(n: int, expected: float) -> None:
-    assert stats.detectable_difference(1.0, n) == pytest.approx(expected, abs=0.005)
-
-
-@pytest.mark.parametrize("n", [2, 3, 5, 10])
-def test_smallest_detectable_difference_has_the_power_by_scipys_distribution(n: int) -> None:
-    from scipy import stats as oracle
-
-    difference = stats.detectable_difference(2.0, n)
-    assert difference is not None
-    shift, critical = difference / 2 * math.sqrt(n), oracle.t.ppf(0.975, n - 1)
-    assert oracle.nct.sf(critical, n - 1, shift) == pytest.approx(0.8, abs=1e-9)
-    if n > 2:  # scipy has no value for the far tail at one degree of freedom
-        assert oracle.nct.cdf(-critical, n - 1, shift) < 1e-6
 
 
 @given(values, st.floats(-50, 50))

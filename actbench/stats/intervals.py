@@ -1,9 +1,8 @@
-"""Intervals and differences for a handful of seeds: numbers in, numbers out. Imports no torch.
+"""Intervals for a handful of seeds.
 
 Intervals are Student-t throughout: at three to ten values a bootstrap interval of a mean covers far less than
 it claims, and no rank test can reach the 5 % level with five pairs. With one value there is a mean and no
-interval. `scipy.special` is imported where it is needed; `scipy.stats`, several times dearer to load, is not
-used.
+interval.
 """
 
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ from math import sqrt
 from statistics import fmean, stdev
 from sys import float_info
 from typing import NamedTuple
+
+from actbench.stats import student
 
 
 class Interval(NamedTuple):
@@ -51,13 +52,6 @@ def sd(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
-def t_quantile(probability: float, degrees_of_freedom: float) -> float:
-    """The quantile of Student's t distribution."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees_of_freedom, probability))
-
-
 def mean_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """The mean of the values with its Student-t interval."""
     centre, spread, n = mean(values), sd(values), len(values)
@@ -92,32 +86,6 @@ def welch_difference(first: Sequence[float], second: Sequence[float], confidence
     return Estimate(difference, None, interval, n, freedom, paired=False)
 
 
-def detectable_difference(spread: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float | None:
-    """The smallest true difference that a two-sided paired t-test over n pairs finds with that power.
-
-    `spread` is the standard deviation of the pairs' differences; the result has its unit. None for n < 2, and
-    for equal differences: whatever spread further pairs have, these do not show it.
-    """
-    if n < 2 or spread == 0:
-        return None
-    low, high = 0.0, 1.0
-    while _paired_power(high, n, alpha) < power:
-        low, high = high, 2 * high
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _paired_power(middle, n, alpha) < power else (low, middle)
-    return high * spread
-
-
-def _paired_power(effect: float, n: int, alpha: float) -> float:
-    """Power of the two-sided paired t-test for a difference of `effect` standard deviations."""
-    from scipy.special import nctdtr
-
-    # Finding the difference with its sign reversed is left out: at powers of interest its chance is below
-    # 1e-6, and the distribution function is NaN that far out at one degree of freedom.
-    return float(1 - nctdtr(n - 1, effect * sqrt(n), t_quantile(1 - alpha / 2, n - 1)))
-
-
 def _interval(centre: float, standard_error: float, degrees_of_freedom: float, confidence: float) -> Interval:
-    reach = t_quantile((1 + confidence) / 2, degrees_of_freedom) * standard_error
+    reach = student.critical(1 - confidence, degrees_of_freedom) * standard_error
     return Interval(centre - reach, centre + reach)

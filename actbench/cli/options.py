@@ -1,0 +1,97 @@
+"""The options that several commands share, and how their words become values; in every mistake the option is named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actbench.errors import ActbenchError
+
+if TYPE_CHECKING:
+    from actbench.tables.columns import Columns
+
+FORMATS = ("markdown", "latex", "csv", "json", "terminal")
+RECIPES = "recipe names or paths, and overrides such as train.lr=0.1"
+SELECTION = "recipe names or paths, record files, and overrides such as train.lr=0.1"
+Profile = Annotated[str | None, typer.Option("--profile", "-p", help="paper, lite or smoke  [default: lite]")]
+ResultsDir = Annotated[
+    Path, typer.Option("--results-dir", envvar="ACTBENCH_RESULTS_DIR", help="where records are stored")
+]
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="ACTBENCH_DATA_DIR", help="where data sets lie")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0, ...")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+At = Annotated[str, typer.Option("--at", help="last, best-val or best-test")]
+Weights = Annotated[str, typer.Option("--weights", help="raw, or ema for their moving average")]
+Arms = Annotated[list[str] | None, typer.Option("--arm", help="only this arm; may be repeated")]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="0..4 or 0,1,2")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", help="at most this many training and test images, stratified")
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="top1_accuracy, box_ap, mask_ap; under attack fgsm@4/255 and the like, where the recipe asks for it  "
+        "[default: the first of the recipe's task]",
+    ),
+]
+ColumnList = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="LIST",
+        help="what to show, in that order, of metric, differences (to each baseline), parameters, time (of an update),"
+        " kept (bytes for backward per element), n, reported"
+        "  [default: metric,differences,parameters,time,reported; in a markdown file, what its marker says]",
+    ),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="a file with activations of your own; may be repeated"),
+]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
+]
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Recipes and overrides, in the order given."""
+    from actbench.recipe.overrides import is_override
+
+    references = tuple(argument for argument in arguments if not is_override(argument))
+    if not references:
+        raise ActbenchError("no recipe named", where="command line", hints=["actbench ls recipes"])
+    return references, tuple(argument for argument in arguments if is_override(argument))
+
+
+def load_plugins(files: Sequence[Path] | None) -> None:
+    """Imports a user's own activations, named by file; loading torch is left to them."""
+    if files:
+        from actbench.activations.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+def choice(option: str, value: str, known: Sequence[str]) -> Any:
+    if value not in known:
+        raise ActbenchError(
+            f"unknown value {value!r}", where="command line", key=option, hints=[f"known: {', '.join(known)}"]
+        )
+    return value
+
+
+def known_profile(value: str | None) -> Any:
+    return None if value is None else choice("--profile", value, ("paper", "lite", "smoke"))
+
+
+def known_columns(columns: str | None) -> "Columns | None":
+    from actbench.tables.columns import parse_columns
+
+    return None if columns is None else parse_columns(columns)
+
+
+def known_which(at: str) -> Any:
+    return choice("--at", at, ("last", "best-val", "best-test")).replace("-", "_")

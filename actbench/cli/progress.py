@@ -1,0 +1,58 @@
+"""What `train` tells while it works."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from actbench.recipe.plan import PlannedRun
+    from actbench.record import EpochRecord, RunRecord
+
+
+class Progress:
+    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite."""
+
+    def __init__(self, *, show_epochs: bool) -> None:
+        self._show_epochs = show_epochs
+        self._live = sys.stderr.isatty()
+
+    def note(self, text: str) -> None:
+        self._line(text)
+
+    def warn(self, text: str) -> None:
+        self._line(f"warning: {text}")
+
+    def run_started(self, run: "PlannedRun", number: int, total: int) -> None:
+        resumed = " (resumed)" if run.state == "resumable" else ""
+        self._line(f"[{number}/{total}] {run.label}{resumed}")
+
+    def epoch_done(self, run: "PlannedRun", epoch: "EpochRecord") -> None:
+        from actbench.metrics import headline
+
+        if not self._show_epochs:
+            return
+        tally = epoch.val or epoch.test
+        found = f"  {'val' if epoch.val else 'test'} {headline(tally)}" if tally else ""
+        text = (
+            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
+            f"  {epoch.time_s:.1f} s"
+        )
+        if self._live:
+            print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def run_finished(self, run: "PlannedRun", record: "RunRecord") -> None:
+        from actbench.metrics import headline
+
+        result = record.result()
+        found = f"  test {headline(result.tally)}" if result else ""
+        self._line(f"  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}")
+
+    def agrees(self, question: str) -> bool:
+        return sys.stdin.isatty() and typer.confirm(question, err=True)
+
+    def _line(self, text: str) -> None:
+        clear = f"\r{'':<78}\r" if self._live else ""
+        print(f"{clear}{text}", file=sys.stderr, flush=True)

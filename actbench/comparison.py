@@ -1,0 +1,127 @@
+"""What a comparison is: a group of arms, their values with uncertainty, and their gaps to the baselines.
+
+Numbers only, nothing rounded; `compare.py` makes it of stored runs. Imports no torch.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from actbench.metrics import Metric
+from actbench.papers.matching import Reported
+from actbench.papers.reported import Claim, Paper
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import DataFacts, RunFacts, Weights, Which
+from actbench.setting import Setting
+from actbench.sides import Clock
+from actbench.stats.contrasts import Contrast, Method
+from actbench.stats.intervals import Estimate, Interval
+
+LEVEL = 0.05
+"""Of tests, over the whole family of a group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """An arm's value minus a baseline's."""
+
+    baseline: str
+    contrast: Contrast | None
+    """None where either side has no completed run, and for the baseline against itself."""
+    crossed: Interval | None
+    """Over seeds and test examples; None where the records do not hold which examples were right, or one seed ran."""
+    p_holm: float | None
+    """Two-sided, adjusted over the group's family of tests; None where nothing was tested."""
+    reported: tuple[Reported, ...]
+    """The paper's gain against this very baseline."""
+
+    @property
+    def difference(self) -> Estimate | None:
+        """The gap with the interval over seeds."""
+        return self.contrast.estimate if self.contrast else None
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest true difference that these seeds would have shown."""
+        return self.contrast.detectable if self.contrast else None
+
+    @property
+    def is_significant(self) -> bool:
+        return self.p_holm is not None and self.p_holm < LEVEL
+
+    @property
+    def only_over_seeds(self) -> bool:
+        """Whether other test examples might well have turned the sign, as the seeds alone might not."""
+        seeds = self.difference.interval if self.difference else None
+        if seeds is None or self.crossed is None:
+            return False
+        return not seeds.low <= 0 <= seeds.high and self.crossed.low <= 0 <= self.crossed.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmRow:
+    name: str
+    arm: Arm | None
+    """None for imported results, of which the name is all that is known."""
+    completed: int
+    diverged: int
+    missing_seeds: tuple[int, ...]
+    """Planned seeds that neither completed nor diverged."""
+    value: Estimate | None
+    """Of the group's metric, with the interval over seeds."""
+    crossed: Interval | None
+    """Over seeds and test examples."""
+    gaps: tuple[Gap, ...]
+    parameters: int | None
+    activation_parameters: int | None
+    step_time_ratio: float | None
+    """Median time of an update over the first baseline's; None where not timed, or timed on different hardware."""
+    step_clock: Clock | None
+    """By which clock."""
+    kept_per_element: float | None
+    """Bytes that the activations keep for backward per element of their output; None where it was not counted."""
+    kept_beyond_output: float | None
+    """The same without the output itself, which the next layer keeps in most networks."""
+    optimism: float | None
+    """By how much the best test epoch exceeds the last on average; None unless that epoch is compared."""
+    reported: tuple[Reported, ...]
+    reported_elsewhere: tuple[Reported, ...]
+    """Gains that the paper reports against baselines which are no arms here."""
+    runs: tuple[RunFacts, ...]
+    """Those that completed or diverged, by seed."""
+    files: tuple[Path, ...]
+    """Their records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    setting: Setting
+    plan: Recipe | None
+    """None for imported results."""
+    data: DataFacts | None
+    footing: str | None
+    metric: Metric
+    which: Which
+    weights: Weights
+    baselines: tuple[str, ...]
+    """The wanted ones that are arms, then the paper's own."""
+    main_baselines: tuple[str, ...]
+    """Without the paper's own."""
+    absent_baselines: tuple[str, ...]
+    """Baselines that the recipe asks for and has no arm of."""
+    seeds: tuple[int, ...]
+    """The seeds of all runs that completed or diverged."""
+    rows: tuple[ArmRow, ...]
+    method: Method
+    family: int
+    """How many tests Holm's adjustment counted."""
+    margin: float
+    """Within it of the best is near the best, in the metric's unit."""
+    near_best: frozenset[str]
+    """The arms shown to be so; empty where that cannot be shown of any."""
+    paper: Paper | None
+    claim: Claim | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    groups: tuple[Group, ...]

@@ -1,0 +1,157 @@
+"""One arm's finished runs as numbers: what a comparison takes from records, whoever made them. Imports no torch."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Literal, NamedTuple
+
+from actbench.errors import ActbenchError
+from actbench.metrics import Metric
+from actbench.recipe.schema import Arm
+from actbench.record import Cost, RunFacts, Tally, TestResult, Weights, Which
+from actbench.store import StoredRun
+
+Clock = Literal["cpu", "wall"]
+CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """An arm with its runs that completed or diverged."""
+
+    name: str
+    arm: Arm | None
+    """None for imported results, of which the name is all that is known."""
+    values: Mapping[int, float]
+    """Of the metric, by seed in order: of the runs that completed."""
+    diverged: tuple[int, ...]
+    """Seeds of the runs that diverged."""
+    optimism: float | None = None
+    """By how much the best test epoch exceeds the last, over the completed runs; None unless that epoch is compared."""
+    runs: tuple[RunFacts, ...] = ()
+    files: tuple[Path, ...] = ()
+    """The records, in order of seed."""
+    bits: Mapping[int, int] = field(default_factory=dict)
+    """By seed: which test examples were right, one bit each; empty where the records do not hold it for the metric."""
+    examples: int = 0
+    """How many bits each has."""
+
+    @property
+    def finished(self) -> set[int]:
+        return {*self.values, *self.diverged}
+
+    @property
+    def cost(self) -> Cost | None:
+        return next((run.cost for run in self.runs if run.cost is not None), None)
+
+    def step_time_s(self, clock: Clock) -> float | None:
+        """Median over the runs; None unless every run that has a cost measured it by this clock."""
+        costs = [run.cost for run in self.runs if run.cost]
+        times = [cost.step_cpu_s if clock == "cpu" else cost.step_time_s for cost in costs]
+        return median(time for time in times if time is not None) if times and None not in times else None
+
+    @property
+    def hardware(self) -> set[tuple[str, str, int]]:
+        return {(run.provenance.device, run.provenance.hardware, run.provenance.threads) for run in self.runs}
+
+
+class Reading(NamedTuple):
+    """Which number of a run is compared."""
+
+    metric: Metric
+    which: Which
+    weights: Weights
+
+    def of(self, run: RunFacts) -> float:
+        value = self.metric.of(self.result(run))
+        if value is None:
+            other = "--at last: other weights were not attacked" if self.metric.attack else "--metric box_ap"
+            raise ActbenchError(f"{_title(run)} has no {self.metric.noun}", hints=[f"another one: {other}"])
+        return value
+
+    def result(self, run: RunFacts) -> TestResult:
+        result = run.result(self.which, self.weights)
+        if result is None:
+            held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
+            raise ActbenchError(
+                f"{_title(run)} has no test result at {self.which} ({self.weights})",
+                hints=[f"it has: {held}"],
+            )
+        return result
+
+    def optimism_of(self, run: RunFacts) -> float | None:
+        last = run.result("last", self.weights)
+        at_last = self.metric.of(last) if last else None
+        return None if at_last is None else self.of(run) - at_last
+
+    def bits_of(self, run: RunFacts) -> int | None:
+        """Which test examples are right as one number, a bit each; None where the record does not hold them all."""
+        result = self.result(run)
+        if not isinstance(result.tally, Tally) or self.metric.attack is not None:
+            return None
+        packed = base64.b64decode(result.correct_bits)
+        bits = int.from_bytes(packed, "big")
+        is_whole = len(packed) == (run.data.test + 7) // 8 and bits.bit_count() == result.tally.correct
+        return bits if is_whole else None
+
+
+def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
+    """The arm with those of its runs that are finished."""
+    finished = [run for run in stored if run.record.status in ("completed", "diverged")]
+    finished.sort(key=lambda run: run.record.seed)
+    completed = [run.record for run in finished if run.record.status == "completed"]
+    gains = [reading.optimism_of(run) for run in completed] if reading.which == "best_test" else []
+    known = [gain for gain in gains if gain is not None]
+    bits = {run.seed: reading.bits_of(run) for run in completed}
+    held = {seed: value for seed, value in bits.items() if value is not None}
+    return Side(
+        name=arm.name,
+        arm=arm,
+        values={run.seed: reading.of(run) for run in completed},
+        diverged=tuple(run.record.seed for run in finished if run.record.status == "diverged"),
+        optimism=sum(known) / len(known) if known else None,
+        runs=tuple(run.record for run in finished),
+        files=tuple(run.path for run in finished),
+        bits=held if len(held) == len(bits) else {},
+        examples=completed[0].data.test if completed else 0,
+    )
+
+
+class StepTime(NamedTuple):
+    ratio: float | None
+    clock: Clock | None
+
+
+def step_time(side: Side, baseline: Side) -> StepTime:
+    """Time of an update over the baseline's: on a CPU by CPU time, which other work on the machine disturbs least.
+
+    Elsewhere by wall time; none where the hardware differs.
+    """
+    if len(hardware := side.hardware | baseline.hardware) > 1:
+        return StepTime(None, None)
+    on_cpu = all(device == "cpu" for device, _, _ in hardware)
+    for clock in CLOCKS if on_cpu else CLOCKS[1:]:
+        ours, theirs = side.step_time_s(clock), baseline.step_time_s(clock)
+        if ours is not None and theirs:
+            return StepTime(ours / theirs, clock)
+    return StepTime(None, None)
+
+
+class Kept(NamedTuple):
+    per_element: float | None
+    beyond_output: float | None
+
+
+def kept_bytes(side: Side) -> Kept:
+    """Of the first run that counted it; the count is the same for every seed."""
+    for cost in (run.cost for run in side.runs if run.cost):
+        kept, output = cost.activation_kept_bytes, cost.activation_kept_output_bytes
+        if kept is not None and output is not None and cost.activation_elements:
+            return Kept(kept / cost.activation_elements, (kept - output) / cost.activation_elements)
+    return Kept(None, None)
+
+
+def _title(run: RunFacts) -> str:
+    return f"{run.recipe.name} {run.arm.name} seed {run.seed}"

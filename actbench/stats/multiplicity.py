@@ -1,0 +1,35 @@
+"""Many tests at once: p-values adjusted for how many there are.
+
+A test that could not be made (None) stays None and does not count: it can reject nothing, so it can err in nothing,
+and which tests those are is settled by the number of runs, not by how they came out.
+"""
+
+from collections.abc import Sequence
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """p-values that hold the chance of any error in the family, by Holm's steps down."""
+    order = _ascending(ps)
+    adjusted: list[float | None] = [None] * len(ps)
+    largest = 0.0
+    for rank, (p, index) in enumerate(order):
+        largest = max(largest, min(1.0, p * (len(order) - rank)))
+        adjusted[index] = largest
+    return adjusted
+
+
+def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
+    """p-values that hold the share of errors among the findings, by Benjamini and Hochberg's steps up."""
+    order = _ascending(ps)
+    adjusted: list[float | None] = [None] * len(ps)
+    smallest = 1.0
+    for rank, (p, index) in reversed(list(enumerate(order, start=1))):
+        smallest = min(smallest, p * len(order) / rank)
+        adjusted[index] = smallest
+    return adjusted
+
+
+def _ascending(ps: Sequence[float | None]) -> list[tuple[float, int]]:
+    if any(p is not None and not 0 <= p <= 1 for p in ps):
+        raise ValueError("a p-value lies outside 0 to 1")
+    return sorted((p, index) for index, p in enumerate(ps) if p is not None)
