@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,6 @@ import pytest
 from PIL import Image
 
 from actbench.activations.pwlu import PWLU
-from actbench.commands.export_table import export_table
-from actbench.commands.plot import PlotRequest, plot_shapes
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,47 +60,65 @@ def test_relative_links_and_files_that_the_readme_names_exist() -> None:
     assert [name for name in named if name not in own and not (ROOT / name).exists()] == []
 
 
-LSLU_ARMS = ["relu", "swish", "series", "lslu"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "arms", "page"),
-    [
-        ("lslu_vanillanet_c100", LSLU_ARMS, "README.md"),
-        ("pwlu_resnet20_c100", [], "README.md"),
-        ("pwlu_decay_resnet8_c100", [], "docs/pwlu.md"),
-        ("zoo_resnet8_c100", [], "README.md"),
-        ("apalu_signdigits", [], "docs/zoo.md"),
-        ("talu_mnist", [], "docs/zoo.md"),
-        ("raft_bert_small_sst2", [], "docs/zoo.md"),
-    ],
-)
-def test_the_tables_are_what_the_records_say(recipe: str, arms: list[str], page: str) -> None:
+def _made_by(command: str) -> list[list[str]]:
+    """The lines of `make tables` that call this command of the program, each as its arguments."""
+    text = (ROOT / "Makefile").read_text()
+    (block,) = re.findall(r"^tables:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    for name, value in re.findall(r"^(\w+) := (.*)$", text, re.MULTILINE):
+        block = block.replace(f"$({name})", value)
+    lines = [shlex.split(line)[1:] for line in block.splitlines()]
+    return [arguments for arguments in lines if arguments[0] == command]
+
+
+def _without_output(arguments: list[str]) -> tuple[list[str], str]:
+    place = arguments.index("-o")
+    return [*arguments[:place], *arguments[place + 2 :]], arguments[place + 1]
+
+
+TABLES, FIGURES = _made_by("export-table"), _made_by("plot")
+
+
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda a: f"{a[1]}-{a[-1]}")
+def test_the_tables_are_what_the_records_say(arguments: list[str]) -> None:
     """`make tables` writes them; a change of records or rendering that leaves one behind is caught here."""
-    outcome = export_table([recipe], arms=arms, check=ROOT / page, results_dir=ROOT / "results")
-    assert outcome.exit_code == 0
+    rest, page = _without_output(arguments)
+    done = _program(*rest, "--check", page)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("name", "minus_relu"), [("pwlu_shapes", False), ("pwlu_shapes_minus_relu", True)])
-def test_the_figures_are_what_the_records_say(name: str, minus_relu: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", FIGURES, ids=lambda a: Path(a[-1]).stem)
+def test_the_figures_are_what_the_records_say(arguments: list[str], tmp_path: Path) -> None:
     """Picture for picture; to a few shades, as another version of the drawing library may smooth otherwise."""
-    made = tmp_path / f"{name}.png"
-    plot_shapes(
-        PlotRequest(
-            references=("pwlu_resnet20_c100",),
-            arms=("pwlu",),
-            seeds="0",
-            minus_relu=minus_relu,
-            output=made,
-            results_dir=ROOT / "results",
-        )
-    )
+    rest, figure = _without_output(arguments)
+    made = tmp_path / Path(figure).name
+    done = _program(*rest, "-o", str(made))
+    assert done.returncode == 0, done.stdout + done.stderr
     fresh, stored = (
-        np.asarray(Image.open(path).convert("L"), dtype=np.float64)
-        for path in (made, ROOT / "docs" / "figures" / f"{name}.png")
+        np.asarray(Image.open(path).convert("L"), dtype=np.float64) for path in (made, ROOT / figure)
     )
     assert fresh.shape == stored.shape
     assert np.abs(fresh - stored).mean() < 1
+
+
+def test_every_table_and_figure_of_the_pages_is_made_by_make_tables() -> None:
+    written = {(arguments[1], arguments[-1]) for arguments in TABLES}
+    drawn = {arguments[-1] for arguments in FIGURES}
+    for page in PAGES:
+        text, name = page.read_text(), str(page.relative_to(ROOT))
+        prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+        marked = {(recipe, name) for recipe in re.findall(r"<!-- actbench: (\S+)", prose)}
+        assert marked <= written, name
+        shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose)
+        assert {str((page.parent / link).resolve().relative_to(ROOT)) for link in shown} <= drawn, name
+
+
+def _program(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "actbench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
 
 
 def test_the_python_of_the_readme_runs() -> None:

@@ -38,6 +38,7 @@ from actbench.cli.options import (
 from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
 from actbench.cli.progress import Progress
+from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+app.add_typer(trace_app)
 
 
 def _tell_version(wanted: bool) -> None:

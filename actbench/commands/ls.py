@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
@@ -19,7 +18,6 @@ from actbench.models.catalog import ENTRIES as MODELS
 from actbench.recipe.find import local_recipes, packaged_recipes
 from actbench.recipe.load import load_recipe
 from actbench.recipe.nearest import name_hints
-from actbench.recipe.schema import Recipe
 from actbench.store import Store
 
 
@@ -33,8 +31,6 @@ class _Listing:
     empty: str = ""
     """What is said where there are no rows."""
     problems: tuple[Problem, ...] = ()
-    document: list[dict[str, Any]] | None = None
-    """What --json prints, where that is not what the rows hold."""
 
 
 def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
@@ -43,13 +39,15 @@ def ls(kind: str = "recipes", *, results_dir: Path) -> Outcome:
         message = f"nothing to list under {kind!r}"
         raise ActbenchError(message, where="command line", hints=name_hints(kind, _LISTINGS))
     listing = _LISTINGS[kind](results_dir)
+    if isinstance(listing, Outcome):
+        return listing
     rows = [dict(zip(listing.columns, row, strict=True)) for row in listing.rows]
     columns = [column for column in listing.columns if listing.widths.get(column) != 0]
     shown = [[_cell(row[column], listing.widths.get(column)) for column in columns] for row in rows]
     table = tabulate(shown, headers=columns, tablefmt="plain", disable_numparse=True)
     return Outcome(
         text=table if listing.rows else listing.empty,
-        document=rows if listing.document is None else listing.document,
+        document=rows,
         warnings=tuple(str(problem) for problem in listing.problems),
     )
 
@@ -119,9 +117,10 @@ def _options(options: type[Options]) -> list[str]:
 
 
 def _papers(results_dir: Path) -> _Listing:
+    from actbench.claims import recipes_with_papers
     from actbench.papers.reported import load_papers
 
-    recipes, problems = _recipes_with_a_paper()
+    recipes, problems = recipes_with_papers()
     rows: list[list[object]] = []
     for key, entry in load_papers().items():
         own = [name for name, recipe in recipes.items() if recipe.paper == key]
@@ -133,43 +132,10 @@ def _papers(results_dir: Path) -> _Listing:
     return _Listing(columns=columns, rows=rows, widths=widths, empty="no papers", problems=tuple(problems))
 
 
-def _claims(results_dir: Path) -> _Listing:
-    from actbench.claims import evidence
-    from actbench.commands import ls_claims
-    from actbench.papers.reported import load_papers
+def _claims(results_dir: Path) -> Outcome:
+    from actbench.commands.ls_claims import ls_claims
 
-    recipes, problems = _recipes_with_a_paper()
-    rows: list[list[object]] = []
-    document: list[dict[str, Any]] = []
-    for key, entry in load_papers().items():
-        for claim in entry.claims:
-            found = evidence(claim, entry, recipes, results_dir)
-            problems += [Problem(message=f"{claim.id}: {problem}") for problem in found.problems]
-            rows.append(ls_claims.cells(claim, found))
-            document.append(ls_claims.document(key, claim, found))
-    return _Listing(
-        columns=ls_claims.COLUMNS,
-        rows=rows,
-        document=document,
-        widths=ls_claims.WIDTHS,
-        empty="no claims",
-        problems=tuple(problems),
-    )
-
-
-def _recipes_with_a_paper() -> tuple[dict[str, Recipe], list[Problem]]:
-    """By name, as under profile paper; and what is wrong with the others."""
-    recipes: dict[str, Recipe] = {}
-    problems: list[Problem] = []
-    for name, path in sorted({**packaged_recipes(), **local_recipes()}.items()):
-        try:
-            recipe = load_recipe(path, profile="paper").recipes[0]
-        except ActbenchError as error:
-            problems.extend(error.problems)
-            continue
-        if recipe.paper is not None:
-            recipes[name] = recipe
-    return recipes, problems
+    return ls_claims(results_dir)
 
 
 def _runs(results_dir: Path) -> _Listing:
@@ -202,7 +168,7 @@ def _runs(results_dir: Path) -> _Listing:
     return _Listing(columns=columns, rows=rows, empty=f"no runs in {results_dir}", problems=tuple(problems))
 
 
-_LISTINGS: dict[str, Callable[[Path], _Listing]] = {
+_LISTINGS: dict[str, Callable[[Path], _Listing | Outcome]] = {
     "recipes": _recipes,
     "arms": _arms,
     "models": _models,

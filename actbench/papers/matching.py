@@ -136,6 +136,11 @@ def is_setting(recipe: Recipe, *, model: str, data: str) -> bool:
     return _folded(data_label(recipe.data)) == _folded(data) and _folded(model) in _model_names(recipe.model)
 
 
+def is_published(model: ModelOptions) -> bool:
+    """Whether nothing in the network differs from the one that its name says."""
+    return model_label(model) == _published_name(model)
+
+
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
     same_settings = arm.train == ArmTrain() and arm.model == ArmModel()

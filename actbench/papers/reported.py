@@ -24,6 +24,8 @@ PointsMetric = Literal[
     "top1_accuracy", "fgsm_accuracy", "box_ap", "mask_ap", "keypoint_ap", "mean_iou", "auc", "benchmark_score"
 ]
 """Metrics in percent, whose differences are points; benchmark_score is a language task's own score or an average."""
+POINTS: frozenset[str] = frozenset(get_args(PointsMetric))
+LOWER_IS_BETTER = frozenset({"perplexity", "loss"})
 ClaimMetric = PointsMetric | Literal["perplexity", "loss", "bleu", "sparsity"]
 TableMetric = (
     ClaimMetric
@@ -139,7 +141,7 @@ class Claim(Frozen):
             return f"reaching {self.value:.2f}"
         if self.difference is None:
             return "by how much could not be read"
-        in_points = self.metric in get_args(PointsMetric)
+        in_points = self.metric in POINTS
         number = f"{self.difference:+.2f} points" if in_points else f"{self.difference:+g} in {self.metric}"
         return f"by {'up to ' if self.is_upper_end else ''}{number}"
 

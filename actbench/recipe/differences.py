@@ -35,6 +35,12 @@ def shown_difference(keys: Sequence[str], first: Recipe | Arm, second: Recipe | 
     return ", ".join(parts)
 
 
+def values_of(keys: Sequence[str], settings: Recipe | Arm) -> dict[str, object]:
+    """The value under each of such keys, defaults included; None where it has none."""
+    flat = _everything(settings)
+    return {key: _value(flat, key)[1] for key in keys}
+
+
 def settings_to_type(target: Recipe, reference: Recipe) -> list[str]:
     """The overrides that put `reference` on the footing of `target`; its limit is an option and left out."""
     keys = _keys_to_type(flatten(footing_settings(target)), flatten(footing_settings(reference)))
