@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
+from actbench.index import read_folder
 from actbench.record import SCHEMA_VERSION, RunFacts, RunRecord, RunSummary, VersionProbe
 from actbench.summary import summarise, summary_of
 
@@ -84,11 +85,12 @@ class Store:
         """All readable records (of that recipe and profile, if named) in order of path, and what was unreadable."""
         runs: list[StoredRun] = []
         problems: list[Problem] = []
-        for path in self.paths(recipe, profile):
-            try:
-                runs.append(StoredRun(path, self.summary(path)))
-            except RecordError as error:
-                problems.extend(error.problems)
+        for folder in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/")):
+            for path, found in read_folder(folder, self.summary):
+                if isinstance(found, RecordError):
+                    problems.extend(found.problems)
+                else:
+                    runs.append(StoredRun(path, found))
         return runs, problems
 
 
