@@ -133,7 +133,7 @@ def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) ->
         sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),
-        key=lambda s: (len(s), max(run.record.provenance.started for run in s), key(s[0].record)),
+        key=lambda s: (len(s), max(run.record.started for run in s), key(s[0].record)),
         reverse=True,
     )
 

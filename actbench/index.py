@@ -3,8 +3,9 @@
 It is derived and never the truth: an entry counts only while its record's file has the size and the time of change
 that it was read with. Whatever is wrong with an index, it is as if there were none. Imports no torch.
 
-The file: a line with a checksum of the rest; a line of JSON, columns over the records, which name texts by their
-number; then the texts, a line each. Equal ones (recipes, arms, costs of one arm) are there once.
+The file: a line with a checksum of the rest and the length of its lines; a line of JSON, columns over the records,
+which name texts by their number; the texts, a line each, equal ones (recipes, arms) once; and the bits of all results,
+packed as they are, since to decode base64 costs more than all the rest.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from functools import cache
+from itertools import accumulate, chain, pairwise, starmap
 from pathlib import Path
 from typing import NamedTuple
+
+from pydantic_core import to_json
 
 from actbench import __version__
 from actbench.errors import RecordError
@@ -28,12 +31,13 @@ from actbench.record import (
     Cost,
     DataFacts,
     DetectionTally,
+    Machine,
     Provenance,
+    ResultFacts,
     RunSummary,
     Status,
     Take,
     Tally,
-    TestResult,
 )
 from actbench.user_cache import user_cache
 
@@ -41,6 +45,9 @@ FEWEST = 50
 """Fewer records are read as fast as an index of them."""
 GRANULARITY_NS = 2_000_000_000
 """The coarsest clock of a file system (FAT's): what was changed less long ago may change again unseen."""
+
+_MARK = "actbench-index"
+_FIRST_LINE = len(f"{_MARK} {'':16} {'':10} {'':15} \n")
 
 Found = RunSummary | RecordError
 Read = Callable[[Path], RunSummary]
@@ -53,21 +60,28 @@ class _Entry(NamedTuple):
 
 
 class _Columns(Frozen):
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    mtimes_ns: tuple[int, ...]
-    statuses: tuple[Status, ...]
-    reasons: tuple[str | None, ...]
-    seeds: tuple[int, ...]
-    footings: tuple[str, ...]
-    runs: tuple[str, ...]
+    """One entry for each record, but for the machines, which are listed once."""
+
+    machines: tuple[Machine, ...]
+    name: tuple[str, ...]
+    size: tuple[int, ...]
+    mtime_ns: tuple[int, ...]
+    status: tuple[Status, ...]
+    reason: tuple[str | None, ...]
+    seed: tuple[int, ...]
+    footing: tuple[str, ...]
+    run: tuple[str, ...]
     epochs: tuple[int, ...]
-    recipes: tuple[int, ...]
-    arms: tuple[int, ...]
+    started: tuple[str, ...]
+    machine: tuple[int, ...]
+    recipe: tuple[int, ...]
+    arm: tuple[int, ...]
     data: tuple[int, ...]
+    cost: tuple[int | None, ...]
+    provenance: tuple[int, ...]
     results: tuple[tuple[int, ...], ...]
-    costs: tuple[int | None, ...]
-    provenances: tuple[int, ...]
+    bits: tuple[tuple[int, ...], ...]
+    """Of each result how many bytes of the file's end are its bits."""
 
 
 def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
@@ -128,79 +142,79 @@ def _load(place: Path) -> Mapping[str, _Entry]:
     """The index by name of file; empty where it is missing, broken, or of another version."""
     try:
         content = place.read_bytes()
-        first, head, *texts = content.split(b"\n")
-        if first != _first_line(memoryview(content)[len(first) + 1 :]):
+        mark, version, checksum, length, _ = content[:_FIRST_LINE].decode().split(" ")
+        start, end = _FIRST_LINE, _FIRST_LINE + int(length)
+        rest = memoryview(content)[start:]
+        if (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(rest)):
             return {}
-        return _entries(_Columns.model_validate_json(head), texts)
+        head, *texts = content[start:end].split(b"\n")
+        return _entries(_Columns.model_validate_json(head), texts, memoryview(content)[end:])
     except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
         return {}
 
 
-def _entries(columns: _Columns, texts: Sequence[bytes]) -> dict[str, _Entry]:
-    return {
-        name: _Entry(
-            size,
-            mtime_ns,
-            RunSummary(
-                status=status,
-                reason=reason,
-                recipe_json=texts[recipe],
-                arm_json=texts[arm],
-                seed=seed,
-                footing=footing,
-                run=run,
-                epochs=epochs,
-                data_json=texts[data],
-                result_jsons=tuple([texts[number] for number in results]),
-                cost_json=None if cost is None else texts[cost],
-                provenance_json=texts[provenance],
-            ),
-        )
-        for (
-            name, size, mtime_ns, status, reason, seed, footing, run, epochs,
-            recipe, arm, data, results, cost, provenance,
-        ) in zip(*(getattr(columns, field) for field in _Columns.model_fields), strict=True)
-    }  # fmt: skip
+def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> dict[str, _Entry]:
+    ends = accumulate(map(sum, columns.bits))
+    rows = zip(
+        columns.status,
+        columns.reason,
+        columns.seed,
+        columns.footing,
+        columns.run,
+        columns.epochs,
+        columns.started,
+        [columns.machines[number] for number in columns.machine],
+        [texts[number] for number in columns.recipe],
+        [texts[number] for number in columns.arm],
+        [texts[number] for number in columns.data],
+        [None if number is None else texts[number] for number in columns.cost],
+        [texts[number] for number in columns.provenance],
+        [tuple([texts[number] for number in numbers]) for numbers in columns.results],
+        [packed[start:end] for start, end in pairwise(chain([0], ends))],
+        columns.bits,
+        strict=True,
+    )
+    found = zip(columns.size, columns.mtime_ns, starmap(RunSummary, rows), strict=True)
+    return dict(zip(columns.name, starmap(_Entry, found), strict=True))
 
 
 def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
     """Writes the index whole or not at all; where the cache cannot be written there is none."""
     texts: dict[bytes, int] = {}
+    machines: dict[Machine, int] = {}
 
     def number(text: bytes) -> int:
         return texts.setdefault(text, len(texts))
 
     summaries = [entry.summary for entry in entries.values()]
-    columns = _Columns(
-        names=tuple(entries),
-        sizes=tuple(entry.size for entry in entries.values()),
-        mtimes_ns=tuple(entry.mtime_ns for entry in entries.values()),
-        statuses=tuple(summary.status for summary in summaries),
-        reasons=tuple(summary.reason for summary in summaries),
-        seeds=tuple(summary.seed for summary in summaries),
-        footings=tuple(summary.footing for summary in summaries),
-        runs=tuple(summary.run for summary in summaries),
-        epochs=tuple(summary.epochs for summary in summaries),
-        recipes=tuple(number(summary.recipe_json) for summary in summaries),
-        arms=tuple(number(summary.arm_json) for summary in summaries),
-        data=tuple(number(summary.data_json) for summary in summaries),
-        results=tuple(tuple(map(number, summary.result_jsons)) for summary in summaries),
-        costs=tuple(None if s.cost_json is None else number(s.cost_json) for s in summaries),
-        provenances=tuple(number(summary.provenance_json) for summary in summaries),
+    columns = dict(
+        name=list(entries),
+        size=[entry.size for entry in entries.values()],
+        mtime_ns=[entry.mtime_ns for entry in entries.values()],
+        **{
+            key: [getattr(summary, key) for summary in summaries]
+            for key in ("status", "reason", "seed", "footing", "run", "epochs", "started")
+        },
+        machine=[machines.setdefault(summary.machine, len(machines)) for summary in summaries],
+        recipe=[number(summary.recipe_json) for summary in summaries],
+        arm=[number(summary.arm_json) for summary in summaries],
+        data=[number(summary.data_json) for summary in summaries],
+        cost=[None if s.cost_json is None else number(s.cost_json) for s in summaries],
+        provenance=[number(summary.provenance_json) for summary in summaries],
+        results=[[number(text) for text in summary.result_jsons] for summary in summaries],
+        bits=[summary.bits_lengths for summary in summaries],
     )
-    rest = b"\n".join([columns.model_dump_json().encode(), *texts])
+    lines = b"\n".join([to_json({"machines": list(machines), **columns}), *texts])
+    rest = b"".join([lines, *(summary.packed_bits for summary in summaries)])
+    first = f"{_MARK} {_version()} {zlib.adler32(rest):010} {len(lines):015} \n".encode()
     temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_first_line(rest) + b"\n" + rest)
+        temporary.write_bytes(first + rest)
         temporary.replace(place)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _first_line(rest: bytes | memoryview) -> bytes:
-    return f"actbench index {_version()} {zlib.adler32(rest):08x}".encode()
 
 
 @cache
@@ -211,7 +225,7 @@ def _version() -> str:
         AveragePrecision,
         DetectionTally,
         AttackResult,
-        TestResult,
+        ResultFacts,
         Cost,
         DataFacts,
         Take,
@@ -220,7 +234,7 @@ def _version() -> str:
     declared = [
         __version__,
         SCHEMA_VERSION,
-        [(column.name, column.type) for column in fields(RunSummary)],
+        RunSummary._fields,
         *({name: repr(field) for name, field in model.model_fields.items()} for model in models),
     ]
     return hashlib.sha256(repr(declared).encode()).hexdigest()[:16]

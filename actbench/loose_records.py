@@ -70,9 +70,7 @@ def _as_it_stands(
 def joint_plan(runs: Sequence[StoredRun]) -> Recipe:
     """The plan of the run that asked for most, with the arms that only others have behind."""
     records = sorted((run.record for run in runs), key=lambda record: record.run)
-    fullest = max(
-        records, key=lambda r: (len(r.recipe.arms) * len(r.recipe.seeds), r.provenance.started, r.run)
-    ).recipe
+    fullest = max(records, key=lambda r: (len(r.recipe.arms) * len(r.recipe.seeds), r.started, r.run)).recipe
     known = {arm.name for arm in fullest.arms}
     others = {record.arm.name: record.arm for record in records if record.arm.name not in known}
     return fullest.model_copy(update={"arms": (*fullest.arms, *(others[name] for name in sorted(others)))})

@@ -100,7 +100,7 @@ def remembered_plugins(runs: Iterable[StoredRun]) -> dict[str, PluginSource]:
     Of several states of a file that is its present one, where it is at hand, else that of the run begun last.
     """
     found: dict[str, PluginSource] = {}
-    for run in sorted(runs, key=lambda run: run.record.provenance.started):
+    for run in sorted(runs, key=lambda run: run.record.started):
         for name, source in run.record.arm.plugins.items():
             if name not in found or not found[name].is_present():
                 found[name] = source

@@ -5,6 +5,7 @@ further, and each distinct recipe and arm is made once. What this cannot read is
 everything and has the words for what is wrong.
 """
 
+import base64
 import json
 import re
 from functools import cache
@@ -14,30 +15,7 @@ from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, Provenance, RunRecord, RunSummary, Status, TestResult
-
-
-def summary_of(record: RunRecord) -> RunSummary:
-    """The summary of a record that is read whole."""
-    return RunSummary(
-        status=record.status,
-        reason=record.reason,
-        recipe_json=_json(record.recipe),
-        arm_json=_json(record.arm),
-        seed=record.seed,
-        footing=record.footing,
-        run=record.run,
-        epochs=record.epochs,
-        data_json=_json(record.data),
-        result_jsons=tuple(map(_json, record.results)),
-        cost_json=None if record.cost is None else _json(record.cost),
-        provenance_json=_json(record.provenance),
-    )
-
-
-def _json(facts: BaseModel) -> bytes:
-    return facts.__pydantic_serializer__.to_json(facts)
-
+from actbench.record import Cost, DataFacts, Machine, Provenance, RunRecord, RunSummary, Status, TestResult
 
 _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
@@ -75,23 +53,55 @@ def summarise(content: bytes) -> RunSummary | None:
         before_arm = content.index(_ARM, head.end())
         arm = before_arm + len(_ARM)
         before_seed = content.index(_SEED, arm)
-        rest = _Rest.model_validate_json(b"{" + content[before_seed:])
-        return RunSummary(
+        return _summary(
+            _Rest.model_validate_json(b"{" + content[before_seed:]),
             status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
             recipe_json=_recipe_json(content[head.end() : before_arm]),
             arm_json=_arm_json(content[arm:before_seed]),
-            seed=rest.seed,
-            footing=rest.footing,
-            run=rest.run,
-            epochs=len(rest.history),
-            data_json=_json(rest.data),
-            result_jsons=tuple(map(_json, rest.results)),
-            cost_json=None if rest.cost is None else _json(rest.cost),
-            provenance_json=_json(rest.provenance),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
+
+
+def summary_of(record: RunRecord) -> RunSummary:
+    """The summary of a record that is read whole."""
+    return _summary(
+        record,
+        status=record.status,
+        reason=record.reason,
+        recipe_json=_json(record.recipe),
+        arm_json=_json(record.arm),
+    )
+
+
+def _summary(
+    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe_json: bytes, arm_json: bytes
+) -> RunSummary:
+    made = rest.provenance
+    packed = [base64.b64decode(result.correct_bits) for result in rest.results]
+    return RunSummary(
+        status=status,
+        reason=reason,
+        seed=rest.seed,
+        footing=rest.footing,
+        run=rest.run,
+        epochs=len(rest.history),
+        started=made.started,
+        machine=Machine(made.device, made.hardware, made.threads),
+        recipe_json=recipe_json,
+        arm_json=arm_json,
+        data_json=_json(rest.data),
+        cost_json=None if rest.cost is None else _json(rest.cost),
+        provenance_json=_json(made),
+        result_jsons=tuple(_json(result, exclude={"correct_bits"}) for result in rest.results),
+        packed_bits=b"".join(packed),
+        bits_lengths=tuple(map(len, packed)),
+    )
+
+
+def _json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
+    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
