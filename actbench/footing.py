@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,9 +105,11 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
             origin,
             difference=_footing_difference,
         )
-    for name in sorted({run.record.arm.name for run in stored}):
-        same_name = [run for run in stored if run.record.arm.name == name]
-        by_arm = _sorted_into(same_name, lambda run: json.dumps(arm_settings(run.arm), sort_keys=True))
+    by_name: dict[str, list[StoredRun]] = {}
+    for run in stored:
+        by_name.setdefault(run.record.arm.name, []).append(run)
+    for name, same_name in sorted(by_name.items()):
+        by_arm = _sorted_into(same_name, _arm_key())
         if len(by_arm) > 1:
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
@@ -114,8 +117,8 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
-        seeds = [run.record.seed for run in same_name]
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        times = Counter(run.record.seed for run in same_name)
+        twice = sorted(seed for seed, count in times.items() if count > 1)
         if twice:
             files = [str(run.path) for run in same_name if run.record.seed == twice[0]]
             raise NotComparableError(
@@ -124,6 +127,19 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
                     f"name the record files to compare, one for each run; of these one: {shlex.join(files)}"
                 ],
             )
+
+
+def _arm_key() -> Callable[[RunFacts], str]:
+    """What tells one arm from another; worked out once for the runs that share the object."""
+    known: dict[int, str] = {}
+
+    def key(run: RunFacts) -> str:
+        arm = run.arm
+        if id(arm) not in known:
+            known[id(arm)] = json.dumps(arm_settings(arm), sort_keys=True)
+        return known[id(arm)]
+
+    return key
 
 
 def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:

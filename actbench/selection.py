@@ -5,7 +5,7 @@ under one other state of it, they are taken with a warning, unless settings were
 trained under several, `compare` refuses them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from actbench.recipe.differences import differing_arm_settings, differing_settin
 from actbench.recipe.find import find_recipe
 from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_recipe
 from actbench.recipe.schema import Profile, Recipe
+from actbench.record import RunFacts
 from actbench.store import Store, StoredRun, remembered_plugins
 
 
@@ -232,13 +233,14 @@ def _matching(
     under their own plan; None where there are none."""
     origin, title = replace(origin, current=recipe), _title(recipe)
     wanted = set(recipe.seeds) if sources.seeds else None
+    difference = _differences(recipe)
     candidates = [
-        (run, _difference(recipe, run))
+        (run, difference(run.record))
         for run in runs
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
-    fitting = tuple(run for run, difference in candidates if difference is None)
-    others = [difference for _, difference in candidates if difference is not None]
+    fitting = tuple(run for run, differs in candidates if differs is None)
+    others = [differs for _, differs in candidates if differs is not None]
     why = f"(recipe now / record): {'; '.join(sorted(set(others)))}"
     if fitting:
         if others:
@@ -251,9 +253,21 @@ def _matching(
     return Selection(plan=joint_plan(stored), stored=stored, origin=origin)
 
 
-def _difference(recipe: Recipe, stored: StoredRun) -> str | None:
+def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:
+    """Tells how a run differs from what the recipe would make; once for the runs that share recipe and arm."""
+    known: dict[tuple[int, int], str | None] = {}
+
+    def difference(run: RunFacts) -> str | None:
+        key = id(run.recipe), id(run.arm)
+        if key not in known:
+            known[key] = _difference(recipe, run)
+        return known[key]
+
+    return difference
+
+
+def _difference(recipe: Recipe, run: RunFacts) -> str | None:
     """How the run differs from what the recipe would make; None if it does not."""
-    run = stored.record
     keys = differing_settings(recipe, run.recipe)
     if keys:
         return shown_difference(keys, recipe, run.recipe)

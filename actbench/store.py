@@ -77,6 +77,10 @@ class Store:
         content = _content(path)
         return summarise(content) or summary_of(_checked(content, path))
 
+    def summaries(self, folder: Path) -> list[tuple[Path, RunSummary | RecordError]]:
+        """Of all records of a folder in order of name, or why one cannot be had."""
+        return read_folder(folder, self.summary)
+
     def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
         """Where records lie, in order, whether they can be read or not."""
         found = self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")
@@ -89,7 +93,9 @@ class Store:
         runs: list[StoredRun] = []
         problems: list[Problem] = []
         for folder in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/")):
-            for path, found in read_folder(folder, self.summary):
+            if folder.name == IMPORTED:
+                continue
+            for path, found in self.summaries(folder):
                 if isinstance(found, RecordError):
                     problems.extend(found.problems)
                 else:
