@@ -1,30 +1,23 @@
 r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else.
 
-A table goes into one column of a two-column page (3.25 in) where it is narrow enough by the measure below, and across
-both (`table*`, 6.75 in) where it is not.
+A table goes into one column of a two-column page (3.25 in) where that is wide enough by the measure below, with
+intervals under their means where that helps, and across both (`table*`, 6.75 in) where it is not.
 """
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
+from math import floor
 
 from actbench.tables.latex_text import escaped
+from actbench.tables.latex_width import letters_pt
 from actbench.tables.table import Cell, Head, Note, Table
 
 _COLUMN_PT = 234.0
 """3.25 in, the narrowest column of the usual styles."""
-_GAP_PT = 3.0
-_WIDTHS_PT = {
-    2.3: " !',.:;[]il",
-    2.7: "-fj",
-    3.2: "()rts|_",
-    3.6: "cez",
-    4.6: "bdhnpuS",
-    5.3: "LFPE",
-    5.8: "wBCRT",
-    4.0: "0123456789aog",
-    6.6: "+=@±%mADGHKNOQUVXY",
-}
-"""Of Computer Modern at seven points, scriptsize in a class of ten; the other small letters have 4.2."""
+_PAGE_PT = 487.0
+_LEAST_GAP_PT = 3.0
+_LARGEST_GAP_PT = 10.0
+"""Between two columns of the table."""
 _EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
 
@@ -33,19 +26,27 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
+    environment, room = "table", _room(table, _COLUMN_PT)
+    if room < _LEAST_GAP_PT:
+        stacked = _with_stacked_intervals(table)
+        is_narrow = _room(stacked, _COLUMN_PT) >= _LEAST_GAP_PT
+        environment, table = ("table", stacked) if is_narrow else ("table*", table)
+        room = _room(table, _COLUMN_PT if is_narrow else _PAGE_PT)
+    gap = min(max(room, _LEAST_GAP_PT), _LARGEST_GAP_PT)
     header = ["arm", *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns)]
     rows = [
         [escaped(row.arm) + _raised(row.mark), *(_stacked(_lines(cell)) for cell in row.cells)]
         for row in table.rows
     ]
-    environment = "table" if _width_pt(table) <= _COLUMN_PT else "table*"
+    too_wide = ["% Wider than 6.75 in: choose fewer columns."] if room < _LEAST_GAP_PT else []
     lines = [
+        *too_wide,
         rf"\begin{{{environment}}}[htbp]",
         r"  \centering",
         rf"  \caption{{{escaped(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
         r"  \scriptsize",
-        rf"  \setlength{{\tabcolsep}}{{{_GAP_PT / 2:g}pt}}",
+        rf"  \setlength{{\tabcolsep}}{{{floor(5 * gap) / 10}pt}}",
         rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
         r"    \toprule",
         *_groups(table.heads),
@@ -63,6 +64,22 @@ def _one(table: Table) -> str:
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _room(table: Table, width_pt: float) -> float:
+    """What there is for each gap between columns."""
+    return (width_pt - letters_pt(table)) / max(len(table.columns), 1)
+
+
+def _with_stacked_intervals(table: Table) -> Table:
+    """The table with what stands beside numbers below them."""
+    rows = tuple(replace(row, cells=tuple(map(_with_stacked_interval, row.cells))) for row in table.rows)
+    return replace(table, rows=rows)
+
+
+def _with_stacked_interval(cell: Cell) -> Cell:
+    beside = cell.beside.strip()
+    return replace(cell, lines=(cell.number, beside, *cell.lines[1:])) if beside.startswith("±") else cell
 
 
 def _groups(heads: Sequence[Head]) -> list[str]:
@@ -113,32 +130,3 @@ def _stacked(lines: Sequence[str], align: str = "t") -> str:
         return lines[0]
     stack = r" \\ ".join(lines)
     return rf"\begin{{tabular}}[{align}]{{@{{}}r@{{}}}}{stack}\end{{tabular}}"
-
-
-def _width_pt(table: Table) -> float:
-    """How wide the table is at most, where its letters are Computer Modern's."""
-    columns = [
-        [column.lines, *(_shown(row.cells[place]) for row in table.rows)]
-        for place, column in enumerate(table.columns)
-    ]
-    names = [("arm", *(row.arm + row.mark for row in table.rows))]
-    widths = [
-        max((_text_pt(line) for lines in column for line in lines), default=0) for column in (names, *columns)
-    ]
-    return sum(widths) + _GAP_PT * len(table.columns)
-
-
-def _shown(cell: Cell) -> tuple[str, ...]:
-    return (f"{cell.number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:])
-
-
-def _text_pt(text: str) -> float:
-    minuses = len(re.findall(r"-(?=\d)", text))
-    return 3.6 * minuses + sum(map(_character_pt, text))
-
-
-def _character_pt(character: str) -> float:
-    for width, characters in _WIDTHS_PT.items():
-        if character in characters:
-            return width
-    return 4.2 if character.isascii() and character.isalnum() and not character.isupper() else 8.1
