@@ -1,23 +1,14 @@
 r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else.
 
-A table goes into one column of a two-column page (3.25 in) where that is wide enough by the measure below, with
-intervals under their means where that helps, and across both (`table*`, 6.75 in) where it is not.
+A table goes into one column of a two-column page where that is wide enough, and across both (`table*`) where not.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import floor
 
+from actbench.tables.latex_fit import fitted
 from actbench.tables.latex_text import escaped
-from actbench.tables.latex_width import letters_pt
 from actbench.tables.table import Cell, Head, Note, Table
 
-_COLUMN_PT = 234.0
-"""3.25 in, the narrowest column of the usual styles."""
-_PAGE_PT = 487.0
-_LEAST_GAP_PT = 3.0
-_LARGEST_GAP_PT = 10.0
-"""Between two columns of the table."""
 _EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
 
@@ -26,27 +17,23 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
-    environment, room = "table", _room(table, _COLUMN_PT)
-    if room < _LEAST_GAP_PT:
-        stacked = _with_stacked_intervals(table)
-        is_narrow = _room(stacked, _COLUMN_PT) >= _LEAST_GAP_PT
-        environment, table = ("table", stacked) if is_narrow else ("table*", table)
-        room = _room(table, _COLUMN_PT if is_narrow else _PAGE_PT)
-    gap = min(max(room, _LEAST_GAP_PT), _LARGEST_GAP_PT)
+    fit = fitted(table)
+    table, environment = fit.table, "table" if fit.columns == 1 else "table*"
     header = ["arm", *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns)]
     rows = [
         [escaped(row.arm) + _raised(row.mark), *(_stacked(_lines(cell)) for cell in row.cells)]
         for row in table.rows
     ]
-    too_wide = ["% Wider than 6.75 in: choose fewer columns."] if room < _LEAST_GAP_PT else []
+    too_wide = [] if fit.columns else ["% Wider than 6.75 in: choose fewer columns."]
     lines = [
         *too_wide,
         rf"\begin{{{environment}}}[htbp]",
         r"  \centering",
         rf"  \caption{{{escaped(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
+        r"  \smallskip",
         r"  \scriptsize",
-        rf"  \setlength{{\tabcolsep}}{{{floor(5 * gap) / 10}pt}}",
+        rf"  \setlength{{\tabcolsep}}{{{fit.gap_pt / 2}pt}}",
         rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
         r"    \toprule",
         *_groups(table.heads),
@@ -64,22 +51,6 @@ def _one(table: Table) -> str:
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _room(table: Table, width_pt: float) -> float:
-    """What there is for each gap between columns."""
-    return (width_pt - letters_pt(table)) / max(len(table.columns), 1)
-
-
-def _with_stacked_intervals(table: Table) -> Table:
-    """The table with what stands beside numbers below them."""
-    rows = tuple(replace(row, cells=tuple(map(_with_stacked_interval, row.cells))) for row in table.rows)
-    return replace(table, rows=rows)
-
-
-def _with_stacked_interval(cell: Cell) -> Cell:
-    beside = cell.beside.strip()
-    return replace(cell, lines=(cell.number, beside, *cell.lines[1:])) if beside.startswith("±") else cell
 
 
 def _groups(heads: Sequence[Head]) -> list[str]:
