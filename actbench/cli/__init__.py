@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
     RECIPES,
@@ -40,6 +41,7 @@ from actbench.cli.options import (
 )
 from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
+from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
 from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
@@ -53,6 +55,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+app.add_typer(import_app)
+app.add_typer(power_app)
 app.add_typer(trace_app)
 
 
@@ -168,7 +172,16 @@ def eval_(
 
 @app.command()
 def compare(
-    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=SELECTION)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="RECIPE|RUN", help=SELECTION, show_default=False)
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option("--paper", metavar="KEY", help="the claims of this paper, in place of recipes"),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="ID", help="with --paper: this one of its tables too")
+    ] = None,
     profile: Profile = None,
     arm: Arms = None,
     seeds: Seeds = None,
@@ -181,13 +194,28 @@ def compare(
     wide: Wide = False,
     layout: Layout = "recipe",
     results_dir: ResultsDir = Path("results"),
-    check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="exit 4 if a planned run is missing; of a paper, if a verdict is unexpected"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare stored runs: the gain, how sure, at what cost.
 
     Accuracy (or average precision) with its interval, gaps to the baselines, cost, and the paper's own values.
     """
+    if paper or table or not arguments:
+        chosen = (profile, arm, seeds, limit, baseline, metric, columns)
+        if paper and (arguments or any(chosen) or (at, weights) != ("last", "raw")):
+            raise ActbenchError(
+                "--paper goes with --table, --check, --results-dir and --json alone",
+                where="command line",
+                hints=["all recipes and profiles are told that have something to say about its claims"],
+            )
+        _compare_paper(paper, table, check=check, results_dir=results_dir, as_json=as_json)
+        return
     from actbench.commands.compare import compare as command
 
     references, overrides = split_arguments(arguments)
@@ -211,6 +239,24 @@ def compare(
         ),
         as_json,
     )
+
+
+def _compare_paper(
+    key: str | None,
+    table: str | None,
+    *,
+    check: bool,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    from actbench.commands.paper_check import paper_check
+
+    if key is None:
+        what = "--table needs --paper" if table else "nothing to compare"
+        raise ActbenchError(
+            what, where="command line", hints=["name recipes or record files, or a paper by --paper"]
+        )
+    run(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
 
 
 @app.command("export-table")

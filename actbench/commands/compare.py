@@ -85,7 +85,7 @@ def tables_of(
     layout: Layout = "recipe",
 ) -> Tables:
     """The tables of what the sources name, and what must be said about them."""
-    selected = select(sources)
+    selected = select(sources._replace(takes_imported=True))
     keys = sorted({selection.plan.paper for selection in selected.selections if selection.plan.paper})
     comparison = compare_runs(
         selected.selections,
@@ -94,6 +94,7 @@ def tables_of(
         metric=metric,
         which=which,
         weights=weights,
+        imported=selected.imported,
     )
     if check and selected.incomplete:
         raise NotComparableError("the selection is not complete", hints=selected.warnings)
