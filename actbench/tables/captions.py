@@ -24,7 +24,8 @@ def made_how(group: Group) -> str:
         if setting.is_audited
         else f"imported from {setting.source}, footing not audited"
     )
+    protocol = ["best-test protocol"] if setting.protocol == "best-test" else []
     number = (
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else "no finished runs"
     )
-    return ", ".join([origin, *epochs, number])
+    return ", ".join([origin, *protocol, *epochs, number])
