@@ -9,23 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from actbench.comparison import ArmRow, Comparison, Gap, Group
-from actbench.errors import ActbenchError
+from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
+from actbench.comparison import Comparison, Group
 from actbench.footing import Origin, check_footing
+from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
 from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
 from actbench.recipe.differences import differing_arm_settings, differing_settings
-from actbench.recipe.nearest import name_hints
-from actbench.recipe.schema import AnalysisSettings, Recipe
+from actbench.recipe.schema import Arm, Recipe
 from actbench.record import RunFacts, Weights, Which
 from actbench.setting import setting_of
-from actbench.sides import Reading, Side, StepTime, kept_bytes, side_of, step_time
-from actbench.stats.contrasts import Contrast, contrasts
-from actbench.stats.crossed import crossed_difference, crossed_mean
-from actbench.stats.equivalence import shown_near_best
-from actbench.stats.intervals import mean_estimate
-from actbench.stats.multiplicity import holm
+from actbench.sides import Reading, side_of
 from actbench.store import StoredRun
 
 
@@ -67,23 +62,22 @@ def compare(
     metric: str | None = None,
     which: Which = "last",
     weights: Weights = "raw",
+    imported: Sequence[ImportedSelection] = (),
 ) -> Comparison:
-    """One group per selection. `baselines`, if given, replace those of the recipes; `papers` are by key.
+    """One group per selection, then one per imported set.
 
-    Without a metric each recipe's task has its own. Raises NotComparableError where runs are not on equal footing,
+    `baselines`, if given, replace those of the recipes; `papers` are by key. Without a metric each recipe's task has
+    its own. Raises NotComparableError where runs are not on equal footing,
     ActbenchError where weights, a metric or a baseline are asked for that the runs do not have.
     """
-    return Comparison(
-        groups=tuple(
-            _group(
-                selection,
-                papers,
-                tuple(baselines),
-                Reading(metric_of(selection.plan, metric), which, weights),
-            )
-            for selection in selections
+    own = [
+        _group(
+            selection, papers, tuple(baselines), Reading(metric_of(selection.plan, metric), which, weights)
         )
-    )
+        for selection in selections
+    ]
+    others = [imported_group(selection, tuple(baselines), metric, which, weights) for selection in imported]
+    return Comparison(groups=(*own, *others))
 
 
 def _group(
@@ -98,7 +92,10 @@ def _group(
     for run in selection.stored:
         by_arm.setdefault(run.record.arm.name, []).append(run)
     sides = {arm.name: side_of(arm, by_arm[arm.name], reading) for arm in plan.arms}
-    main, absent = _main_baselines(plan, asked)
+    names = [arm.name for arm in plan.arms]
+    require_arms(asked, names, whose=f"recipe {plan.name!r}")
+    wanted = tuple(dict.fromkeys(asked or plan.baselines))
+    main = tuple(name for name in wanted if name in names)
     own = _own_baselines(plan, paper, reading.metric)
     baselines = (*main, *(name for name in own if name not in main))
     tested = analyse(sides, baselines, plan.analysis)
@@ -112,10 +109,18 @@ def _group(
         weights=reading.weights,
         baselines=baselines,
         main_baselines=main,
-        absent_baselines=absent,
-        seeds=tuple(sorted(set[int]().union(*(side.finished for side in sides.values())))),
+        absent_baselines=tuple(name for name in wanted if name not in names),
+        seeds=finished_seeds(sides),
         rows=tuple(
-            _row(side, plan, baselines, sides, tested, paper, reading.metric) for side in sides.values()
+            row_of(
+                sides[arm.name],
+                sides,
+                baselines,
+                tested,
+                planned=plan.seeds,
+                beside=_beside(plan, arm, baselines, paper, reading.metric),
+            )
+            for arm in plan.arms
         ),
         method=plan.analysis.method,
         family=tested.family,
@@ -124,19 +129,6 @@ def _group(
         paper=paper,
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
     )
-
-
-def _main_baselines(plan: Recipe, asked: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The baselines that are arms, and the wanted ones that are no arms."""
-    names = [arm.name for arm in plan.arms]
-    for name in asked:
-        if name not in names:
-            raise ActbenchError(
-                f"recipe {plan.name!r} has no arm {name!r} to compare against", hints=name_hints(name, names)
-            )
-    wanted = tuple(dict.fromkeys(asked or plan.baselines))
-    present = tuple(name for name in wanted if name in names)
-    return present, tuple(name for name in wanted if name not in names)
 
 
 def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[str, ...]:
@@ -151,93 +143,17 @@ def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[s
     return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
-    """A group's tests: each arm against each baseline."""
-
-    contrasts: Mapping[tuple[str, str], Contrast | None]
-    adjusted: Mapping[tuple[str, str], float | None]
-    """Holm's p values."""
-    family: int
-    near_best: frozenset[str]
-
-
-def analyse(sides: Mapping[str, Side], baselines: Sequence[str], settings: AnalysisSettings) -> Tested:
-    """Every arm against every baseline, of two baselines the later against the earlier: one family.
-
-    The earlier baseline's gap to the later one is the same test with its sign turned and does not count again.
-    """
-    samples = {name: side.values for name, side in sides.items()}
-    pairs = [
-        (name, baseline)
-        for place, baseline in enumerate(baselines)
-        for name in sides
-        if name not in baselines[: place + 1]
-    ]
-    found = contrasts(samples, pairs, method=settings.method)
-    adjusted = holm([contrast.p if contrast else None for contrast in found])
-    turned = [(second, first) for first, second in pairs if first in baselines]
-    back = contrasts(samples, turned, method=settings.method)
-    p_of = dict(zip(pairs, adjusted, strict=True))
-    return Tested(
-        contrasts={**dict(zip(pairs, found, strict=True)), **dict(zip(turned, back, strict=True))},
-        adjusted={**p_of, **{(first, second): p_of[second, first] for first, second in turned}},
-        family=sum(p is not None for p in adjusted),
-        near_best=shown_near_best(samples, settings.margin / 100, method=settings.method) or frozenset(),
-    )
-
-
-def _row(
-    side: Side,
-    plan: Recipe,
-    baselines: tuple[str, ...],
-    sides: Mapping[str, Side],
-    tested: Tested,
-    paper: Paper | None,
-    metric: Metric,
-) -> ArmRow:
-    arm = plan.arm(side.name)
-    gains = reported_values(paper, plan, arm, "gain", metric) if paper else ()
-    homes = {id(gain): arm_of(gain.row.baseline, plan) for gain in gains}
-    cost = side.cost
-    timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
-    kept = kept_bytes(side)
-    values = list(side.values.values())
-    return ArmRow(
-        name=side.name,
-        arm=arm,
-        completed=len(values),
-        diverged=len(side.diverged),
-        missing_seeds=tuple(seed for seed in plan.seeds if seed not in side.finished),
-        value=mean_estimate(values) if values else None,
-        crossed=crossed_mean(list(side.bits.values()), side.examples) if side.bits else None,
-        gaps=tuple(
-            _gap(side, sides[name], tested, tuple(gain for gain in gains if homes[id(gain)] == name))
-            for name in baselines
-        ),
-        parameters=cost.parameters if cost else None,
-        activation_parameters=cost.activation_parameters if cost else None,
-        step_time_ratio=timed.ratio,
-        step_clock=timed.clock,
-        kept_per_element=kept.per_element,
-        kept_beyond_output=kept.beyond_output,
-        optimism=side.optimism,
-        reported=reported_values(paper, plan, arm, "absolute", metric) if paper else (),
-        reported_elsewhere=tuple(gain for gain in gains if homes[id(gain)] not in baselines),
-        runs=side.runs,
-        files=side.files,
-    )
-
-
-def _gap(side: Side, baseline: Side, tested: Tested, reported: tuple[Reported, ...]) -> Gap:
-    pair = side.name, baseline.name
-    contrast, crossed = tested.contrasts.get(pair), None
-    if contrast and side.bits and baseline.bits and side.examples == baseline.examples:
-        crossed = crossed_difference(contrast, side.bits, baseline.bits, side.examples)
-    return Gap(
-        baseline=baseline.name,
-        contrast=contrast,
-        crossed=crossed,
-        p_holm=tested.adjusted.get(pair),
-        reported=reported,
+def _beside(plan: Recipe, arm: Arm, baselines: Sequence[str], paper: Paper | None, metric: Metric) -> Beside:
+    """What the paper reports beside the arm."""
+    if paper is None:
+        return NOTHING_BESIDE
+    gains: dict[str | None, tuple[Reported, ...]] = {}
+    for gain in reported_values(paper, plan, arm, "gain", metric):
+        home = arm_of(gain.row.baseline, plan)
+        key = home if home in baselines else None
+        gains[key] = (*gains.get(key, ()), gain)
+    return Beside(
+        values=reported_values(paper, plan, arm, "absolute", metric),
+        gains={name: found for name, found in gains.items() if name is not None},
+        gains_elsewhere=gains.get(None, ()),
     )

@@ -39,12 +39,20 @@ class ActbenchError(Exception):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-class RecipeError(ActbenchError):
-    """All the mistakes found in a recipe (or a paper's file), at once."""
+class _FileError(ActbenchError):
+    """All the mistakes of a file, at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems[0].message)
         self.problems = tuple(problems)
+
+
+class RecipeError(_FileError):
+    """All the mistakes found in a recipe (or a paper's file), at once."""
+
+
+class ImportedFileError(_FileError):
+    """All the mistakes found in a file of results that is to be imported, at once."""
 
 
 class DataError(ActbenchError):

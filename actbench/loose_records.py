@@ -7,6 +7,7 @@ from pathlib import Path
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.footing import Origin
+from actbench.imported.store import is_place_of_set
 from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Profile, Recipe
 from actbench.store import Store, StoredRun, remembered_plugins
@@ -15,7 +16,8 @@ from actbench.store import Store, StoredRun, remembered_plugins
 def read_records(path: Path, store: Store, seen: set[Path]) -> tuple[list[StoredRun], list[RecordError]]:
     """The records of a file, or of a folder and what lies below it, and what could not be read; each file once.
 
-    Raises NotComparableError where there is none, RecordError where the only one cannot be read.
+    Imported sets below it are none of them.
+    Raises NotComparableError where there is neither, RecordError where the only one cannot be read.
     """
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     if not files:
@@ -23,6 +25,8 @@ def read_records(path: Path, store: Store, seen: set[Path]) -> tuple[list[Stored
     runs: list[StoredRun] = []
     damaged: list[RecordError] = []
     for file in files:
+        if is_place_of_set(file):
+            continue
         if file.resolve() in seen:
             continue
         seen.add(file.resolve())

@@ -129,6 +129,23 @@ def metric_of(recipe: Recipe, name: str | None = None) -> Metric:
     return fitting[name]
 
 
+def imported_metric(name: str) -> Metric:
+    """The metric of imported results called so: one of ours, or one that is known by its name alone."""
+    if name in METRICS:
+        return METRICS[name]
+    noun = name.replace("_", " ")
+    return Metric(
+        name=name,
+        reported=name,
+        key=name,
+        head=f"{noun} %",
+        noun=noun,
+        phrase=f"{noun} in percent",
+        tasks=("classify",),
+        read=lambda _tally: None,
+    )
+
+
 def headline(tally: Tally | DetectionTally) -> str:
     """The tally's first metric as a line of progress shows it."""
     metric = METRICS["top1_accuracy" if isinstance(tally, Tally) else "box_ap"]

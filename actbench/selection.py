@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
-from actbench.errors import ActbenchError, NotComparableError
+from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.footing import Origin
+from actbench.imported.group import ImportedSelection
+from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
+from actbench.imported.store import paths as set_paths
 from actbench.loose_records import joint_plan, read_records, select_loose
 from actbench.recipe.differences import differing_arm_settings, differing_settings, shown_difference
 from actbench.recipe.find import find_recipe
@@ -35,6 +38,8 @@ class Sources(NamedTuple):
     limit: int | None = None
     seeds: str | None = None
     """The seeds wanted, as on the command line; those of the recipe and of further records if None."""
+    takes_imported: bool = False
+    """Whether imported sets serve as well as records."""
 
     @property
     def asked(self) -> str:
@@ -49,6 +54,7 @@ class Selected:
     """The selections in the order of the references, and what must be said about them."""
 
     selections: list[Selection] = field(default_factory=list)
+    imported: list[ImportedSelection] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     incomplete: bool = False
     damaged: bool = False
@@ -62,12 +68,14 @@ def select(sources: Sources) -> Selected:
     recipes: set[Path] = set()
     for reference in sources.references:
         path = Path(reference)
-        if path.is_dir() or path.suffix == ".json":
+        sets = files_of_sets(reference, sources.results_dir)
+        _select_imported(sets, path, sources, selected)
+        if path.is_dir() or (path.suffix == ".json" and not sets):
             runs, damaged = read_records(path, Store(sources.results_dir), files)
             loose += runs
             selected.damaged |= bool(damaged)
             selected.warnings += [f"left out: {error}" for error in damaged]
-        else:
+        elif not sets:
             _select_recipe(reference, sources, recipes, selected)
     selected.selections += select_loose(loose, sources.results_dir)
     if sources.arms:
@@ -75,7 +83,32 @@ def select(sources: Sources) -> Selected:
     for selection in selected.selections:
         _note_missing(selection, selected)
         _note_edited(selection, selected)
+    if selected.imported and not selected.selections:
+        refuse_settings(sources.profile, [*sources.overrides, *(["--limit"] if sources.limit else [])])
     return selected
+
+
+def _select_imported(files: Sequence[Path], reference: Path, sources: Sources, selected: Selected) -> None:
+    if files and not sources.takes_imported and not reference.is_dir():
+        raise ActbenchError(
+            f"{reference} is an imported set: it holds results alone, not the records that this command reads"
+        )
+    known = {selection.path.resolve() for selection in selected.imported}
+    for file in files if sources.takes_imported else ():
+        if file.resolve() in known:
+            continue
+        try:
+            selection = select_set(file, sources.arms, sources.seeds)
+        except RecordError as error:
+            if not reference.is_dir():
+                raise
+            selected.damaged = True
+            selected.warnings.append(f"left out: {error}")
+            continue
+        selected.imported.append(selection)
+        if lacks := unfinished_note(selection):
+            selected.incomplete = True
+            selected.warnings.append(lacks)
 
 
 def _of_arms(selection: Selection, wanted: Sequence[str]) -> Selection:
@@ -118,6 +151,10 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         return
     seen.add(loaded.path.resolve())
     name = loaded.recipes[0].name
+    selected.warnings += [
+        f"{name} is a recipe; the imported set of that name is compared as {file}"
+        for file in set_paths(sources.results_dir, name)
+    ]
     runs, problems = store.scan(name, loaded.profile)
     if not runs and sources.profile is None:
         profile = _only_profile(store, name)

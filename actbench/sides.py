@@ -17,6 +17,15 @@ Clock = Literal["cpu", "wall"]
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 
 
+class ToldCost(NamedTuple):
+    """What somebody says of the cost of an arm, of which there are no records."""
+
+    parameters: int | None
+    activation_parameters: int | None
+    step_time_s: float | None
+    """Median over the runs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """An arm with its runs that completed or diverged."""
@@ -37,6 +46,8 @@ class Side:
     """By seed: which test examples were right, one bit each; empty where the records do not hold it for the metric."""
     examples: int = 0
     """How many bits each has."""
+    told: ToldCost | None = None
+    """Of imported results alone."""
 
     @property
     def finished(self) -> set[int]:
@@ -46,8 +57,20 @@ class Side:
     def cost(self) -> Cost | None:
         return next((run.cost for run in self.runs if run.cost is not None), None)
 
+    @property
+    def parameters(self) -> int | None:
+        cost = self.told or self.cost
+        return cost.parameters if cost else None
+
+    @property
+    def activation_parameters(self) -> int | None:
+        cost = self.told or self.cost
+        return cost.activation_parameters if cost else None
+
     def step_time_s(self, clock: Clock) -> float | None:
         """Median over the runs; None unless every run that has a cost measured it by this clock."""
+        if self.told:
+            return self.told.step_time_s if clock == "wall" else None
         costs = [run.cost for run in self.runs if run.cost]
         times = [cost.step_cpu_s if clock == "cpu" else cost.step_time_s for cost in costs]
         return median(time for time in times if time is not None) if times and None not in times else None

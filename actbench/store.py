@@ -19,6 +19,8 @@ from actbench.record import SCHEMA_VERSION, RunRecord, RunSummary, VersionProbe
 from actbench.summary import summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
+IMPORTED = "imported"
+"""Where a profile's records would lie: results that were imported (see `imported/store.py`), which are no records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Store:
 
     def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
         """Where records lie, in order, whether they can be read or not."""
-        return sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json"))
+        found = self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")
+        return sorted(path for path in found if path.parent.name != IMPORTED)
 
     def scan(
         self, recipe: str | None = None, profile: str | None = None

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
     RECIPES,
@@ -21,6 +22,7 @@ from actbench.cli.options import (
     DataDir,
     Device,
     Json,
+    Layout,
     Limit,
     Metric,
     Plugins,
@@ -28,8 +30,10 @@ from actbench.cli.options import (
     ResultsDir,
     Seeds,
     Weights,
+    Wide,
     choice,
     known_columns,
+    known_layout,
     known_profile,
     known_which,
     load_plugins,
@@ -37,6 +41,7 @@ from actbench.cli.options import (
 )
 from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
+from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
 from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
@@ -50,6 +55,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+app.add_typer(import_app)
+app.add_typer(power_app)
 app.add_typer(trace_app)
 
 
@@ -184,6 +191,8 @@ def compare(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
     results_dir: ResultsDir = Path("results"),
     check: Annotated[
         bool,
@@ -222,9 +231,11 @@ def compare(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
             results_dir=results_dir,
             check=check,
+            with_document=as_json,
         ),
         as_json,
     )
@@ -256,7 +267,7 @@ def export_table(
         typer.Option(
             "--format",
             "-f",
-            help="markdown, latex, csv, json or terminal  [default: by the file's suffix, else markdown]",
+            help="markdown, latex, csv, html, json or terminal  [default: by the file's suffix, else markdown]",
         ),
     ] = None,
     output: Annotated[
@@ -273,9 +284,17 @@ def export_table(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
+    appendix: Annotated[
+        bool,
+        typer.Option(
+            "--appendix", help="instead of tables the paragraph that tells how their numbers were made"
+        ),
+    ] = False,
     results_dir: ResultsDir = Path("results"),
 ) -> None:
-    """Write compare's table as markdown, LaTeX, CSV or JSON."""
+    """Write compare's table as markdown, LaTeX, CSV, HTML or JSON."""
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
@@ -294,7 +313,9 @@ def export_table(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
+            appendix=appendix,
             results_dir=results_dir,
         ),
         as_json=False,

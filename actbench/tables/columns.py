@@ -5,16 +5,43 @@ from typing import Literal, get_args
 from actbench.errors import ActbenchError
 from actbench.recipe.nearest import name_hints
 
-ColumnName = Literal["metric", "differences", "parameters", "time", "kept", "n", "reported"]
+ColumnName = Literal[
+    "metric",
+    "gaps",
+    "differences",
+    "p",
+    "effect",
+    "detectable",
+    "examples",
+    "n",
+    "diverged",
+    "time",
+    "parameters",
+    "kept",
+    "optimism",
+    "reported",
+    "verdict",
+]
+"""`gaps` are those to the main baselines, `differences` those to all; p, effect, detectable and examples follow
+whichever of the two is shown."""
 Columns = tuple[ColumnName, ...]
 
 COLUMNS: Columns = get_args(ColumnName)
-DEFAULT: Columns = ("metric", "differences", "parameters", "time", "reported")
-"""Without those that the recipe at hand has nothing for; columns that are asked for stand in any case."""
+DEFAULT: Columns = ("metric", "gaps", "time")
+WIDE: Columns = tuple(name for name in COLUMNS if name != "gaps")
+"""Of this and the default the recipe at hand has its own share; columns that are asked for stand in any case."""
+PAPER: Columns = ("metric",)
+Layout = Literal["recipe", "paper"]
+"""A table for each recipe, or all of them side by side."""
+DEFAULTS: dict[Layout, Columns] = {"recipe": DEFAULT, "paper": PAPER}
+_SETS: dict[str, Columns] = {"wide": WIDE}
 
 
 def parse_columns(text: str, *, where: str = "command line", key: str = "--columns") -> Columns:
-    """The columns of a list such as `metric,kept,n`. Raises ActbenchError for an unknown or a repeated one."""
+    """The columns of a list such as `metric,kept,n`, or of `wide`. Raises ActbenchError for an unknown or a repeated
+    one."""
+    if text.strip() in _SETS:
+        return _SETS[text.strip()]
     names = [name.strip() for name in text.split(",")]
     known = {name: name for name in COLUMNS}
     chosen: list[ColumnName] = []
@@ -26,3 +53,8 @@ def parse_columns(text: str, *, where: str = "command line", key: str = "--colum
             raise ActbenchError(f"column {name!r} twice", where=where, key=key)
         chosen.append(known[name])
     return tuple(chosen)
+
+
+def shown_columns(columns: Columns) -> str:
+    """The list as it is typed."""
+    return next((name for name, members in _SETS.items() if members == columns), ",".join(columns))

@@ -1,4 +1,7 @@
-"""Tables as comma-separated values: unrounded numbers, one line per arm; the first columns name the table."""
+"""Tables as comma-separated values: unrounded numbers, one line per arm; the first columns name the table.
+
+Tables side by side stand one below the other here, as programs want them.
+"""
 
 import csv
 import io
@@ -8,7 +11,8 @@ from actbench.tables.table import Number, Table
 
 
 def render(tables: Sequence[Table]) -> str:
-    lines = [_line(table, index) for table in tables for index in range(len(table.rows))]
+    parts = [part for table in tables for part in (table.parts or (table,))]
+    lines = [_line(table, index) for table in parts for index in range(len(table.rows))]
     fields = list(dict.fromkeys(field for line in lines for field in line))
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, restval="", lineterminator="\n")

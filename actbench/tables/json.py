@@ -17,11 +17,14 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> dict[str, Any]:
+    if table.parts:
+        return {"label": table.label, "caption": table.caption, "parts": [_one(part) for part in table.parts]}
     return {
         **table.facts,
         "label": table.label,
         "caption": table.caption,
         "rows": [_row(table, row) for row in table.rows],
+        "claims": list(table.claims),
         "notes": [f"({note.mark}) {note.text}" if note.mark else note.text for note in table.notes],
     }
 
@@ -29,5 +32,6 @@ def _one(table: Table) -> dict[str, Any]:
 def _row(table: Table, row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = {"arm": row.arm}
     for column, cell in zip(table.columns, row.cells, strict=True):
-        cells[column.key] = {**cell.numbers, "text": cell.text}
-    return cells
+        cells[column.key] = {**cell.numbers, "text": cell.text, "emphasis": sorted(cell.emphasis)}
+    files = list(table.file_labels.get(row.arm, ()))
+    return {**cells, "evidence": row.evidence(), "files": files}

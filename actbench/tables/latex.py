@@ -1,31 +1,31 @@
-r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else."""
+r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else.
+
+A table goes into one column of a two-column page (3.25 in) where it is narrow enough by the measure below, and across
+both (`table*`, 6.75 in) where it is not.
+"""
 
 import re
 from collections.abc import Sequence
 
-from actbench.tables.table import Table
+from actbench.tables.latex_text import escaped
+from actbench.tables.table import Cell, Head, Note, Table
 
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    # At the start of a table's line [ would be taken for an optional argument.
-    "[": "{[}",
-    "]": "{]}",
+_COLUMN_PT = 234.0
+"""3.25 in, the narrowest column of the usual styles."""
+_GAP_PT = 3.0
+_WIDTHS_PT = {
+    2.3: " !',.:;[]il",
+    2.7: "-fj",
+    3.2: "()rts|_",
+    3.6: "cez",
+    4.6: "bdhnpuS",
+    5.3: "LFPE",
+    5.8: "wBCRT",
+    4.0: "0123456789aog",
+    6.6: "+=@±%mADGHKNOQUVXY",
 }
-_QUOTED = re.compile(r'"([^"]*)"')
-_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
+"""Of Computer Modern at seven points, scriptsize in a class of ten; the other small letters have 4.2."""
+_EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
 
 def render(tables: Sequence[Table]) -> str:
@@ -33,27 +33,22 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
-    header = ["arm", *(_stacked(column.lines, "b") for column in table.columns)]
+    header = ["arm", *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns)]
     rows = [
-        [
-            _escaped(row.arm) + (rf"\textsuperscript{{{row.mark}}}" if row.mark else ""),
-            *(_stacked(c.lines) for c in row.cells),
-        ]
+        [escaped(row.arm) + _raised(row.mark), *(_stacked(_lines(cell)) for cell in row.cells)]
         for row in table.rows
     ]
-    notes = [
-        (rf"\textsuperscript{{{note.mark}}}\," if note.mark else "") + _escaped(note.text)
-        for note in table.notes
-    ]
+    environment = "table" if _width_pt(table) <= _COLUMN_PT else "table*"
     lines = [
-        r"\begin{table}[htbp]",
+        rf"\begin{{{environment}}}[htbp]",
         r"  \centering",
-        rf"  \caption{{{_escaped(table.caption)}}}",
+        rf"  \caption{{{escaped(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
         r"  \scriptsize",
-        r"  \setlength{\tabcolsep}{1.5pt}",
+        rf"  \setlength{{\tabcolsep}}{{{_GAP_PT / 2:g}pt}}",
         rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
         r"    \toprule",
+        *_groups(table.heads),
         f"    {' & '.join(header)} \\\\",
         r"    \midrule",
         *_spaced([f"    {' & '.join(row)} \\\\" for row in rows]),
@@ -62,11 +57,49 @@ def _one(table: Table) -> str:
         "",
         r"  \medskip",
         r"  \parbox{\linewidth}{\scriptsize\raggedright",
-        *(f"    {note}\\par" for note in notes),
+        *(rf"    {escaped(claim)}\par" for claim in table.claims),
+        *(rf"    {_note(note)}\par" for note in table.notes),
         "  }",
-        r"\end{table}",
+        rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _groups(heads: Sequence[Head]) -> list[str]:
+    """The line of heads over several columns each, and the rules below them."""
+    if not heads:
+        return []
+    cells, rules, first = [""], [], 2
+    for head in heads:
+        text = r" \\ ".join(map(escaped, head.lines))
+        if len(head.lines) > 1:
+            text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text}\end{{tabular}}"
+        cells.append(rf"\multicolumn{{{head.span}}}{{c}}{{{text}}}")
+        rules.append(rf"\cmidrule(lr){{{first}-{first + head.span - 1}}}")
+        first += head.span
+    return [f"    {' & '.join(cells)} \\\\", f"    {' '.join(rules)}"]
+
+
+def _lines(cell: Cell) -> list[str]:
+    number = escaped(cell.number)
+    if "bold" in cell.emphasis:
+        number = rf"\textbf{{{number}}}"
+    if "underline" in cell.emphasis:
+        number = rf"\underline{{{number}}}"
+    return [number + "".join(map(_raised, cell.marks)) + escaped(cell.beside), *map(escaped, cell.lines[1:])]
+
+
+def _raised(mark: str) -> str:
+    if not mark:
+        return ""
+    # Mathematics raises the dagger by itself, and sets a star that is not up already.
+    return {"*": "$^{*}$", "†": r"$^{\dagger}$"}.get(mark, rf"\textsuperscript{{{escaped(mark)}}}")
+
+
+def _note(note: Note) -> str:
+    if note.mark in _EMPHASIS:
+        return f"{_EMPHASIS[note.mark]}: {escaped(note.text)}"
+    return (rf"{_raised(note.mark)}\," if note.mark else "") + escaped(note.text)
 
 
 def _spaced(rows: Sequence[str]) -> list[str]:
@@ -77,14 +110,35 @@ def _spaced(rows: Sequence[str]) -> list[str]:
 def _stacked(lines: Sequence[str], align: str = "t") -> str:
     """The lines above each other; `t` has the first of them in line with the row, `b` the last."""
     if len(lines) == 1:
-        return _escaped(lines[0])
-    stack = r" \\ ".join(_escaped(line) for line in lines)
+        return lines[0]
+    stack = r" \\ ".join(lines)
     return rf"\begin{{tabular}}[{align}]{{@{{}}r@{{}}}}{stack}\end{{tabular}}"
 
 
-def _escaped(text: str) -> str:
-    """The text with LaTeX's characters made plain, a lone hyphen a dash and a number's hyphen a minus."""
-    if text == "-":
-        return "--"
-    parts = _MINUS.split(_QUOTED.sub(r"``\1''", text))
-    return "$-$".join("".join(_ESCAPES.get(character, character) for character in part) for part in parts)
+def _width_pt(table: Table) -> float:
+    """How wide the table is at most, where its letters are Computer Modern's."""
+    columns = [
+        [column.lines, *(_shown(row.cells[place]) for row in table.rows)]
+        for place, column in enumerate(table.columns)
+    ]
+    names = [("arm", *(row.arm + row.mark for row in table.rows))]
+    widths = [
+        max((_text_pt(line) for lines in column for line in lines), default=0) for column in (names, *columns)
+    ]
+    return sum(widths) + _GAP_PT * len(table.columns)
+
+
+def _shown(cell: Cell) -> tuple[str, ...]:
+    return (f"{cell.number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:])
+
+
+def _text_pt(text: str) -> float:
+    minuses = len(re.findall(r"-(?=\d)", text))
+    return 3.6 * minuses + sum(map(_character_pt, text))
+
+
+def _character_pt(character: str) -> float:
+    for width, characters in _WIDTHS_PT.items():
+        if character in characters:
+            return width
+    return 4.2 if character.isascii() and character.isalnum() and not character.isupper() else 8.1

@@ -1,49 +1,55 @@
-"""The notes below a table: everything that a reader must know to take its numbers for what they are."""
+"""The notes below a table: the fewest sentences without which its numbers would be taken for more than they are.
+
+What else there is to know stands in further columns, in `--json` and in the appendix.
+"""
 
 import json
 from collections.abc import Iterator
+from heapq import nlargest, nsmallest
 
 from actbench.comparison import ArmRow, Gap, Group
 from actbench.frozen import OptionValue
-from actbench.papers.matching import (
-    Reported,
-    data_label,
-    model_label,
-    resolved_activation,
-)
+from actbench.papers.matching import Reported, resolved_activation
 from actbench.recipe.hashing import flatten
 from actbench.recipe.schema import Arm, Recipe
+from actbench.stats import METHOD_NAMES
+from actbench.tables.cells import headline_gap, shown_baselines
 from actbench.tables.columns import Columns
 from actbench.tables.table import Note
 
-_WHICH = {
+WHICH = {
     "last": "after the last epoch",
     "best_val": "after the epoch that was best on validation",
     "best_test": "after the epoch that was best on the test set itself",
 }
-_CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
+EXTREMES = 3
+CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
 def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[str, str]]:
     """All notes in order, and the mark that each arm with a note of its own bears."""
-    described = {row.name: text for row in group.rows if (text := _arm(row.arm, group.plan))}
+    described = {
+        row.name: text
+        for row in group.rows
+        if row.arm and group.plan and (text := arm_note(row.arm, group.plan))
+    }
     marks = {name: str(number) for number, name in enumerate(described, 1)}
     texts = [
-        _runs(group),
-        _evaluation(group),
-        *_attack(group),
-        *_intervals(group),
+        *_intervals(group, shown),
+        *_detectable(group, shown),
         *_seeds(group),
-        *(_detectable(group) if "differences" in shown else ()),
+        _protocol(group),
+        *_attack(group),
         *_comparisons(group),
         *_costs(group, shown),
-        *_reported(group),
+        *_reported(group, shown),
     ]
     notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
-    return tuple(notes + [Note(mark="", text=text) for text in texts]), marks
+    notes += [*_signs(group, shown), *(Note(mark="", text=text) for text in texts)]
+    return tuple(notes), marks
 
 
-def _arm(arm: Arm, plan: Recipe) -> str:
+def arm_note(arm: Arm, plan: Recipe) -> str:
     """What an arm is, where its name does not say it all; empty where it does."""
     parts: list[str] = []
     if arm.activation != arm.name:
@@ -76,32 +82,115 @@ def _options(chosen: dict[str, OptionValue]) -> list[str]:
     return [f"{key} = {json.dumps(value)}" for key, value in flatten(chosen).items()]
 
 
-def _runs(group: Group) -> str:
-    data, plan = group.data, group.plan
+def _shown_gaps(group: Group, shown: Columns) -> Iterator[tuple[ArmRow, Gap]]:
+    """Those that have a column; else, those whose signs stand at the means."""
+    baselines = shown_baselines(group, shown)
+    for row in group.rows:
+        if "gaps" in shown or "differences" in shown:
+            yield from ((row, gap) for gap in row.gaps if gap.baseline in baselines)
+        elif gap := headline_gap(row, group, shown):
+            yield row, gap
+
+
+def _signs(group: Group, shown: Columns) -> Iterator[Note]:
+    gaps = [gap for _, gap in _shown_gaps(group, shown)]
+    method = METHOD_NAMES[group.method]
+    family = f"after Holm over all {group.family} tests of an arm against a baseline ({method})"
+    base = (
+        ""
+        if "gaps" in shown or "differences" in shown
+        else f"another mean than {group.main_baselines[0]}'s, "
+        if group.main_baselines
+        else ""
+    )
+    if any(gap.is_significant for gap in gaps):
+        yield Note(mark="*", text=f"{base}significant at 5 % {family}.")
+    if any(gap.only_over_seeds for gap in gaps):
+        yield Note(
+            mark="†",
+            text="only the interval over seeds excludes 0; that over seeds and test examples does not.",
+        )
+    if "metric" in shown and group.near_best:
+        yield Note(mark="bold", text=f"shown to lie within {100 * group.margin:g} points of the best.")
+    if "metric" in shown and sum(row.value is not None for row in group.rows) > 1:
+        yield Note(mark="underline", text="the largest mean, which by itself shows nothing.")
+    if group.family and gaps and not any(gap.is_significant for gap in gaps):
+        what = (
+            "No gap" if "gaps" in shown or "differences" in shown else f"No gap to {group.main_baselines[0]}"
+        )
+        yield Note(mark="", text=f"{what} is significant at 5 % {family}.")
+
+
+def _intervals(group: Group, shown: Columns) -> Iterator[str]:
+    gaps = list(_shown_gaps(group, shown))
+    contrasts = [gap.contrast for _, gap in gaps if gap.contrast]
+    estimates = [*(row.value for row in group.rows), *(contrast.estimate for contrast in contrasts)]
+    if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
+        others = sorted({METHOD_NAMES[c.method] for c in contrasts if c.method != group.method})
+        where = f" ({', '.join(others)} where seeds are not shared)" if others else ""
+        yield f"± and [ ]: 95 % Student-t intervals over seeds; gaps in points{where}."
+    if any(estimate and estimate.is_level for estimate in estimates):
+        yield "Equal in all seeds: no spread to make an interval of; further seeds may still differ."
+    counts = {row.completed for row in group.rows if row.completed}
+    if 1 in counts:
+        single = [row.name for row in group.rows if row.completed == 1]
+        whose = "" if counts == {1} else f" for {', '.join(single)}"
+        yield f"One seed: no interval and no test{whose}."
+
+
+def _detectable(group: Group, shown: Columns) -> Iterator[str]:
+    """What these seeds could have shown at all, as a range; `detectable` has it gap by gap."""
+    contrasts = [gap.contrast for _, gap in _shown_gaps(group, shown) if gap.contrast]
+    ranked = [
+        (interval.half_width, place) for place, c in enumerate(contrasts) if (interval := c.estimate.interval)
+    ]
+    if not ranked or "detectable" in shown:
+        return
+    # Each takes milliseconds, and goes nearly with the interval's width: the extremes are among these.
+    extremes = {place for _, place in (*nsmallest(EXTREMES, ranked), *nlargest(EXTREMES, ranked))}
+    found = [d for place in extremes if (d := contrasts[place].detectable) is not None]
+    if found:
+        low, high = f"{100 * min(found):.2f}", f"{100 * max(found):.2f}"
+        span = low if low == high else f"{low} to {high}"
+        yield f"Smallest true gap that these seeds would show (80 % power, one test at 5 %): {span} points."
+
+
+def _seeds(group: Group) -> Iterator[str]:
+    lacking = [
+        f"{row.name} {', '.join(map(str, row.missing_seeds))}" for row in group.rows if row.missing_seeds
+    ]
+    if lacking:
+        yield f"Incomplete, seeds still missing: {'; '.join(lacking)}."
+
+
+def _protocol(group: Group) -> str:
+    """What was measured, on what, chosen how, and whether the arms were trained alike."""
+    setting, data, plan = group.setting, group.data, group.plan
+    if data is None or plan is None or group.footing is None:
+        return f"Imported from {setting.source}: that the arms were trained on equal footing is said, not audited."
     limit = f", limited to {plan.limit} each" if plan.limit else ""
     val = f", {data.val:,} validation" if data.val else ""
     noun = "sentences" if plan.task == "text" else "images"
-    return (
-        f"Data: {data_label(plan.data)}, {data.train:,} training{val} and {data.test:,} test {noun} in "
-        f"{data.num_classes} classes{limit}. All arms on equal footing {group.footing[:8]}."
+    chosen = (
+        "best-test protocol: no validation set, the test set evaluated as training went (optimistic)"
+        if setting.protocol == "best-test"
+        else "held-out protocol: nothing chosen on the test set"
     )
-
-
-def _evaluation(group: Group) -> str:
     weights = "moving average of the weights" if group.weights == "ema" else "weights"
-    if group.plan.evaluation.protocol == "best-test":
-        protocol = (
-            "Protocol best-test: no validation set, the test set evaluated as training went (optimistic)"
-        )
-    else:
-        protocol = "Protocol held-out: anything chosen was chosen on validation"
-    return f"{protocol}; {group.metric.noun} of the {weights} {_WHICH[group.which]}."
+    above = [row.optimism for row in group.rows if row.optimism is not None]
+    optimism = (
+        f", {100 * min(above):.2f} to {100 * max(above):.2f} points above the last epoch" if above else ""
+    )
+    return (
+        f"{data.train:,} training{val} and {data.test:,} test {noun}{limit}; {chosen}; {weights} "
+        f"{WHICH[group.which]}{optimism}; equal footing {group.footing[:8]}."
+    )
 
 
 def _attack(group: Group) -> list[str]:
     """On which pictures the metric was counted, and how to take it."""
-    settings = group.plan.evaluation.robustness
-    if group.metric.attack is None or settings is None:
+    settings = group.plan.evaluation.robustness if group.plan else None
+    if group.metric.attack is None or settings is None or group.data is None:
         return []
     attack, _ = group.metric.attack
     every = settings.images is None or settings.images >= group.data.test
@@ -115,115 +204,72 @@ def _attack(group: Group) -> list[str]:
     return [f"Attacked: {pictures}{how}; {controls[attack]}."]
 
 
-def _intervals(group: Group) -> list[str]:
-    counts = {row.completed for row in group.rows if row.completed}
-    notes: list[str] = []
-    gaps = [(f"{row.name} vs {gap.baseline}", gap.difference) for row, gap in _pairs(group)]
-    unpaired = [name for name, difference in gaps if difference and not difference.paired]
-    estimates = [*(row.value for row in group.rows), *(difference for _, difference in gaps)]
-    if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
-        how = ", seeds paired" if any(difference and difference.paired for _, difference in gaps) else ""
-        notes.append(f"± and [ ]: 95 % Student-t intervals over n seeds; differences in points{how}.")
-    if any(estimate and estimate.is_level for estimate in estimates):
-        notes.append("Equal in all seeds: no spread to make an interval of; further seeds may still differ.")
-    if unpaired:
-        notes.append(f"Seeds do not match, so Welch's interval without pairs: {', '.join(unpaired)}.")
-    if 1 in counts:
-        single = [row.name for row in group.rows if row.completed == 1]
-        whose = "" if counts == {1} else f" for {', '.join(single)}"
-        notes.append(f"One seed: no interval{whose}.")
-    return notes
-
-
-def _pairs(group: Group) -> Iterator[tuple[ArmRow, Gap]]:
-    """Every comparison once: of two baselines, only that of the later with the earlier."""
-    for row in group.rows:
-        for place, gap in enumerate(row.gaps):
-            if row.name not in group.baselines[: place + 1]:
-                yield row, gap
-
-
-def _seeds(group: Group) -> list[str]:
-    lacking = [
-        f"{row.name} {', '.join(map(str, row.missing_seeds))}" for row in group.rows if row.missing_seeds
-    ]
-    return [f"Incomplete, seeds still missing: {'; '.join(lacking)}."] if lacking else []
-
-
-def _detectable(group: Group) -> list[str]:
-    parts = [
-        f"{row.name} vs {gap.baseline} {100 * gap.detectable:.2f}"
-        for row, gap in _pairs(group)
-        if gap.detectable is not None
-    ]
-    if not parts:
-        return []
-    return [
-        "Smallest true difference in points that these seeds would show (paired t, 80 % power, 5 % level): "
-        f"{', '.join(parts)}."
-    ]
-
-
 def _comparisons(group: Group) -> list[str]:
     return [f"No comparison with {name}, which is not among these arms." for name in group.absent_baselines]
 
 
-def _costs(group: Group, shown: Columns) -> list[str]:
-    notes: list[str] = []
-    if "parameters" in shown:
-        notes.append("params: all parameters, in brackets those of the activations.")
+def _costs(group: Group, shown: Columns) -> Iterator[str]:
     if "time" in shown:
-        if any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines:
-            notes.append("Step times are left out where none was measured or the hardware differs.")
-        for clock in sorted({row.step_clock for row in group.rows if row.step_clock}):
-            notes.append(f"Time: median {_CLOCKS[clock]} of an update, its batch ready.")
+        clocks = sorted({row.step_clock for row in group.rows if row.step_clock})
+        out = any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines
+        without = "; none where it was not measured or the hardware differs" if out else ""
+        named = " or ".join(CLOCKS[clock] for clock in clocks)
+        if clocks:
+            yield f"Step time: median {named} of an update, its batch ready{without}."
+    if "parameters" in shown:
+        yield "params: all parameters, in brackets those of the activations."
     if "kept" in shown:
-        notes.append(
+        older = (
+            "; none in records older than this count"
+            if any(row.kept_per_element is None and row.completed for row in group.rows)
+            else ""
+        )
+        yield (
             "Kept bytes: what the activations keep for backward per element of their output, in brackets without "
-            "that output itself, which the next layer keeps in most networks."
+            f"that output itself, which the next layer keeps in most networks{older}."
         )
-        if any(row.kept_per_element is None and row.completed for row in group.rows):
-            notes.append("Kept bytes are left out where the records are older than their count.")
-    return notes
+    if "effect" in shown:
+        yield "Hedges' g: the gap in units of the two arms' pooled standard deviation, corrected for few seeds."
+    if "detectable" in shown:
+        yield "detectable: the smallest true gap that these seeds would show (80 % power, one test at 5 %), in points."
+    if "examples" in shown:
+        yield "seeds x examples: 95 % intervals over seeds and test examples, both taken as drawn at random."
+    if "optimism" in shown:
+        yield "optimism: by how many points the best test epoch exceeds the last."
 
 
-def _reported(group: Group) -> list[str]:
-    if group.paper is None:
+def _reported(group: Group, shown: Columns) -> list[str]:
+    """Where the paper's values beside ours are from, and how sure they are."""
+    beside = [
+        (row, value)
+        for row in group.rows
+        for value in (
+            *(row.reported if "reported" in shown else ()),
+            *(r for gap in row.gaps if gap.baseline in shown_baselines(group, shown) for r in gap.reported),
+            *(row.reported_elsewhere if "reported" in shown else ()),
+        )
+    ]
+    if group.paper is None or not beside:
         return []
-    paper, plan = group.paper.paper, group.plan
+    paper = group.paper.paper
     arxiv = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
-    shown = [
-        r.value for row in group.rows for r in (*row.reported, *(r for g in row.gaps for r in g.reported))
-    ]
-    missing = '; "not found": the paper has a value that could not be read' if None in shown else ""
-    missing = missing if shown else " has no value for this setting"
-    notes = [f"Reported: {paper.title}{arxiv}{missing}."]
-    notes += list(dict.fromkeys(note for row in group.rows for note in _values(row)))
-    if group.claim:
-        claim = group.claim
-        notes.append(
-            f"The claim: {', '.join(claim.arms)} over {claim.baseline} {claim.size}, "
-            f"{claim.model or 'a network not known'} on {claim.data} ({claim.source})."
-        )
-        notes += [f"{claim.stand_in[0].upper()}{claim.stand_in[1:]}."] if claim.stand_in else []
-    if plan.profile != "paper" or group.data.synthetic:
-        setting = f"{plan.train.epochs} epochs, {model_label(plan.model)} on {data_label(plan.data)}"
-        notes.append(f"A stand-in for the paper's setting: profile {plan.profile}, {setting}.")
-    return notes
+    missing = any(value.value is None for _, value in beside)
+    unread = '; "not found": the paper has a value that could not be read' if missing else ""
+    notes = [f"Reported: {paper.title}{arxiv}{unread}."]
+    return notes + list(dict.fromkeys(text for row, value in beside for text in _value(row, value)))
 
 
-def _values(row: ArmRow) -> list[str]:
-    """How sure the values beside an arm are, and gains whose baseline is no arm here."""
-    notes = [
-        f"{row.name} in the paper, {_what(r)}; certainty: {r.row.certainty or r.table.certainty}."
-        for r in (*row.reported, *(r for gap in row.gaps for r in gap.reported))
-        if r.value is not None and (r.row.certainty or r.table.certainty)
-    ]
-    return notes + [
-        f"The paper reports {r.value:+.2f} for {row.name} against {r.row.reference}, no baseline here."
-        for r in row.reported_elsewhere
-        if r.value is not None
-    ]
+def _value(row: ArmRow, reported: Reported) -> list[str]:
+    """How sure the value is, and for a gain whose baseline is no arm here, what it is."""
+    if reported.value is None:
+        return []
+    if reported in row.reported_elsewhere:
+        against = reported.row.reference
+        return [
+            f"The paper reports {reported.value:+.2f} for {row.name} against {against}, no baseline here."
+        ]
+    certainty = reported.row.certainty or reported.table.certainty
+    return [f"{row.name} in the paper, {_what(reported)}; certainty: {certainty}."] if certainty else []
 
 
 def _what(reported: Reported) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from actbench.tables.table import Table
+from actbench.tables.table import Cell, Table
 
+_EMPHASIS = {"bold": "**number**", "underline": "_number_"}
 WIDTH = 100
 """Columns of running text; the grid is as wide as it must be."""
 
@@ -16,9 +17,10 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
-    headers = ["arm", *("\n".join(column.lines) for column in table.columns)]
+    above = [head.lines for head in table.heads for _ in range(head.span)] or [()] * len(table.columns)
+    headers = ["arm", *("\n".join((*over, *c.lines)) for over, c in zip(above, table.columns, strict=True))]
     rows = [
-        [row.arm + (f" ({row.mark})" if row.mark else ""), *("\n".join(c.lines) for c in row.cells)]
+        [row.arm + (f" ({row.mark})" if row.mark else ""), *("\n".join(_lines(cell)) for cell in row.cells)]
         for row in table.rows
     ]
     grid = tabulate(
@@ -28,9 +30,24 @@ def _one(table: Table) -> str:
         disable_numparse=True,
         colalign=["left", *["right"] * len(table.columns)],
     )
-    notes = [f"({note.mark}) {note.text}" if note.mark else note.text for note in table.notes]
     lines = _spaced([line.rstrip() for line in grid.split("\n")], rows)
-    return "\n".join([_wrapped(table.caption), "", *lines, "", *(_wrapped(note, "  ") for note in notes)])
+    below = [*table.claims, *(f"{_mark(note.mark)}{note.text}" for note in table.notes)]
+    return "\n".join([_wrapped(table.caption), "", *lines, "", *(_wrapped(text, "  ") for text in below)])
+
+
+def _lines(cell: Cell) -> list[str]:
+    number = cell.number
+    if "bold" in cell.emphasis:
+        number = f"**{number}**"
+    if "underline" in cell.emphasis:
+        number = f"_{number}_"
+    return [f"{number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:]]
+
+
+def _mark(mark: str) -> str:
+    if mark in _EMPHASIS:
+        return f"{_EMPHASIS[mark]}: "
+    return f"({mark}) " if mark.isdigit() else f"{mark} " if mark else ""
 
 
 def _spaced(lines: list[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,0 +1,77 @@
+"""From what a person names to the imported sets, and of each the runs, that go into tables. Imports no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from actbench.errors import ActbenchError, NotComparableError, Problem, RecipeError
+from actbench.imported import store
+from actbench.imported.group import ImportedSelection
+from actbench.imported.units import in_lines
+from actbench.recipe.find import find_recipe
+from actbench.recipe.nearest import name_hints
+from actbench.recipe.nodes import Scalar
+from actbench.recipe.overrides import COMMAND_LINE
+from actbench.recipe.scalars import read_seeds
+
+
+def files_of_sets(reference: str, results_dir: Path) -> list[Path]:
+    """The sets that a reference means: by its file, by a folder above it, or by its name if no recipe has it."""
+    path = Path(reference)
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*.json") if store.is_place_of_set(file))
+    if path.suffix == ".json":
+        return [path] if store.is_place_of_set(path) else []
+    found = store.paths(results_dir, reference)
+    return found if found and not _is_recipe(reference) else []
+
+
+def _is_recipe(reference: str) -> bool:
+    try:
+        find_recipe(reference)
+    except ActbenchError:
+        return False
+    return True
+
+
+def select_set(path: Path, arms: Sequence[str], seeds: str | None) -> ImportedSelection:
+    """The set with the arms and seeds that are wanted, all of them unless told."""
+    imported = store.read(path)
+    for name in arms:
+        if name not in imported.arms:
+            raise ActbenchError(
+                f"imported set {imported.name!r} has no arm {name!r}",
+                where=COMMAND_LINE,
+                key="--arm",
+                hints=name_hints(name, imported.arms),
+            )
+    wanted = None if seeds is None else _seeds(seeds)
+    chosen = tuple(arm for arm in imported.arms if not arms or arm in arms)
+    runs = tuple(run for run in imported.runs if run.arm in chosen and (wanted is None or run.seed in wanted))
+    if not runs:
+        raise NotComparableError(f"imported set {imported.name!r} has no run of seeds {seeds}")
+    return ImportedSelection(imported=imported, path=path, arms=chosen, runs=runs)
+
+
+def unfinished_note(selection: ImportedSelection) -> str | None:
+    """What must be said where runs neither completed nor diverged."""
+    if not selection.unfinished:
+        return None
+    runs = [f"{run.arm} seed {run.seed} {run.status} ({in_lines(run.lines)})" for run in selection.unfinished]
+    return f"incomplete: {selection.imported.name}, by {selection.imported.source.name}: {'; '.join(runs)}"
+
+
+def refuse_settings(profile: str | None, others: Sequence[str]) -> None:
+    """Raises ActbenchError where settings are asked for that choose among a recipe's runs alone."""
+    asked = [*([f"--profile {profile}"] if profile else []), *others]
+    if asked:
+        message = f"imported results have no settings to choose by: {' '.join(asked)}"
+        raise ActbenchError(message, where=COMMAND_LINE)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    problems: list[Problem] = []
+    seeds = read_seeds(Scalar(COMMAND_LINE, None, "--seeds", text, True), problems)
+    if problems:
+        raise RecipeError(problems)
+    assert isinstance(seeds, tuple)
+    return seeds

@@ -1,0 +1,67 @@
+"""What further runs of an arm cost, by those that were made. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from actbench.record import RunFacts
+
+
+class TimedRun(NamedTuple):
+    """A run that completed."""
+
+    arm: str
+    seconds: float
+    hardware: str | None
+    """None where nobody said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """Of runs that have yet to be made."""
+
+    runs: int
+    hours: float | None
+    """None where no run tells how long one takes."""
+    hardware: str | None
+    """On which runs took that long."""
+    timed: int
+    """How many runs tell it."""
+
+
+def timed_runs(stored: Iterable[RunFacts]) -> list[TimedRun]:
+    """What records tell; one that diverged ended early and tells nothing."""
+    return [
+        TimedRun(run.arm.name, run.provenance.wall_time_s, _hardware(run))
+        for run in stored
+        if run.status == "completed" and run.provenance.wall_time_s > 0
+    ]
+
+
+def cost_of(missing: Mapping[str, int], made: Sequence[TimedRun]) -> RunCost:
+    """The cost of so many runs of each arm.
+
+    By the wall times on the hardware that most runs had; an arm that has none there takes the mean of the others.
+    """
+    count = sum(missing.values())
+    if not made:
+        return RunCost(runs=count, hours=None, hardware=None, timed=0)
+    counts = Counter(run.hardware for run in made)
+    usual = max(sorted(counts, key=str), key=counts.__getitem__)
+    times: dict[str, list[float]] = {}
+    for run in made:
+        if run.hardware == usual:
+            times.setdefault(run.arm, []).append(run.seconds)
+    means = {arm: fmean(sorted(found)) for arm, found in times.items()}
+    others = fmean(sorted(means.values()))
+    seconds = sum(number * means.get(arm, others) for arm, number in missing.items())
+    return RunCost(runs=count, hours=seconds / 3600, hardware=usual, timed=counts[usual])
+
+
+def _hardware(run: RunFacts) -> str:
+    made = run.provenance
+    if made.device != "cpu":
+        return f"{made.hardware} ({made.device})"
+    return f"{made.hardware}, {made.threads} thread{'s' if made.threads > 1 else ''}"
