@@ -28,7 +28,7 @@ def unclear_units(
     """Metrics of which every value might be either, where nobody said which."""
     for metric in metrics if asked is None else ():
         values = [value for entry in entries for name, value in _finite(entry) if name == metric]
-        if values and max(values) <= 1:
+        if values and min(values) >= 0 and max(values) <= 1:
             yield Problem(
                 message=f"no {metric} is above 1: are these fractions, or percent?",
                 where=source,
