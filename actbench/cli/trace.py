@@ -1,15 +1,80 @@
-"""`actbench diff`: what lies behind two results that are not the same."""
+"""`actbench trace` and `actbench diff`: what lies behind a number, and behind two that are not the same."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from actbench.cli.options import Json, Profile, ResultsDir, known_profile
+from actbench.cli.options import (
+    At,
+    Baselines,
+    Json,
+    Limit,
+    Metric,
+    Profile,
+    ResultsDir,
+    Seeds,
+    Weights,
+    choice,
+    known_profile,
+    known_which,
+    split_arguments,
+)
 from actbench.cli.output import run
+from actbench.errors import ActbenchError
 
 app = typer.Typer()
 _SIDE = "a record file, RECIPE:ARM:SEED, or a recipe"
+
+
+@app.command()
+def trace(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE ARM [COLUMN]",
+            help="as the table shows them: COLUMN is a head such as 'vs relu'; every cell of the row without it",
+        ),
+    ],
+    profile: Profile = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    baseline: Baselines = None,
+    metric: Metric = None,
+    at: At = "last",
+    weights: Weights = "raw",
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Name the records behind a cell of compare's table.
+
+    The cell unrounded, how it is made, each run's value with its file, a paper's value with its line; the number is
+    made again from the files, and exit code 4 says that it is not the table's.
+    """
+    from actbench.commands.trace import trace as command
+
+    words, overrides = split_arguments(arguments)
+    if not 2 <= len(words) <= 3:
+        raise ActbenchError(
+            "trace takes a recipe, an arm and, if you like, a column",
+            where="command line",
+            hints=["actbench trace zoo_resnet8_c100 sqish 'vs relu'"],
+        )
+    run(
+        lambda: command(
+            *words,
+            profile=known_profile(profile),
+            overrides=overrides,
+            baselines=baseline or (),
+            metric=metric,
+            which=known_which(at),
+            weights=choice("--weights", weights, ("raw", "ema")),
+            results_dir=results_dir,
+            limit=limit,
+            seeds=seeds,
+        ),
+        as_json,
+    )
 
 
 @app.command()

@@ -51,7 +51,7 @@ def imported_group(
     wanted = tuple(dict.fromkeys(asked or imported.baselines))
     baselines = tuple(arm for arm in wanted if arm in selection.arms)
     runs = {arm: [run for run in selection.runs if run.arm == arm] for arm in selection.arms}
-    sides = {arm: _side(arm, runs[arm], chosen.name, selection.path) for arm in selection.arms}
+    sides = {arm: imported_side(arm, runs[arm], chosen.name, selection.path) for arm in selection.arms}
     settings = AnalysisSettings()
     tested = analyse(sides, baselines, settings, share_seeds=imported.is_paired)
     return Group(
@@ -104,7 +104,7 @@ def _setting(imported: ImportedSet, metric: Metric) -> Setting:
     )
 
 
-def _side(arm: str, runs: Sequence[ImportedRun], metric: str, path: Path) -> Side:
+def imported_side(arm: str, runs: Sequence[ImportedRun], metric: str, path: Path) -> Side:
     """The arm's runs; one that completed without this metric's value counts as missing."""
     values = {
         run.seed: run.values[metric] for run in runs if run.status == "completed" and metric in run.values
