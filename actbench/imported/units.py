@@ -6,7 +6,7 @@ from statistics import median
 
 from actbench.errors import Problem
 from actbench.imported.entries import Entry
-from actbench.imported.runs import Unit
+from actbench.imported.runs import Unit, in_lines
 
 
 def out_of_range(entries: Iterable[Entry], asked: Unit | None, source: str) -> Iterator[Problem]:
@@ -49,11 +49,6 @@ def doubtful_units(entries: Sequence[Entry], unit: Unit, source: str) -> Iterato
         lines = sorted(line for value, line in found if 0 < value <= 1 < middle)
         if lines:
             yield f"{source}: {metric} is at most 1 and taken as percent in {in_lines(lines)}"
-
-
-def in_lines(lines: Sequence[int]) -> str:
-    """`line 3`, or `lines 3, 5`."""
-    return f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
 
 
 def _finite(entry: Entry) -> Iterator[tuple[str, float]]:
