@@ -152,10 +152,11 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         return
     seen.add(loaded.path.resolve())
     name = loaded.recipes[0].name
-    selected.warnings += [
+    shadowed = [
         f"{name} is a recipe; the imported set of that name is compared as {file}"
         for file in set_paths(sources.results_dir, name)
     ]
+    selected.warnings += shadowed
     runs, problems = store.scan(name, loaded.profile)
     if not runs and sources.profile is None:
         profile = _only_profile(store, name)
@@ -174,7 +175,7 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         asked = f" with {sources.asked}" if sources.asked else ""
         raise NotComparableError(
             f"no records of {name}{asked} (profile {loaded.profile}) in {sources.results_dir}",
-            hints=[*left_out, origin.command()],
+            hints=[*left_out, *shadowed, origin.command()],
         )
     for recipe, selection in zip(loaded.recipes, found, strict=True):
         if selection:
