@@ -192,9 +192,10 @@ def _findings(claim: Claim, paper: Paper, name: str, profile: Profile, results_d
 
 
 def _finding(claim: Claim, recipe: str, group: Group, row: ArmRow, baseline: ArmRow) -> Finding | None:
-    """None where nothing of what the recipe measures is what the claim is about."""
-    verdict = verdict_on(claim, row, group)
-    if verdict is None or group.plan is None:
+    """None where nothing of what the recipe measures is what the claim is about, and where neither side has run."""
+    verdict, diverged = verdict_on(claim, row, group), diverged_of(claim, row, group)
+    completed = min(row.completed, baseline.completed)
+    if verdict is None or group.plan is None or not (completed or diverged):
         return None
     return Finding(
         recipe=recipe,
@@ -204,8 +205,8 @@ def _finding(claim: Claim, recipe: str, group: Group, row: ArmRow, baseline: Arm
         synthetic=group.setting.synthetic,
         metric=group.metric.name,
         arm=row.name,
-        completed=min(row.completed, baseline.completed),
-        diverged=diverged_of(claim, row, group),
+        completed=completed,
+        diverged=diverged,
         contrast=next(gap.contrast for gap in row.gaps if gap.baseline == claim.baseline),
         verdict=verdict,
         files=(*row.files, *baseline.files),

@@ -14,8 +14,9 @@ from actbench.comparison import Comparison, Group
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
-from actbench.papers.matching import Reported, is_plain, reported_values, resolved_activation
+from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
+from actbench.recipe.differences import differing_arm_settings, differing_settings
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import RunFacts, Weights, Which
 from actbench.setting import setting_of
@@ -40,6 +41,17 @@ class Selection:
     def paths(self) -> tuple[Path, ...]:
         """The files of `runs`, in the same order."""
         return tuple(run.path for run in self.stored)
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether the recipe as it stands has other settings: overridden, edited since, or no recipe is at hand."""
+        current, plan = self.origin.current, self.plan
+        if current is None or any(text.partition("=")[0] != "seeds" for text in self.origin.overrides):
+            return True
+        arms = {arm.name: arm for arm in current.arms}
+        return bool(differing_settings(current, plan)) or any(
+            arm.name not in arms or differing_arm_settings(arms[arm.name], arm) for arm in plan.arms
+        )
 
 
 def compare(
@@ -88,7 +100,7 @@ def _group(
     baselines = (*main, *(name for name in own if name not in main))
     tested = analyse(sides, baselines, plan.analysis)
     return Group(
-        setting=setting_of(plan),
+        setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
         data=selection.runs[0].data,
         footing=selection.runs[0].footing,
@@ -124,19 +136,11 @@ def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[s
     if paper is None:
         return ()
     gains = [gain for arm in plan.arms for gain in reported_values(paper, plan, arm, "gain", metric)]
-    named = [_arm_of(gain.row.baseline, plan) for gain in gains]
+    named = [arm_of(gain.row.baseline, plan) for gain in gains]
     if plan.claim:
         claimed = paper.claim(plan.claim).baseline
         named += [claimed if claimed in {arm.name for arm in plan.arms} else None]
     return tuple(dict.fromkeys(name for name in named if name is not None))
-
-
-def _arm_of(activation: str | None, plan: Recipe) -> str | None:
-    """The arm that is this activation as it comes."""
-    fitting = (
-        arm.name for arm in plan.arms if resolved_activation(arm, plan) == activation and is_plain(arm)
-    )
-    return next(fitting, None)
 
 
 def _beside(plan: Recipe, arm: Arm, baselines: Sequence[str], paper: Paper | None, metric: Metric) -> Beside:
@@ -145,7 +149,7 @@ def _beside(plan: Recipe, arm: Arm, baselines: Sequence[str], paper: Paper | Non
         return NOTHING_BESIDE
     gains: dict[str | None, tuple[Reported, ...]] = {}
     for gain in reported_values(paper, plan, arm, "gain", metric):
-        home = _arm_of(gain.row.baseline, plan)
+        home = arm_of(gain.row.baseline, plan)
         key = home if home in baselines else None
         gains[key] = (*gains.get(key, ()), gain)
     return Beside(

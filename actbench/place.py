@@ -16,6 +16,8 @@ class Place:
     """What stands in for the paper's network, data or whatever else, in words."""
     reduced: bool = False
     """Whether they were trained for less than the paper's training."""
+    altered: bool = False
+    """Whether settings are not those of the recipe that speaks about the claim."""
     synthetic: bool = False
     """Whether the data is generated: then they say nothing of the claim."""
 
@@ -23,20 +25,21 @@ class Place:
     def words(self) -> str:
         """What stands before a verdict that was reached here; empty where it may stand bare."""
         parts = [f"on stand-in ({self.stand_in})"] if self.stand_in else []
+        parts += ["with settings altered"] if self.altered else []
         parts += ["direction at reduced budget"] if self.reduced else []
         return ", ".join(parts)
 
     @property
-    def distance(self) -> tuple[bool, bool, bool]:
-        """Smaller is nearer: what is trained and on what counts before how long."""
-        return self.synthetic, self.stand_in is not None, self.reduced
+    def distance(self) -> tuple[bool, bool, bool, bool]:
+        """Smaller is nearer: what is trained and on what counts before how."""
+        return self.synthetic, self.stand_in is not None, self.altered, self.reduced
 
 
 HERE = Place()
 """Where the claim itself is."""
 
 
-def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool) -> Place:
+def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool, altered: bool) -> Place:
     """Where runs of the plan, compared by the metric, stand as to the claim.
 
     The network is the paper's if the profile paper calls it by its name, and any other profile only if it is the
@@ -56,4 +59,5 @@ def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool) -> 
         stand_in="; ".join(other) or None,
         reduced=plan.profile != "paper" or plan.limit is not None,
         synthetic=synthetic,
+        altered=altered,
     )

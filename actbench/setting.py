@@ -23,6 +23,8 @@ class Setting:
     epochs: int | None
     protocol: Literal["held-out", "best-test"] | None
     synthetic: bool
+    is_altered: bool = False
+    """Whether a person has overridden settings of the recipe, or edited it since."""
     source: str | None = None
     """The file that results were imported from; None for runs that actbench trained."""
 
@@ -32,7 +34,7 @@ class Setting:
         return self.source is None
 
 
-def setting_of(recipe: Recipe) -> Setting:
+def setting_of(recipe: Recipe, *, is_altered: bool = False) -> Setting:
     """The setting of a recipe's runs."""
     return Setting(
         name=recipe.name,
@@ -45,4 +47,5 @@ def setting_of(recipe: Recipe) -> Setting:
         epochs=recipe.train.epochs,
         protocol=recipe.evaluation.protocol,
         synthetic=recipe.is_synthetic,
+        is_altered=is_altered,
     )

@@ -183,13 +183,16 @@ def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = Non
     if gap is None or row.name not in claim.arms or group.plan is None or not is_judged_by(claim, group):
         return None
     fewest = min(_sides(claim, row, group), key=lambda side: side.completed)
+    setting = group.setting
     return judge(
         claim,
         gap.contrast,
         completed=fewest.completed,
         diverged=fewest.diverged,
         q=q,
-        place=place_of(claim, group.plan, group.metric, synthetic=group.setting.synthetic),
+        place=place_of(
+            claim, group.plan, group.metric, synthetic=setting.synthetic, altered=setting.is_altered
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from actbench.cli.options import (
     DataDir,
     Device,
     Json,
+    Layout,
     Limit,
     Metric,
     Plugins,
@@ -29,8 +30,10 @@ from actbench.cli.options import (
     ResultsDir,
     Seeds,
     Weights,
+    Wide,
     choice,
     known_columns,
+    known_layout,
     known_profile,
     known_which,
     load_plugins,
@@ -169,7 +172,16 @@ def eval_(
 
 @app.command()
 def compare(
-    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE|RUN", help=SELECTION)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="RECIPE|RUN", help=SELECTION, show_default=False)
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option("--paper", metavar="KEY", help="the claims of this paper, in place of recipes"),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="ID", help="with --paper: this one of its tables too")
+    ] = None,
     profile: Profile = None,
     arm: Arms = None,
     seeds: Seeds = None,
@@ -179,14 +191,31 @@ def compare(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
     results_dir: ResultsDir = Path("results"),
-    check: Annotated[bool, typer.Option("--check", help="exit 4 if a planned run is missing")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="exit 4 if a planned run is missing; of a paper, if a verdict is unexpected"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare stored runs: the gain, how sure, at what cost.
 
     Accuracy (or average precision) with its interval, gaps to the baselines, cost, and the paper's own values.
     """
+    if paper or table or not arguments:
+        chosen = (profile, arm, seeds, limit, baseline, metric, columns)
+        if paper and (arguments or any(chosen) or (at, weights) != ("last", "raw")):
+            raise ActbenchError(
+                "--paper goes with --table, --check, --results-dir and --json alone",
+                where="command line",
+                hints=["all recipes and profiles are told that have something to say about its claims"],
+            )
+        _compare_paper(paper, table, check=check, results_dir=results_dir, as_json=as_json)
+        return
     from actbench.commands.compare import compare as command
 
     references, overrides = split_arguments(arguments)
@@ -202,12 +231,32 @@ def compare(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
             results_dir=results_dir,
             check=check,
+            with_document=as_json,
         ),
         as_json,
     )
+
+
+def _compare_paper(
+    key: str | None,
+    table: str | None,
+    *,
+    check: bool,
+    results_dir: Path,
+    as_json: bool,
+) -> None:
+    from actbench.commands.paper_check import paper_check
+
+    if key is None:
+        what = "--table needs --paper" if table else "nothing to compare"
+        raise ActbenchError(
+            what, where="command line", hints=["name recipes or record files, or a paper by --paper"]
+        )
+    run(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
 
 
 @app.command("export-table")
@@ -218,7 +267,7 @@ def export_table(
         typer.Option(
             "--format",
             "-f",
-            help="markdown, latex, csv, json or terminal  [default: by the file's suffix, else markdown]",
+            help="markdown, latex, csv, html, json or terminal  [default: by the file's suffix, else markdown]",
         ),
     ] = None,
     output: Annotated[
@@ -235,9 +284,17 @@ def export_table(
     at: At = "last",
     weights: Weights = "raw",
     columns: ColumnList = None,
+    wide: Wide = False,
+    layout: Layout = "recipe",
+    appendix: Annotated[
+        bool,
+        typer.Option(
+            "--appendix", help="instead of tables the paragraph that tells how their numbers were made"
+        ),
+    ] = False,
     results_dir: ResultsDir = Path("results"),
 ) -> None:
-    """Write compare's table as markdown, LaTeX, CSV or JSON."""
+    """Write compare's table as markdown, LaTeX, CSV, HTML or JSON."""
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
@@ -256,7 +313,9 @@ def export_table(
             metric=metric,
             which=known_which(at),
             weights=choice("--weights", weights, ("raw", "ema")),
-            columns=known_columns(columns),
+            columns=known_columns(columns, wide),
+            layout=known_layout(layout),
+            appendix=appendix,
             results_dir=results_dir,
         ),
         as_json=False,

@@ -11,7 +11,7 @@ from actbench.errors import ActbenchError
 if TYPE_CHECKING:
     from actbench.tables.columns import Columns
 
-FORMATS = ("markdown", "latex", "csv", "json", "terminal")
+FORMATS = ("markdown", "latex", "csv", "html", "json", "terminal")
 RECIPES = "recipe names or paths, and overrides such as train.lr=0.1"
 SELECTION = "recipe names or paths, record files, and overrides such as train.lr=0.1"
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="paper, lite or smoke  [default: lite]")]
@@ -41,10 +41,16 @@ ColumnList = Annotated[
     typer.Option(
         "--columns",
         metavar="LIST",
-        help="what to show, in that order, of metric, differences (to each baseline), parameters, time (of an update),"
-        " kept (bytes for backward per element), n, reported"
-        "  [default: metric,differences,parameters,time,reported; in a markdown file, what its marker says]",
+        help="what to show, in that order, of metric (mean and interval), gaps (to the baselines), differences (to the"
+        " paper's own too), p (after Holm), effect (Hedges' g), detectable (the smallest gap that these seeds would"
+        " show), examples (intervals over seeds and test examples), n, diverged, time (of an update), parameters, kept"
+        " (bytes for backward per element), optimism (of best-test), reported, verdict"
+        "  [default: metric,gaps,time; in a markdown file, what its marker says]",
     ),
+]
+Wide = Annotated[bool, typer.Option("--wide", help="all columns that there is anything for")]
+Layout = Annotated[
+    str, typer.Option("--layout", help="recipe: a table for each; paper: side by side, arms as rows")
 ]
 Plugins = Annotated[
     list[Path] | None,
@@ -87,10 +93,16 @@ def known_profile(value: str | None) -> Any:
     return None if value is None else choice("--profile", value, ("paper", "lite", "smoke"))
 
 
-def known_columns(columns: str | None) -> "Columns | None":
-    from actbench.tables.columns import parse_columns
+def known_columns(columns: str | None, wide: bool = False) -> "Columns | None":
+    from actbench.tables.columns import WIDE, parse_columns
 
-    return None if columns is None else parse_columns(columns)
+    if wide and columns is not None:
+        raise ActbenchError("--wide shows all columns and --columns some: give one", where="command line")
+    return WIDE if wide else None if columns is None else parse_columns(columns)
+
+
+def known_layout(layout: str) -> Any:
+    return choice("--layout", layout, ("recipe", "paper"))
 
 
 def known_which(at: str) -> Any:

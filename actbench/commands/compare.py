@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from actbench.commands.outcome import Outcome
 from actbench.compare import compare as compare_runs
+from actbench.comparison import Group
 from actbench.errors import NotComparableError
 from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Profile
@@ -13,7 +14,8 @@ from actbench.record import Weights, Which
 from actbench.selection import Sources, select
 from actbench.tables import json, terminal
 from actbench.tables.build import build_tables
-from actbench.tables.columns import DEFAULT, Columns
+from actbench.tables.columns import DEFAULTS, Columns, Layout
+from actbench.tables.side_by_side import joint_name, side_by_side
 from actbench.tables.table import Table
 
 
@@ -32,11 +34,14 @@ def compare(
     seeds: str | None = None,
     check: bool = False,
     columns: Columns | None = None,
+    layout: Layout = "recipe",
+    with_document: bool = True,
 ) -> Outcome:
     """Compares what the references name: recipes, record files or folders of them.
 
-    Raises NotComparableError where runs may not stand in one table, where there are none, and, under `check`,
-    where the selection is not complete.
+    The document holds every number there is, which takes longer than the table: it can be left out. Raises
+    NotComparableError where runs may not stand in one table, where there are none, and, under `check`, where the
+    selection is not complete.
     """
     made = tables_of(
         Sources(references, profile, overrides, results_dir, arms, limit, seeds),
@@ -45,12 +50,13 @@ def compare(
         which=which,
         weights=weights,
         check=check,
-        columns_of=lambda _recipe: columns or DEFAULT,
+        layout=layout,
+        columns_of=lambda _recipe: columns or DEFAULTS[layout],
     )
-    document = {**json.document(made.tables), "complete": made.complete, "warnings": list(made.warnings)}
+    said = {"complete": made.complete, "warnings": list(made.warnings)}
     return Outcome(
         text=terminal.render(made.tables),
-        document=document,
+        document={**json.document(made.tables), **said} if with_document else None,
         warnings=made.warnings,
         exit_code=made.exit_code,
     )
@@ -58,6 +64,8 @@ def compare(
 
 class Tables(NamedTuple):
     tables: list[Table]
+    groups: tuple[Group, ...]
+    """What the tables are made of."""
     warnings: tuple[str, ...]
     complete: bool
     """Whether every planned run is there."""
@@ -74,6 +82,7 @@ def tables_of(
     weights: Weights,
     check: bool,
     columns_of: Callable[[str], Columns],
+    layout: Layout = "recipe",
 ) -> Tables:
     """The tables of what the sources name, and what must be said about them."""
     selected = select(sources._replace(takes_imported=True))
@@ -90,7 +99,10 @@ def tables_of(
     if check and selected.incomplete:
         raise NotComparableError("the selection is not complete", hints=selected.warnings)
     return Tables(
-        tables=build_tables(comparison, columns_of),
+        tables=build_tables(comparison, columns_of)
+        if layout == "recipe"
+        else [side_by_side(comparison.groups, columns_of(joint_name(comparison.groups)))],
+        groups=comparison.groups,
         warnings=tuple(selected.warnings),
         complete=not selected.incomplete,
         exit_code=NotComparableError.exit_code if selected.damaged and selected.incomplete else 0,

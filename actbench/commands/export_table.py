@@ -3,8 +3,9 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from actbench.commands.compare import tables_of
+from actbench.commands.compare import Tables, tables_of
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import DEFAULT_RESULTS
@@ -12,15 +13,16 @@ from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.selection import Sources
 from actbench.store import write_atomically
-from actbench.tables import json, markdown
-from actbench.tables.columns import DEFAULT, Columns
+from actbench.tables import markdown
+from actbench.tables.appendix import as_latex, as_markdown
+from actbench.tables.columns import DEFAULTS, Columns, Layout, shown_columns
 from actbench.tables.formats import RENDERERS, Format
-from actbench.tables.table import Table
 
 _SUFFIXES: dict[str, Format] = {
     ".md": "markdown",
     ".tex": "latex",
     ".csv": "csv",
+    ".html": "html",
     ".json": "json",
     ".txt": "terminal",
 }
@@ -43,8 +45,11 @@ def export_table(
     limit: int | None = None,
     seeds: str | None = None,
     columns: Columns | None = None,
+    layout: Layout = "recipe",
+    appendix: bool = False,
 ) -> Outcome:
-    """Renders the tables as text, or writes them to `output`, or compares them with the file `check`.
+    """Renders the tables, or the paragraphs for the appendix, as text, or writes them to `output`, or compares them
+    with the file `check`.
 
     Without a format the file's suffix tells it; markdown where that tells nothing. A markdown file keeps
     everything outside the markers of these recipes, and the columns that a marker names unless others are asked
@@ -64,30 +69,65 @@ def export_table(
         which=which,
         weights=weights,
         check=check is not None,
-        columns_of=lambda recipe: columns or marked.get(recipe, DEFAULT),
+        layout=layout,
+        columns_of=lambda name: columns or marked.get(name, DEFAULTS[layout]),
     )
+    rendered = _appendix(made, format) if appendix else _tables(made, format)
     if check is not None:
-        if _read(check) != _content(made.tables, format, page, check):
+        if _read(check) != _content(rendered, page, check):
             shown = {
                 "--baseline": baselines,
                 "--metric": [metric] if metric else [],
                 "--at": [] if which == "last" else [which.replace("_", "-")],
                 "--weights": [] if weights == "raw" else [weights],
-                "--columns": [",".join(columns)] if columns else [],
+                "--columns": [shown_columns(columns)] if columns else [],
+                "--layout": [] if layout == "recipe" else [layout],
             }
             raise NotComparableError(
-                "stale: the stored runs give another table",
+                "stale: the stored runs give another text"
+                if appendix
+                else "stale: the stored runs give another table",
                 where=str(check),
-                hints=[_command(sources, shown, format, check)],
+                hints=[_command(sources, shown, format, check) + " --appendix" * appendix],
             )
         text = f"{check} is up to date\n"
     elif output is not None:
-        _write(output, _content(made.tables, format, page, output))
+        _write(output, _content(rendered, page, output))
         text = f"wrote {output}\n"
     else:
-        text = RENDERERS[format](made.tables)
-    document = json.document(made.tables)
-    return Outcome(text=text, document=document, warnings=made.warnings, exit_code=made.exit_code)
+        text = rendered.text
+    return Outcome(text=text, warnings=made.warnings, exit_code=made.exit_code)
+
+
+class _Rendered(NamedTuple):
+    text: str
+    blocks: dict[str, str]
+    """What a markdown page takes in, by the key of its markers."""
+    what: str
+
+
+def _tables(made: Tables, format: Format) -> _Rendered:
+    blocks = markdown.blocks(made.tables) if format == "markdown" else {}
+    return _Rendered(RENDERERS[format](made.tables), blocks, "tables")
+
+
+def _appendix(made: Tables, format: Format) -> _Rendered:
+    if format == "latex":
+        return _Rendered("\n".join(map(as_latex, made.groups)), {}, "appendix")
+    if format != "markdown":
+        raise ActbenchError(
+            "the appendix is text, which can be had as markdown or latex",
+            where="command line",
+            key="--format",
+        )
+    by_name: dict[str, list[str]] = {}
+    for group in made.groups:
+        by_name.setdefault(group.setting.name, []).append(as_markdown(group))
+    blocks = {
+        f"{name} appendix": markdown.enclosed(f"{name} appendix", "\n" + "\n".join(texts))
+        for name, texts in by_name.items()
+    }
+    return _Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "appendix")
 
 
 def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, path: Path) -> str:
@@ -115,16 +155,16 @@ def _page(path: Path) -> str | None:
         raise ActbenchError("not UTF-8 text", where=str(path)) from error
 
 
-def _content(tables: Sequence[Table], format: Format, page: str | None, path: Path) -> bytes:
+def _content(rendered: _Rendered, page: str | None, path: Path) -> bytes:
     """What the file holds once the tables are in it."""
     if page is None:
-        return RENDERERS[format](tables).encode()
-    for name, block in markdown.blocks(tables).items():
-        replaced = markdown.replace_block(page, name, block)
+        return rendered.text.encode()
+    for key, block in rendered.blocks.items():
+        replaced = markdown.replace_block(page, key, block)
         if replaced is None:
-            marks = [f"<!-- actbench: {name} -->", "<!-- /actbench -->"]
+            marks = [f"<!-- actbench: {key} -->", "<!-- /actbench -->"]
             raise ActbenchError(
-                f"no place marked for the tables of {name}",
+                f"no place marked for the {rendered.what} of {key.removesuffix(' appendix')}",
                 where=str(path),
                 hints=["put these two lines where they shall stand:", *marks],
             )

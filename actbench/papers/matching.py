@@ -126,6 +126,32 @@ def reported_values(
     return tuple(found[:1])
 
 
+def arm_of(activation: str | None, plan: Recipe) -> str | None:
+    """The arm that is this activation as it comes."""
+    fitting = (
+        arm.name for arm in plan.arms if resolved_activation(arm, plan) == activation and is_plain(arm)
+    )
+    return next(fitting, None)
+
+
+def rows_beside(table: ReportedTable, recipe: Recipe, arm: Arm) -> tuple[tuple[ReportedRow, bool], ...]:
+    """The table's rows that stand beside this arm, on whatever data; and whether network and options are the row's.
+
+    Where the recipe names the table, a network of the row's family stands in for it, and the arm that bears the
+    activation's name for one of other options.
+    """
+    activation, names = resolved_activation(arm, recipe), _model_names(recipe.model)
+    family = _family(recipe.model) if recipe.table == table.id else None
+    found: list[tuple[ReportedRow, bool]] = []
+    for row in (row for row in table.rows if row.activation == activation):
+        model = _folded(row.model)
+        is_own = model in names and _fits(arm, row)
+        stands_in = family is not None and model.startswith(family) and row.arm in (None, arm.name)
+        if is_own or (stands_in and (arm.name == activation or _fits(arm, row))):
+            found.append((row, is_own))
+    return tuple(found)
+
+
 def setting_label(recipe: Recipe) -> str:
     """The recipe's network and data set in a few words."""
     return f"{model_label(recipe.model)} on {data_label(recipe.data)}"
@@ -133,7 +159,12 @@ def setting_label(recipe: Recipe) -> str:
 
 def is_setting(recipe: Recipe, *, model: str, data: str) -> bool:
     """Whether the recipe's network and data set are those that a paper calls by these names."""
-    return _folded(data_label(recipe.data)) == _folded(data) and _folded(model) in _model_names(recipe.model)
+    return is_data(recipe, data) and _folded(model) in _model_names(recipe.model)
+
+
+def is_data(recipe: Recipe, data: str) -> bool:
+    """Whether the recipe's data set is the one that a paper calls by this name."""
+    return _folded(data_label(recipe.data)) == _folded(data)
 
 
 def is_published(model: ModelOptions) -> bool:
@@ -221,14 +252,19 @@ def _cnn_name(model: CNNOptions) -> str:
 
 def _model_names(model: ModelOptions) -> set[str]:
     """Names under which a paper's row may speak of this network: the family's, or the very one's."""
-    published = _folded(_published_name(model))
-    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn", "cnn")
-    names = {published, *(family for family in families if published.startswith(family))}
+    family = _family(model)
+    names = {_folded(_published_name(model)), *([family] if family else [])}
     if model.name == "vanillanet" and model.width != 1:
         names.add(_folded(f"{_published_name(model)}-{model.width:g}x"))
     if model.name == "vit":
         names.add(_folded(f"ViT-{_vit_size(model)}/16"))  # the patches of all published sizes
     return names
+
+
+def _family(model: ModelOptions) -> str | None:
+    published = _folded(_published_name(model))
+    families = ("vanillanet", "resnet", "mobilenetv3", "retinanet", "maskrcnn", "cnn")
+    return next((family for family in families if published.startswith(family)), None)
 
 
 def _folded(name: str) -> str:

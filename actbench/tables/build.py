@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from actbench.comparison import Comparison, Group
+from actbench.tables.captions import caption
 from actbench.tables.cells import cells_of, columns_of, has
 from actbench.tables.columns import DEFAULT, WIDE, Columns
 from actbench.tables.evidence import evidence_of
@@ -32,14 +34,14 @@ def build_table(group: Group, asked: Columns = DEFAULT) -> Table:
         name=setting.name,
         label=re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)),
         title=f"{setting.name}: {setting.variant}" if setting.variant else setting.name,
-        caption=_caption(group),
+        caption=caption(group),
         columns=tuple(column for name in shown for column in columns_of(name, group, shown)),
         rows=tuple(
             Row(
                 arm=row.name,
                 mark=marks.get(row.name, ""),
                 cells=tuple(cell for name in shown for cell in cells_of(name, row, group, shown)),
-                evidence=evidence_of(row, group),
+                evidence=partial(evidence_of, row, group),
             )
             for row in group.rows
         ),
@@ -49,25 +51,6 @@ def build_table(group: Group, asked: Columns = DEFAULT) -> Table:
         claims=claim_lines(group),
         files={row.name: row.files for row in group.rows},
         asked=asked if asked != DEFAULT else (),
-    )
-
-
-def _caption(group: Group) -> str:
-    setting = group.setting
-    variant = f" ({setting.variant})" if setting.variant else ""
-    seeds = ", ".join(str(seed) for seed in group.seeds)
-    number = "no finished runs" if not seeds else f"seed{'s' if len(group.seeds) > 1 else ''} {seeds}"
-    epochs = f"{setting.epochs} epoch{'s' if setting.epochs != 1 else ''}, " if setting.epochs else ""
-    made = (
-        f"profile {setting.profile}, "
-        if setting.is_audited
-        else f"imported from {setting.source}, footing not audited, "
-    )
-    synthetic = "Synthetic data: shows the tool, not the activation. " if setting.synthetic else ""
-    best = ", at the epoch that was best on the test set itself" if group.which == "best_test" else ""
-    return (
-        f"{synthetic}{setting.title}{variant}: {group.metric.phrase} on {setting.data} with {setting.model}{best}; "
-        f"{made}{epochs}{number}."
     )
 
 

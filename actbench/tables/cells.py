@@ -4,15 +4,18 @@ Imports no torch.
 """
 
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 
 from actbench import stats
 from actbench.comparison import ArmRow, Gap, Group
 from actbench.papers.matching import Reported
 from actbench.tables.columns import ColumnName, Columns
 from actbench.tables.table import NONE, Cell, Column, Emphasis, Number
+from actbench.verdict import verdict_of
 
 LEVEL = ("equal in", "all seeds")
-Cells = list[Cell]
+VERDICT_WIDTH = 28
+"""Letters in a line of a verdict, which may be a long one."""
 
 
 def shown_baselines(group: Group, shown: Columns) -> tuple[str, ...]:
@@ -85,7 +88,7 @@ def columns_of(name: ColumnName, group: Group, shown: Columns) -> list[Column]:
             return [Column(key=name, lines=(name,))]
 
 
-def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> Cells:
+def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> list[Cell]:
     """What stands in the columns of that name, in their order."""
     baselines = shown_baselines(group, shown)
     gaps = [gap for gap in row.gaps if gap.baseline in baselines]
@@ -118,7 +121,7 @@ def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> Cel
         case "reported":
             return [_reported(row.reported)]
         case "verdict":
-            return [Cell((NONE,))]
+            return [_verdict(row, group)]
 
 
 def headline_gap(row: ArmRow, group: Group, shown: Columns) -> Gap | None:
@@ -181,7 +184,6 @@ def _marks(gap: Gap) -> tuple[str, ...]:
 def _gap(gap: Gap, row: ArmRow) -> Cell:
     numbers = {
         **_numbers(gap.difference, "difference"),
-        "detectable": gap.detectable,
         "reported": gap.reported[0].value if gap.reported else None,
     }
     if gap.baseline == row.name:
@@ -226,6 +228,11 @@ def _reported(values: Sequence[Reported]) -> Cell:
         return Cell(("not", "found") if values else (NONE,), number)
     where = {f"on {r.other_data}" for r in values if r.other_data}
     return Cell((" / ".join(f"{value:.2f}" for value in known), *sorted(where)), number)
+
+
+def _verdict(row: ArmRow, group: Group) -> Cell:
+    verdict = verdict_of(row, group)
+    return Cell(tuple(wrap(verdict.cell, VERDICT_WIDTH)) if verdict else (NONE,))
 
 
 def _origin(reported: Reported) -> str:

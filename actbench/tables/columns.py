@@ -31,7 +31,9 @@ DEFAULT: Columns = ("metric", "gaps", "time")
 WIDE: Columns = tuple(name for name in COLUMNS if name != "gaps")
 """Of this and the default the recipe at hand has its own share; columns that are asked for stand in any case."""
 PAPER: Columns = ("metric",)
-"""The default where several recipes stand side by side."""
+Layout = Literal["recipe", "paper"]
+"""A table for each recipe, or all of them side by side."""
+DEFAULTS: dict[Layout, Columns] = {"recipe": DEFAULT, "paper": PAPER}
 _SETS: dict[str, Columns] = {"wide": WIDE}
 
 

@@ -34,4 +34,4 @@ def _row(table: Table, row: Row) -> dict[str, Any]:
     for column, cell in zip(table.columns, row.cells, strict=True):
         cells[column.key] = {**cell.numbers, "text": cell.text, "emphasis": sorted(cell.emphasis)}
     files = list(table.file_labels.get(row.arm, ()))
-    return {**cells, "evidence": row.evidence, "files": files}
+    return {**cells, "evidence": row.evidence(), "files": files}

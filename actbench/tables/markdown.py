@@ -1,19 +1,20 @@
 """Tables as markdown blocks between markers, so that a page's tables can be made again in place.
 
 `<!-- actbench: NAME -->` and `<!-- /actbench -->` enclose all tables of the recipe NAME;
-`<!-- actbench: NAME columns=metric,kept -->` says which columns they have.
+`<!-- actbench: NAME columns=metric,kept -->` says which columns they have. Tables of several recipes side by side have
+their names joined by `+`; `<!-- actbench: NAME appendix -->` is the place of a recipe's paragraph for the appendix.
 """
 
 import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from actbench.tables.columns import Columns, parse_columns
+from actbench.tables.columns import Columns, parse_columns, shown_columns
 from actbench.tables.table import Cell, Table
 
 _EMPHASIS = {"bold": "**bold**", "underline": "<ins>underlined</ins>"}
 _END = "<!-- /actbench -->"
-_MARKER = re.compile(r"<!-- actbench: (\S+)(?: columns=(\S+))? -->")
+_MARKER = re.compile(r"<!-- actbench: (\S+(?: appendix)?)(?: columns=(\S+))? -->")
 
 
 def render(tables: Sequence[Table]) -> str:
@@ -32,10 +33,13 @@ def blocks(tables: Sequence[Table]) -> dict[str, str]:
 
 
 def _block(name: str, tables: Sequence[Table], headed: bool) -> str:
-    columns = f" columns={','.join(tables[0].asked)}" if tables[0].asked else ""
-    return "\n".join(
-        [f"<!-- actbench: {name}{columns} -->", *(_one(table, headed) for table in tables), _END]
-    )
+    columns = f" columns={shown_columns(tables[0].asked)}" if tables[0].asked else ""
+    return enclosed(f"{name}{columns}", "\n".join(_one(table, headed) for table in tables))
+
+
+def enclosed(key: str, text: str) -> str:
+    """The text between markers."""
+    return f"<!-- actbench: {key} -->\n{text}\n{_END}"
 
 
 def marked_names(page: str) -> list[str]:
@@ -63,46 +67,46 @@ def replace_block(page: str, name: str, block: str) -> str | None:
 
 
 def _one(table: Table, headed: bool) -> str:
-    heading = [f"### {_escaped(table.title)}", ""] if headed else []
+    heading = [f"### {escaped(table.title)}", ""] if headed else []
     ruler = ["---", *["---:"] * len(table.columns)]
     rows = [
         [
-            _escaped(row.arm) + (f"<sup>{row.mark}</sup>" if row.mark else ""),
+            escaped(row.arm) + (f"<sup>{row.mark}</sup>" if row.mark else ""),
             *(_cell(cell) for cell in row.cells),
         ]
         for row in table.rows
     ]
     grid = ["| " + " | ".join(line) + " |" for line in (_header(table), ruler, *rows)]
-    claims = [f"- {_escaped(claim)}" for claim in table.claims]
-    notes = [f"- {_mark(note.mark)}{_escaped(note.text)}" for note in table.notes]
-    return "\n".join(["", *heading, f"**{_escaped(table.caption)}**", "", *grid, "", *claims, *notes, ""])
+    claims = [f"- {escaped(claim)}" for claim in table.claims]
+    notes = [f"- {_mark(note.mark)}{escaped(note.text)}" for note in table.notes]
+    return "\n".join(["", *heading, f"**{escaped(table.caption)}**", "", *grid, "", *claims, *notes, ""])
 
 
 def _header(table: Table) -> list[str]:
     """Markdown has one line of heads: those over several columns go before each of these."""
-    above = [f"{_escaped(head.text)}: " for head in table.heads for _ in range(head.span)]
+    above = [f"{escaped(head.text)}: " for head in table.heads for _ in range(head.span)]
     above = above or [""] * len(table.columns)
-    return ["arm", *(over + _escaped(column.text) for over, column in zip(above, table.columns, strict=True))]
+    return ["arm", *(over + escaped(column.text) for over, column in zip(above, table.columns, strict=True))]
 
 
 def _cell(cell: Cell) -> str:
-    number = _escaped(cell.number)
+    number = escaped(cell.number)
     if "bold" in cell.emphasis:
         number = f"**{number}**"
     if "underline" in cell.emphasis:
         number = f"<ins>{number}</ins>"
     return " ".join(
-        [number + "".join(map(_escaped, cell.marks)) + _escaped(cell.beside), *map(_escaped, cell.lines[1:])]
+        [number + "".join(map(escaped, cell.marks)) + escaped(cell.beside), *map(escaped, cell.lines[1:])]
     )
 
 
 def _mark(mark: str) -> str:
     if mark in _EMPHASIS:
         return f"{_EMPHASIS[mark]}: "
-    return f"<sup>{mark}</sup> " if mark.isdigit() else f"{_escaped(mark)} " if mark else ""
+    return f"<sup>{mark}</sup> " if mark.isdigit() else f"{escaped(mark)} " if mark else ""
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """The text made plain; an underscore inside a word and brackets that begin no link need nothing."""
     special = r"[\\`*|<>#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()"
     return re.sub(f"({special})", r"\\\1", re.sub(r"\s+", " ", text))

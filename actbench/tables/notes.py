@@ -5,6 +5,7 @@ What else there is to know stands in further columns, in `--json` and in the app
 
 import json
 from collections.abc import Iterator
+from heapq import nlargest, nsmallest
 
 from actbench.comparison import ArmRow, Gap, Group
 from actbench.frozen import OptionValue
@@ -21,6 +22,7 @@ WHICH = {
     "best_val": "after the epoch that was best on validation",
     "best_test": "after the epoch that was best on the test set itself",
 }
+EXTREMES = 3
 CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
@@ -138,8 +140,16 @@ def _intervals(group: Group, shown: Columns) -> Iterator[str]:
 
 def _detectable(group: Group, shown: Columns) -> Iterator[str]:
     """What these seeds could have shown at all, as a range; `detectable` has it gap by gap."""
-    found = [gap.detectable for _, gap in _shown_gaps(group, shown) if gap.detectable is not None]
-    if found and "detectable" not in shown:
+    contrasts = [gap.contrast for _, gap in _shown_gaps(group, shown) if gap.contrast]
+    ranked = [
+        (interval.half_width, place) for place, c in enumerate(contrasts) if (interval := c.estimate.interval)
+    ]
+    if not ranked or "detectable" in shown:
+        return
+    # Each takes milliseconds, and goes nearly with the interval's width: the extremes are among these.
+    extremes = {place for _, place in (*nsmallest(EXTREMES, ranked), *nlargest(EXTREMES, ranked))}
+    found = [d for place in extremes if (d := contrasts[place].detectable) is not None]
+    if found:
         low, high = f"{100 * min(found):.2f}", f"{100 * max(found):.2f}"
         span = low if low == high else f"{low} to {high}"
         yield f"Smallest true gap that these seeds would show (80 % power, one test at 5 %): {span} points."

@@ -1,5 +1,6 @@
 """A table as renderers take it: text for eyes, numbers for programs. Imports no torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -72,8 +73,8 @@ class Row:
     mark: str
     """Points to a note; empty if there is none."""
     cells: tuple[Cell, ...]
-    evidence: dict[str, Any] = field(default_factory=dict)
-    """Every number that the comparison has of this arm, shown or not: plain data for `--json`."""
+    evidence: Callable[[], dict[str, Any]] = dict
+    """Makes every number that the comparison has of this arm, shown or not, as plain data for `--json`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
