@@ -1,11 +1,21 @@
-"""What further runs of an arm cost, by those that are stored. Imports no torch."""
+"""What further runs of an arm cost, by those that were made. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
 from actbench.record import RunFacts
+
+
+class TimedRun(NamedTuple):
+    """A run that completed."""
+
+    arm: str
+    seconds: float
+    hardware: str | None
+    """None where nobody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,37 +24,40 @@ class RunCost:
 
     runs: int
     hours: float | None
-    """None where no stored run tells how long one takes."""
+    """None where no run tells how long one takes."""
     hardware: str | None
-    """On which the stored runs took that long."""
+    """On which runs took that long."""
     timed: int
     """How many runs tell it."""
 
 
-def cost_of(missing: Mapping[str, int], stored: Iterable[RunFacts]) -> RunCost:
+def timed_runs(stored: Iterable[RunFacts]) -> list[TimedRun]:
+    """What records tell; one that diverged ended early and tells nothing."""
+    return [
+        TimedRun(run.arm.name, run.provenance.wall_time_s, _hardware(run))
+        for run in stored
+        if run.status == "completed" and run.provenance.wall_time_s > 0
+    ]
+
+
+def cost_of(missing: Mapping[str, int], made: Sequence[TimedRun]) -> RunCost:
     """The cost of so many runs of each arm.
 
-    By the wall times of completed runs on the hardware that most of them had; an arm without such a run takes the mean
-    of the others.
+    By the wall times on the hardware that most runs had; an arm that has none there takes the mean of the others.
     """
-    completed = [run for run in stored if run.status == "completed" and run.provenance.wall_time_s > 0]
     count = sum(missing.values())
-    usual = _usual_hardware(completed)
-    if usual is None:
+    if not made:
         return RunCost(runs=count, hours=None, hardware=None, timed=0)
-    timed = [run for run in completed if _hardware(run) == usual]
+    counts = Counter(run.hardware for run in made)
+    usual = max(sorted(counts, key=str), key=counts.__getitem__)
     times: dict[str, list[float]] = {}
-    for run in timed:
-        times.setdefault(run.arm.name, []).append(run.provenance.wall_time_s)
-    means = {arm: fmean(found) for arm, found in times.items()}
-    others = fmean(means.values())
+    for run in made:
+        if run.hardware == usual:
+            times.setdefault(run.arm, []).append(run.seconds)
+    means = {arm: fmean(sorted(found)) for arm, found in times.items()}
+    others = fmean(sorted(means.values()))
     seconds = sum(number * means.get(arm, others) for arm, number in missing.items())
-    return RunCost(runs=count, hours=seconds / 3600, hardware=usual, timed=len(timed))
-
-
-def _usual_hardware(runs: Collection[RunFacts]) -> str | None:
-    counts = Counter(_hardware(run) for run in runs)
-    return max(sorted(counts), key=counts.__getitem__) if counts else None
+    return RunCost(runs=count, hours=seconds / 3600, hardware=usual, timed=counts[usual])
 
 
 def _hardware(run: RunFacts) -> str:

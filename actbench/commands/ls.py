@@ -165,7 +165,42 @@ def _runs(results_dir: Path) -> _Listing:
     columns = (
         "recipe", "profile", "variant", "arm", "seed", "status", "epochs", "metric", "test %", "file",
     )  # fmt: skip
+    imported, more = _imported_runs(results_dir)
+    rows, problems = [*rows, *imported], [*problems, *more]
     return _Listing(columns=columns, rows=rows, empty=f"no runs in {results_dir}", problems=tuple(problems))
+
+
+def _imported_runs(results_dir: Path) -> tuple[list[list[object]], list[Problem]]:
+    """The same columns of imported sets, "imported" standing for the profile."""
+    from actbench.imported import store
+
+    rows: list[list[object]] = []
+    problems: list[Problem] = []
+    for path in store.paths(results_dir):
+        try:
+            imported = store.read(path)
+        except ActbenchError as error:
+            problems.extend(error.problems)
+            continue
+        metric = imported.metrics[0]
+        for run in imported.runs:
+            value = run.values.get(metric) if run.status == "completed" else None
+            shown = None if value is None else round(100 * value, 2)
+            rows.append(
+                [
+                    imported.name,
+                    "imported",
+                    None,
+                    run.arm,
+                    run.seed,
+                    run.status,
+                    None,
+                    metric,
+                    shown,
+                    str(path),
+                ]
+            )
+    return rows, problems
 
 
 _LISTINGS: dict[str, Callable[[Path], _Listing | Outcome]] = {

@@ -24,13 +24,14 @@ class SeedPlan:
     """Those to have runs of; empty where more than MOST_SEEDS would be needed."""
     cost: RunCost
     """Of the runs among them that are not stored."""
-    command: str | None
-    """Makes them; None where nothing is missing, or too much."""
+    commands: tuple[str, ...]
+    """Make them; none where nothing is missing, or words cannot say it."""
 
 
 def plan_text(plan: SeedPlan, wanted: Wanted) -> str:
     setting, needs = plan.group.setting, plan.needs
-    place = f"{setting.name}{f' ({setting.variant})' if setting.variant else ''}, profile {setting.profile}"
+    place = f"{setting.name} ({setting.variant})" if setting.variant else setting.name
+    place += f", profile {setting.profile}" if setting.is_audited else f", imported from {setting.source}"
     method = METHOD_NAMES[plan.group.method]
     rows = [
         (need.arm, need.baseline, need.n, _points(need.spread), _range(need.alone), _range(need.in_table))
@@ -50,15 +51,20 @@ def plan_text(plan: SeedPlan, wanted: Wanted) -> str:
 
 
 def _total(plan: SeedPlan) -> list[str]:
-    every = f"all {len(plan.needs)} tests" if len(plan.needs) > 1 else "the test"
-    lines = [f"For {every} in one table: {_range(plan.needed)} seeds of every arm."]
+    every = f"all {len(plan.needs)} tests in one table" if len(plan.needs) > 1 else "this test"
+    lines = [f"For {every}: {_range(plan.needed)} seeds of every arm."]
     if plan.needed.expected is None:
         lines.append(f"More than {MOST_SEEDS}: no plan; --arm and --baseline make a smaller table.")
     elif not plan.cost.runs:
         lines.append("All of them are stored.")
     else:
-        lines.append(f"{plan.cost.runs} runs are missing, {_hours(plan.cost)}:")
-        lines.append(f"  {plan.command}")
+        is_one = plan.cost.runs == 1
+        lines.append(f"{plan.cost.runs} run{' is' if is_one else 's are'} missing, {_hours(plan.cost)}.")
+        if plan.group.setting.is_audited and not plan.commands:
+            lines.append("The recipe as it stands would make runs of other settings: see actbench compare.")
+        lines += [f"  {command}" for command in plan.commands]
+        if plan.group.setting.variant and plan.commands:
+            lines.append("  (which makes those of the other variants too)")
     return lines
 
 
@@ -83,10 +89,11 @@ def _notes(plan: SeedPlan) -> list[str]:
 
 def _hours(cost: RunCost) -> str:
     if cost.hours is None:
-        return "of unknown length"
+        return "for how long no run tells"
     length = f"{cost.hours:.1f} h" if cost.hours >= 0.1 else f"{60 * cost.hours:.1f} min"
-    runs = f"{cost.timed} stored run{'s' if cost.timed > 1 else ''}"
-    return f"about {length} one after another, as {runs} took on {cost.hardware}"
+    runs = f"{cost.timed} run{'s' if cost.timed > 1 else ''}"
+    where = f" on {cost.hardware}" if cost.hardware else ""
+    return f"about {length} one after another, as {runs} took{where}"
 
 
 def _size(wanted: Wanted) -> str:
@@ -139,5 +146,5 @@ def plan_document(plan: SeedPlan, wanted: Wanted) -> dict[str, Any]:
         "hours": plan.cost.hours,
         "hardware": plan.cost.hardware,
         "timed_runs": plan.cost.timed,
-        "command": plan.command,
+        "commands": list(plan.commands),
     }
