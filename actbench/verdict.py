@@ -44,7 +44,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict alone, without its place."""
-        parts = [self.word, *([self.size] if self.size else [])]
+        parts: list[str] = [self.word, *([self.size] if self.size else [])]
         parts += [f"direction {self.direction}"] if self.direction else []
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")
 
