@@ -30,11 +30,7 @@ CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[str, str]]:
     """All notes in order, and the mark that each arm with a note of its own bears."""
-    described = {
-        row.name: text
-        for row in group.rows
-        if row.arm and group.plan and (text := arm_note(row.arm, group.plan))
-    }
+    described = {row.name: text for row in group.rows if (text := described_arm(row, group))}
     marks = {name: str(number) for number, name in enumerate(described, 1)}
     legends = [*_legends(group, shown), *_cost_legends(group, shown)]
     texts = [
@@ -49,6 +45,20 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
     notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
     notes += [*_signs(group, shown), *(Note(mark="", text=text, is_legend=True) for text in legends)]
     return (*notes, *(Note(mark="", text=text) for text in texts)), marks
+
+
+def described_arm(row: ArmRow, group: Group) -> str:
+    """What the arm is, and how its footing differs; empty where there is nothing to tell."""
+    note = arm_note(row.arm, group.plan) if row.arm and group.plan else ""
+    unequal: list[str] = []
+    for mismatch in group.mismatches:
+        if seeds := mismatch.seeds.get(row.name):
+            every = len(seeds) == row.completed + row.diverged
+            which = "" if every else f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} "
+            unequal.append(f"{which}not on the others' footing ({mismatch.difference})")
+    if not unequal:
+        return note
+    return f"{note.rstrip('.') + ', ' if note else row.name + ': '}{'; '.join(unequal)}."
 
 
 def arm_note(arm: Arm, plan: Recipe) -> str:
@@ -200,9 +210,11 @@ def _protocol(group: Group) -> str:
     optimism = (
         f", {100 * min(above):.2f} to {100 * max(above):.2f} points above the last epoch" if above else ""
     )
+    footing = f"footing {group.footing[:8]}"
+    footing = f"{footing} but for the arms marked so" if group.mismatches else f"equal {footing}"
     return (
         f"{data.train:,} training{val} and {data.test:,} test {noun}{limit}; {chosen}; {weights} "
-        f"{WHICH[group.which]}{optimism}; equal footing {group.footing[:8]}."
+        f"{WHICH[group.which]}{optimism}; {footing}."
     )
 
 
