@@ -7,6 +7,7 @@ import typer
 
 from actbench.cli.options import (
     SELECTION,
+    AllowMismatch,
     Arms,
     At,
     Baselines,
@@ -42,6 +43,7 @@ def report(
     metric: Metric = None,
     at: At = "last",
     weights: Weights = "raw",
+    allow_mismatch: AllowMismatch = False,
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -67,6 +69,7 @@ def report(
         weights=choice("--weights", weights, ("raw", "ema")),
         output=output,
         with_figures=figures,
+        allow_mismatch=allow_mismatch,
         results_dir=results_dir,
     )
     run(lambda: command(request), as_json)

@@ -43,6 +43,7 @@ class ReportRequest:
     weights: Weights = "raw"
     output: Path = Path("report.html")
     with_figures: bool = True
+    allow_mismatch: bool = False
     results_dir: Path = DEFAULT_RESULTS
 
     def sources(self) -> Sources:
@@ -55,6 +56,7 @@ class ReportRequest:
             self.limit,
             self.seeds,
             takes_imported=True,
+            allow_mismatch=self.allow_mismatch,
         )
 
     def shown(self) -> Shown:
@@ -67,6 +69,7 @@ class ReportRequest:
             metric=self.metric,
             which=self.which,
             weights=self.weights,
+            allow_mismatch=self.allow_mismatch,
             results_dir=self.results_dir,
         )
 
@@ -157,6 +160,7 @@ def _compared(selected: Selected, sources: Sources, request: ReportRequest) -> l
         which=request.which,
         weights=request.weights,
         imported=selected.imported,
+        allow_mismatch=request.allow_mismatch,
     )
     chosen: list[Selection | ImportedSelection] = [*selected.selections, *selected.imported]
     return [

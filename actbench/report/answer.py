@@ -39,6 +39,8 @@ def answer(group: Group) -> Answer:
         said = [_counted(rows, name, group) for name in group.main_baselines]
     else:
         said = [f"There is no baseline to hold these {len(rows)} arms against."]
+    if group.mismatches:
+        said = ["Not all these runs stand on one footing, so a difference may come of what else differs.", *said]
     if group.setting.synthetic:
         said = [
             "These data are synthetic: the numbers show that the tool works, and nothing of any activation.",

@@ -140,16 +140,19 @@ def shared_settings(plan: Recipe) -> Html:
 def footing_words(footing: str, records: Sequence[RunRecord]) -> Html:
     """What equal footing means here, and what checked it."""
     held = sum(record.footing == footing for record in records)
-    return join(
-        [
-            element(
-                "p",
-                f"{held} of {len(records)} runs carry the footing ",
-                element("code", footing),
-                ", a hash over every value that the arms share and over the content of the data. Runs with another one "
-                "are refused, so nothing but the activation and the differences declared here tells two arms apart. "
-                "For a seed all arms see the same data in the same order with the same augmentation, and every weight "
-                "that two arms both have starts at the same value.",
-            )
-        ]
+    if held == len(records):
+        count, unlike = f"All {held}", "Runs with another one are refused, so nothing"
+    else:
+        count, unlike = (
+            f"Only {held} of {len(records)}",
+            "For those that have another, asked for, the table has a note. Else nothing",
+        )
+    return element(
+        "p",
+        f"{count} runs carry the footing ",
+        element("code", footing),
+        ", a hash over every value that the arms share and over the content of the data. ",
+        f"{unlike} but the activation and the differences declared here tells two arms apart. For a seed all arms see "
+        "the same data in the same order with the same augmentation, and every weight that two arms both have starts "
+        "at the same value.",
     )

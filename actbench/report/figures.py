@@ -47,7 +47,7 @@ def inline(svg: str, prefix: str, alternative: str) -> Html:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r'\s+id="([^"]*)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", svg)
-    svg = re.sub(r" font-family: [^;]*;", "", svg)
+    svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
     svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
     svg = _ATTRIBUTES.sub(_shortened, svg)
     svg = re.sub(r"\s*\n\s*", "\n", svg)

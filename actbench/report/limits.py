@@ -1,6 +1,7 @@
 """What an answer does not reach: everything that a reader would hold against it, one sentence each."""
 
 from actbench.comparison import Group
+from actbench.footing import Mismatch
 from actbench.report.words import listed, name_of
 
 
@@ -26,12 +27,23 @@ def _data(group: Group) -> list[str]:
 
 
 def _footing(group: Group) -> list[str]:
-    if group.setting.source is None:
-        return []
-    return [
-        f"Footing not audited: the numbers were imported from {group.setting.source}, and nobody checked that the arms "
-        "share data, settings and starts."
+    said = [
+        f"Footing differs: {_runs(mismatch)} were trained otherwise than the others ({mismatch.difference}); what "
+        "differs in their numbers may be that, and not the activation."
+        for mismatch in group.mismatches
     ]
+    if group.setting.source is not None:
+        said.append(
+            f"Footing not audited: the numbers were imported from {group.setting.source}, and nobody checked that the "
+            "arms share data, settings and starts."
+        )
+    if group.setting.is_altered:
+        said.append("Settings are not the recipe's as it stands: overridden, or the recipe was edited since.")
+    return said
+
+
+def _runs(mismatch: Mismatch) -> str:
+    return listed([f"{arm} seed {', '.join(map(str, seeds))}" for arm, seeds in mismatch.seeds.items()])
 
 
 def _diverged(group: Group) -> list[str]:

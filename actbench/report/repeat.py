@@ -26,6 +26,7 @@ class Shown:
     metric: str | None = None
     which: Which = "last"
     weights: Weights = "raw"
+    allow_mismatch: bool = False
     results_dir: Path = DEFAULT_RESULTS
 
     def words(self) -> list[str]:
@@ -40,7 +41,7 @@ class Shown:
             "--results-dir": [str(self.results_dir)] if self.results_dir != DEFAULT_RESULTS else [],
         }
         words = [word for option, values in options.items() for value in values for word in (option, value)]
-        return [*self.overrides, *words]
+        return [*self.overrides, *words, *(["--allow-mismatch"] if self.allow_mismatch else [])]
 
 
 def repeat_runs(selection: Selection, references: Sequence[str], shown: Shown) -> Commands:

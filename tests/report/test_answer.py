@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actbench.comparison import Group
+from actbench.footing import Mismatch
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.report.answer import answer
@@ -159,6 +160,14 @@ def test_synthetic_data_is_said_before_anything_else(group: MakeGroup) -> None:
     said = answer(group(FAR, profile="smoke", data={"name": "synthetic"})).sentences
     assert said[0].startswith(
         "These data are synthetic: the numbers show that the tool works, and nothing of any"
+    )
+
+
+def test_unequal_footing_is_said_before_any_difference(group: MakeGroup) -> None:
+    mismatch = Mismatch(seeds={"lslu": (0,)}, difference="train.lr 0.1 / 0.2")
+    said = answer(replace(group(FAR), mismatches=(mismatch,))).sentences
+    assert (
+        said[0] == "Not all these runs stand on one footing, so a difference may come of what else differs."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actbench.comparison import Group
+from actbench.footing import Mismatch
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.report.limits import limits
@@ -101,6 +102,23 @@ def test_imported_numbers_are_not_audited(group: MakeGroup) -> None:
     assert limits(replace(compared, setting=imported, plan=None)) == [
         "Footing not audited: the numbers were imported from runs.csv, and nobody checked that the arms share data, "
         "settings and starts."
+    ]
+
+
+def test_unequal_footing_is_said_first(group: MakeGroup) -> None:
+    mismatch = Mismatch(seeds={"lslu": (0, 1)}, difference="train.lr 0.1 / 0.2")
+    compared = group(WHOLE, profile="lite")
+    found = limits(replace(compared, mismatches=(mismatch,)))
+    assert found[0] == (
+        "Footing differs: lslu seed 0, 1 were trained otherwise than the others (train.lr 0.1 / 0.2); what differs in "
+        "their numbers may be that, and not the activation."
+    )
+
+
+def test_settings_that_are_not_the_recipes_are_said(group: MakeGroup) -> None:
+    compared = group(WHOLE)
+    assert limits(replace(compared, setting=replace(compared.setting, is_altered=True))) == [
+        "Settings are not the recipe's as it stands: overridden, or the recipe was edited since."
     ]
 
 
