@@ -19,7 +19,7 @@ from actbench.store import Store, write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NARROWEST, WIDEST = 2.0, 40.0
+NARROWEST, WIDEST = 2.5, 40.0
 """Inches. In less, titles and legends leave no room for the lines."""
 
 
