@@ -40,7 +40,10 @@ def answer(group: Group) -> Answer:
     else:
         said = [f"There is no baseline to hold these {len(rows)} arms against."]
     if group.mismatches:
-        said = ["Not all these runs stand on one footing, so a difference may come of what else differs.", *said]
+        said = [
+            "Not all these runs stand on one footing, so a difference may come of what else differs.",
+            *said,
+        ]
     if group.setting.synthetic:
         said = [
             "These data are synthetic: the numbers show that the tool works, and nothing of any activation.",
