@@ -14,7 +14,7 @@ from typing import NamedTuple
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
-from actbench.footing import Origin
+from actbench.footing import Origin, largest_footing
 from actbench.imported.group import ImportedSelection
 from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
 from actbench.imported.store import paths as set_paths
@@ -41,6 +41,8 @@ class Sources(NamedTuple):
     """The seeds wanted, as on the command line; those of the recipe and of further records if None."""
     takes_imported: bool = False
     """Whether imported sets serve as well as records."""
+    allow_mismatch: bool = False
+    """Whether an arm without a run as the recipe stands is there with those of other settings."""
 
     @property
     def asked(self) -> str:
@@ -152,10 +154,11 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         return
     seen.add(loaded.path.resolve())
     name = loaded.recipes[0].name
-    selected.warnings += [
+    shadowed = [
         f"{name} is a recipe; the imported set of that name is compared as {file}"
         for file in set_paths(sources.results_dir, name)
     ]
+    selected.warnings += shadowed
     runs, problems = store.scan(name, loaded.profile)
     if not runs and sources.profile is None:
         profile = _only_profile(store, name)
@@ -174,7 +177,7 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         asked = f" with {sources.asked}" if sources.asked else ""
         raise NotComparableError(
             f"no records of {name}{asked} (profile {loaded.profile}) in {sources.results_dir}",
-            hints=[*left_out, origin.command()],
+            hints=[*left_out, *shadowed, origin.command()],
         )
     for recipe, selection in zip(loaded.recipes, found, strict=True):
         if selection:
@@ -240,7 +243,10 @@ def _matching(
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
     fitting = tuple(run for run, differs in candidates if differs is None)
-    others = [differs for _, differs in candidates if differs is not None]
+    if fitting and sources.allow_mismatch:
+        fitting += _of_other_footing(recipe, fitting, [run for run, differs in candidates if differs])
+    taken = {run.path for run in fitting}
+    others = [differs for run, differs in candidates if differs and run.path not in taken]
     why = f"(recipe now / record): {'; '.join(sorted(set(others)))}"
     if fitting:
         if others:
@@ -264,6 +270,23 @@ def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:
         return known[key]
 
     return difference
+
+
+def _of_other_footing(
+    recipe: Recipe, fitting: Sequence[StoredRun], others: Sequence[StoredRun]
+) -> tuple[StoredRun, ...]:
+    """Of each arm that has no fitting run those of the footing that most of its others have."""
+    present = {run.record.arm.name for run in fitting}
+    found: list[StoredRun] = []
+    for arm in recipe.arms:
+        same = [
+            run
+            for run in others
+            if run.record.arm.name == arm.name and not differing_arm_settings(arm, run.record.arm)
+        ]
+        if arm.name not in present and same:
+            found += largest_footing(same)
+    return tuple(found)
 
 
 def _difference(recipe: Recipe, run: RunFacts) -> str | None:

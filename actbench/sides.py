@@ -45,6 +45,8 @@ class Side:
     """By seed: which test examples were right, one bit each; empty where the records do not hold it for the metric."""
     examples: int = 0
     """How many bits each has."""
+    fingerprint: str | None = None
+    """Of the data whose examples these are."""
     told: ToldCost | None = None
     """Of imported results alone."""
 
@@ -122,6 +124,7 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
     known = [gain for gain in gains if gain is not None]
     bits = {run.seed: reading.bits_of(run) for run in completed}
     held = {seed: value for seed, value in bits.items() if value is not None}
+    data = {run.data.fingerprint for run in completed}
     return Side(
         name=arm.name,
         arm=arm,
@@ -130,8 +133,9 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
         optimism=sum(known) / len(known) if known else None,
         runs=tuple(run.record for run in finished),
         files=tuple(run.path for run in finished),
-        bits=held if len(held) == len(bits) else {},
+        bits=held if len(held) == len(bits) and len(data) == 1 else {},
         examples=completed[0].data.test if completed else 0,
+        fingerprint=next(iter(data)) if len(data) == 1 else None,
     )
 
 
