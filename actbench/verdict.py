@@ -181,7 +181,8 @@ def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = Non
     gap = next((gap for gap in row.gaps if gap.baseline == claim.baseline), None)
     if gap is None or row.name not in claim.arms or group.plan is None or not is_judged_by(claim, group):
         return None
-    fewest = min(_sides(claim, row, group), key=lambda side: side.completed)
+    sides = _sides(claim, row, group)
+    fewest = min(sides, key=lambda side: side.completed)
     setting = group.setting
     return judge(
         claim,
@@ -190,7 +191,12 @@ def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = Non
         diverged=fewest.diverged,
         q=q,
         place=place_of(
-            claim, group.plan, group.metric, synthetic=setting.synthetic, altered=setting.is_altered
+            claim,
+            group.plan,
+            group.metric,
+            synthetic=setting.synthetic,
+            altered=setting.is_altered,
+            unequal=len({run.footing for side in sides for run in side.runs}) > 1,
         ),
     )
 
