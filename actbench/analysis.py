@@ -137,7 +137,8 @@ def finished_seeds(sides: Mapping[str, Side]) -> tuple[int, ...]:
 def _gap(side: Side, baseline: Side, tested: Tested, reported: tuple[Reported, ...]) -> Gap:
     pair = side.name, baseline.name
     contrast, crossed = tested.contrasts.get(pair), None
-    if contrast and side.bits and baseline.bits and side.examples == baseline.examples:
+    same_examples = side.examples == baseline.examples and side.fingerprint == baseline.fingerprint
+    if contrast and side.bits and baseline.bits and same_examples:
         crossed = crossed_difference(contrast, side.bits, baseline.bits, side.examples)
     return Gap(
         baseline=baseline.name,

@@ -75,7 +75,7 @@ class Tracer:
                 f"chosen on the test set itself: {100 * row.optimism:+.2f} points above the last epoch"
             )
         return Trace(
-            how=tuple(how),
+            how=(*how, *self._unequal(arm)),
             runs=self._runs(arm),
             missing=self._missing(arm),
             made={
@@ -97,7 +97,7 @@ class Tracer:
         contrast = gap.contrast
         how = ["the baseline itself"] if arm == baseline else self._how(arm, baseline, gap)
         return Trace(
-            how=tuple(how),
+            how=(*how, *self._unequal(arm, baseline)),
             runs=self._runs(arm, baseline),
             missing=self._missing(arm, baseline),
             made={
@@ -190,6 +190,14 @@ class Tracer:
     def _missing(self, *arms: str) -> dict[str, tuple[int, ...]]:
         found = {arm: self.anew[arm].missing_seeds for arm in arms}
         return {arm: seeds for arm, seeds in found.items() if seeds}
+
+    def _unequal(self, *arms: str) -> list[str]:
+        return [
+            f"footing differs: {arm} seed {', '.join(map(str, mismatch.seeds[arm]))}: {mismatch.difference}"
+            for mismatch in self.group.mismatches
+            for arm in dict.fromkeys(arms)
+            if arm in mismatch.seeds
+        ]
 
     def _reported(self, values: Sequence[Reported]) -> tuple[TracedValue, ...]:
         paper = self.group.paper

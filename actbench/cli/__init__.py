@@ -15,6 +15,7 @@ from actbench.cli.options import (
     FORMATS,
     RECIPES,
     SELECTION,
+    AllowMismatch,
     Arms,
     At,
     Baselines,
@@ -201,6 +202,7 @@ def compare(
         ),
     ] = False,
     as_json: Json = False,
+    allow_mismatch: AllowMismatch = False,
 ) -> None:
     """Compare stored runs: the gain, how sure, at what cost.
 
@@ -235,6 +237,7 @@ def compare(
             layout=known_layout(layout),
             results_dir=results_dir,
             check=check,
+            allow_mismatch=allow_mismatch,
             with_document=as_json,
         ),
         as_json,
@@ -293,6 +296,7 @@ def export_table(
         ),
     ] = False,
     results_dir: ResultsDir = Path("results"),
+    allow_mismatch: AllowMismatch = False,
 ) -> None:
     """Write compare's table as markdown, LaTeX, CSV, HTML or JSON."""
     from actbench.commands.export_table import export_table as command
@@ -316,6 +320,7 @@ def export_table(
             columns=known_columns(columns, wide),
             layout=known_layout(layout),
             appendix=appendix,
+            allow_mismatch=allow_mismatch,
             results_dir=results_dir,
         ),
         as_json=False,

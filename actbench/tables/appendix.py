@@ -14,7 +14,7 @@ from actbench.record import DataFacts, Provenance
 from actbench.stats import METHOD_NAMES
 from actbench.tables.latex_text import escaped as as_latex_text
 from actbench.tables.markdown import escaped as as_markdown_text
-from actbench.tables.notes import WHICH, arm_note
+from actbench.tables.notes import WHICH, described_arm
 
 Item = tuple[str, str]
 """A head of one or two words, and the sentences behind it."""
@@ -115,12 +115,13 @@ def _settings(group: Group) -> str:
         f"loss {train.loss}",
         f"precision {'float32' if train.amp == 'none' else train.amp}",
     ]
-    own = [text for row in group.rows if row.arm and (text := arm_note(row.arm, plan))]
+    own = [text for row in group.rows if (text := described_arm(row, group))]
     differences = (
         f"Declared differences: {' '.join(own)}" if own else "Arms differ in their activation alone."
     )
+    arms = "Not all arms, but those of the same footing" if group.mismatches else "All arms"
     return (
-        f"{', '.join(parts)}. All arms share settings, data order, augmentation and the starting values of common "
+        f"{', '.join(parts)}. {arms} share settings, data order, augmentation and the starting values of common "
         f"weights seed by seed (footing {(group.footing or '')[:8]}). {differences}"
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -70,6 +71,7 @@ def _facts(group: Group) -> dict[str, Any]:
         "which": group.which,
         "weights": group.weights,
         "footing": group.footing,
+        **({"mismatches": [asdict(mismatch) for mismatch in group.mismatches]} if group.mismatches else {}),
         "source": setting.source,
         "paper": group.paper.paper.key if group.paper else None,
         "baselines": list(group.baselines),
