@@ -146,9 +146,11 @@ def _mismatch(kept: RunFacts, runs: Sequence[StoredRun]) -> Mismatch:
 
 def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
     """Raises NotComparableError where one name stands for two arms, or two records for one run."""
-    for name in sorted({run.record.arm.name for run in stored}):
-        same_name = [run for run in stored if run.record.arm.name == name]
-        by_arm = _sorted_into(same_name, lambda run: json.dumps(arm_settings(run.arm), sort_keys=True))
+    by_name: dict[str, list[StoredRun]] = {}
+    for run in stored:
+        by_name.setdefault(run.record.arm.name, []).append(run)
+    for name, same_name in sorted(by_name.items()):
+        by_arm = _sorted_into(same_name, _arm_key())
         if len(by_arm) > 1:
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
@@ -156,8 +158,8 @@ def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
-        seeds = [run.record.seed for run in same_name]
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        times = Counter(run.record.seed for run in same_name)
+        twice = sorted(seed for seed, count in times.items() if count > 1)
         if twice:
             files = [str(run.path) for run in same_name if run.record.seed == twice[0]]
             raise NotComparableError(
@@ -168,6 +170,19 @@ def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
             )
 
 
+def _arm_key() -> Callable[[RunFacts], str]:
+    """What tells one arm from another; worked out once for the runs that share the object."""
+    known: dict[int, str] = {}
+
+    def key(run: RunFacts) -> str:
+        arm = run.arm
+        if id(arm) not in known:
+            known[id(arm)] = json.dumps(arm_settings(arm), sort_keys=True)
+        return known[id(arm)]
+
+    return key
+
+
 def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
     sets: dict[str, list[StoredRun]] = {}
@@ -175,7 +190,7 @@ def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) ->
         sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),
-        key=lambda s: (len(s), max(run.record.provenance.started for run in s), key(s[0].record)),
+        key=lambda s: (len(s), max(run.record.started for run in s), key(s[0].record)),
         reverse=True,
     )
 

@@ -1,6 +1,5 @@
 """One arm's finished runs as numbers: what a comparison takes from records, whoever made them. Imports no torch."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Literal, NamedTuple
 from actbench.errors import ActbenchError
 from actbench.metrics import Metric
 from actbench.recipe.schema import Arm
-from actbench.record import Cost, RunFacts, Tally, TestResult, Weights, Which
+from actbench.record import Cost, Machine, ResultFacts, RunFacts, Weights, Which
 from actbench.store import StoredRun
 
 Clock = Literal["cpu", "wall"]
@@ -78,8 +77,8 @@ class Side:
         return median(time for time in times if time is not None) if times and None not in times else None
 
     @property
-    def hardware(self) -> set[tuple[str, str, int]]:
-        return {(run.provenance.device, run.provenance.hardware, run.provenance.threads) for run in self.runs}
+    def hardware(self) -> set[Machine]:
+        return {run.machine for run in self.runs}
 
 
 class Reading(NamedTuple):
@@ -96,7 +95,7 @@ class Reading(NamedTuple):
             raise ActbenchError(f"{_title(run)} has no {self.metric.noun}", hints=[f"another one: {other}"])
         return value
 
-    def result(self, run: RunFacts) -> TestResult:
+    def result(self, run: RunFacts) -> ResultFacts:
         result = run.result(self.which, self.weights)
         if result is None:
             held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
@@ -113,13 +112,7 @@ class Reading(NamedTuple):
 
     def bits_of(self, run: RunFacts) -> int | None:
         """Which test examples are right as one number, a bit each; None where the record does not hold them all."""
-        result = self.result(run)
-        if not isinstance(result.tally, Tally) or self.metric.attack is not None:
-            return None
-        packed = base64.b64decode(result.correct_bits)
-        bits = int.from_bytes(packed, "big")
-        is_whole = len(packed) == (run.data.test + 7) // 8 and bits.bit_count() == result.tally.correct
-        return bits if is_whole else None
+        return None if self.metric.attack else run.bits(self.which, self.weights)
 
 
 def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:

@@ -94,8 +94,10 @@ def judge(
         return Verdict(
             word="better" if seen.value > 0 else "worse", size=_size(claim, claimed, seen.value), place=place
         )
-    if seen.interval.low <= 0 <= seen.interval.high and seen.detectable > abs(claimed.difference):
-        return Verdict(word="under-powered", place=place)
+    if seen.interval.low <= 0 <= seen.interval.high:
+        detectable = contrast.detectable
+        if detectable is None or unit_of(claim) * detectable > abs(claimed.difference):
+            return Verdict(word="under-powered", place=place)
     return Verdict(word="not shown", place=place)
 
 
@@ -121,7 +123,6 @@ class _Seen(NamedTuple):
     interval: Interval
     narrow: Interval
     """At 1 - 2 alpha: inside the margin at this confidence is inside by two one-sided tests at alpha."""
-    detectable: float
     is_effect: bool
 
 
@@ -133,8 +134,7 @@ def turn_of(claim: Claim) -> int:
 def _seen(claim: Claim, contrast: Contrast, alpha: float, q: float | None) -> _Seen | None:
     """None where there is no test: with one seed, or without any spread."""
     interval, narrow = contrast.interval_at(1 - alpha), contrast.interval_at(1 - 2 * alpha)
-    detectable = contrast.detectable
-    if interval is None or narrow is None or contrast.p is None or detectable is None:
+    if interval is None or narrow is None or contrast.p is None:
         return None
     factor = turn_of(claim) * unit_of(claim)
     interval, narrow = _turned(interval, factor), _turned(narrow, factor)
@@ -143,7 +143,6 @@ def _seen(claim: Claim, contrast: Contrast, alpha: float, q: float | None) -> _S
         factor * contrast.estimate.value,
         interval,
         narrow,
-        abs(factor) * detectable,
         excludes_0 if q is None else q < alpha,
     )
 

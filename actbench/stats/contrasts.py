@@ -175,6 +175,26 @@ def contrasts(
     return found
 
 
+class Tests:
+    """The same tests by one method alone, made when they are asked for: for many pairs of one table."""
+
+    def __init__(
+        self, samples: Samples, *, method: Method = DEFAULT_METHOD, confidence: float = 0.95
+    ) -> None:
+        self._group, self._method, self._confidence = _Group(samples), method, confidence
+
+    def of(self, first: str, second: str) -> Test:
+        """Of two arms that have values; Welch's where the method needs seeds that they do not share."""
+        errors = dict[Method, _Error]()
+        for name, error in self._group.errors(
+            first, second
+        ):  # Welch's comes first, and no other is made for it
+            errors[name] = error
+            if name == self._method:
+                break
+        return _as_test(errors.get(self._method, errors["welch"]), self._confidence)
+
+
 class _Error(NamedTuple):
     difference: float
     variance: float | None
@@ -195,6 +215,12 @@ def _as_test(error: _Error, confidence: float) -> Test:
     )
 
 
+class _Moments(NamedTuple):
+    n: int
+    mean: float
+    variance: float
+
+
 class _Residual(NamedTuple):
     arms: int
     square_sum: float
@@ -208,6 +234,7 @@ class _Group:
         self._samples = samples
         self._seeds = {arm: frozenset(values) for arm, values in samples.items()}
         self._residuals: dict[frozenset[int], _Residual] = {}
+        self._moments_of: dict[str, _Moments] = {}
         if any(value - value != 0 for values in samples.values() for value in values.values()):
             raise ValueError("samples hold a value that is not finite")
 
@@ -219,7 +246,7 @@ class _Group:
         return tuple(values)
 
     def errors(self, first: str, second: str) -> Iterable[tuple[Method, _Error]]:
-        yield "welch", _welch(list(self._samples[first].values()), list(self._samples[second].values()))
+        yield "welch", _welch(self._moments(first), self._moments(second))
         differences = self.differences(first, second)
         n = len(differences)
         if not n:
@@ -249,6 +276,13 @@ class _Group:
         freedom = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / rest_freedom)
         yield "moderated", _Error(value, (mine + others) / n, freedom, n, True)
 
+    def _moments(self, arm: str) -> _Moments:
+        if arm not in self._moments_of:
+            values = list(self._samples[arm].values())
+            variance = _variance(values) if len(values) > 1 else 0.0
+            self._moments_of[arm] = _Moments(len(values), mean(values), variance)
+        return self._moments_of[arm]
+
     def _residual(self, seeds: frozenset[int]) -> _Residual:
         if seeds not in self._residuals:
             order = sorted(seeds)
@@ -261,17 +295,17 @@ class _Group:
         return self._residuals[seeds]
 
 
-def _welch(first: Sequence[float], second: Sequence[float]) -> _Error:
-    difference, n = mean(first) - mean(second), min(len(first), len(second))
+def _welch(first: _Moments, second: _Moments) -> _Error:
+    difference, n = first.mean - second.mean, min(first.n, second.n)
     if n == 1:
         return _Error(difference, None, None, n, False)
-    var_first, var_second = _variance(first) / len(first), _variance(second) / len(second)
+    var_first, var_second = first.variance / first.n, second.variance / second.n
     variance = var_first + var_second
     if variance == 0:
         return _Error(difference, 0.0, n - 1, n, False)
     # Welch and Satterthwaite's approximation, written with shares so that tiny variances do not underflow.
     share = var_first / variance
-    freedom = 1 / (share**2 / (len(first) - 1) + (1 - share) ** 2 / (len(second) - 1))
+    freedom = 1 / (share**2 / (first.n - 1) + (1 - share) ** 2 / (second.n - 1))
     return _Error(difference, variance, freedom, n, False)
 
 

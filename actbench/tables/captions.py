@@ -24,8 +24,9 @@ def made_how(group: Group) -> str:
         if setting.is_audited
         else f"imported from {setting.source}, footing not audited"
     )
+    protocol = ["best-test protocol"] if setting.protocol == "best-test" else []
     number = (
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else "no finished runs"
     )
     unequal = ["footing differs"] if group.mismatches else []
-    return ", ".join([origin, *unequal, *epochs, number])
+    return ", ".join([origin, *unequal, *protocol, *epochs, number])
