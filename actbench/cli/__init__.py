@@ -44,6 +44,7 @@ from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
 from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
+from actbench.cli.report import app as report_app
 from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
 
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)
+app.add_typer(report_app)
 app.add_typer(trace_app)
 
 

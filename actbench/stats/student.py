@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 _EPSILON = 2.0**-53
 _TINY = 1e-300
+_BELOW_ONE = 1 - _EPSILON
 _CACHED = 4096
 """Distinct levels and degrees of freedom kept; those of Welch's test differ from pair to pair."""
 
@@ -142,23 +143,41 @@ def power(noncentrality: float, degrees_of_freedom: float, alpha: float) -> floa
     return sum(noncentral_cdf(-reach, degrees_of_freedom, sign * noncentrality) for sign in (1, -1))
 
 
+def _rough_detectable(degrees_of_freedom: float, normal_quantile: float, alpha: float) -> float:
+    """By the normal approximation to the noncentral t (Abramowitz and Stegun, 26.7.10)."""
+    reach = critical(alpha, degrees_of_freedom)
+    centre = reach * (1 - 1 / (4 * degrees_of_freedom))
+    return max(0.1, centre + normal_quantile * sqrt(1 + reach**2 / (2 * degrees_of_freedom)))
+
+
 @lru_cache(_CACHED)
 def detectable(degrees_of_freedom: float, power_wanted: float, alpha: float) -> float:
     """The smallest true difference, in standard errors, that a two-sided t-test finds with the wanted power."""
     if not alpha < power_wanted < 1:
         raise ValueError(f"power must lie between alpha and 1: {power_wanted}")
-    low, high = 0.0, 1.0
-    while power(high, degrees_of_freedom, alpha) < power_wanted:
-        low, high = high, 2 * high
-    # Regula falsi, by Illinois's rule: the end that stays put counts half.
-    below, above = (power(end, degrees_of_freedom, alpha) - power_wanted for end in (low, high))
-    while high - low > 1e-12 * high:
-        middle = high - above * (high - low) / (above - below)
-        miss = power(middle, degrees_of_freedom, alpha) - power_wanted
-        if abs(miss) < 1e-13:
+    # The normal quantile of the power is all but linear in the difference, so that few steps of the regula falsi do;
+    # by Illinois's rule the end that stays put counts half.
+    wanted = NormalDist().inv_cdf(power_wanted)
+
+    def miss(difference: float) -> float:
+        return NormalDist().inv_cdf(min(power(difference, degrees_of_freedom, alpha), _BELOW_ONE)) - wanted
+
+    guess = _rough_detectable(degrees_of_freedom, wanted, alpha)
+    low, high = 0.98 * guess, 1.02 * guess
+    below, above = miss(low), miss(high)
+    while above < 0:
+        low, below, high = high, above, 2 * high
+        above = miss(high)
+    while below > 0:
+        low, high, above = low / 2, low, below
+        below = miss(low)
+    middle = low
+    while True:
+        before, middle = middle, high - above * (high - low) / (above - below)
+        if abs(middle - before) <= 1e-10 * middle:  # the next would be far closer still
             return middle
-        if miss < 0:
-            low, below, above = middle, miss, above / 2
+        found = miss(middle)
+        if found < 0:
+            low, below, above = middle, found, above / 2
         else:
-            high, above, below = middle, miss, below / 2
-    return high
+            high, above, below = middle, found, below / 2

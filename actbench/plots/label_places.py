@@ -1,0 +1,108 @@
+"""Places labels beside points so that none covers another: the nearest free place of a few around each point."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from actbench.plots.looks import GREY, INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Labelled = tuple[float, float, str, bool]
+"""Of a point: its place in the axes' units, its label, and whether the label is stressed."""
+
+
+class Box(NamedTuple):
+    """In points of the page."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """The shared area."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(0.0, width) * max(0.0, height)
+
+    def outside(self, frame: "Box") -> float:
+        """The area that lies beyond the frame."""
+        return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
+
+
+_DISTANCES = (4.0, 8.0, 13.0, 19.0, 26.0, 34.0, 43.0)
+_ANGLES = tuple(
+    math.radians(degrees) for degrees in (20, -20, 160, -160, 60, -60, 120, -120, 90, -90, 0, 180)
+)
+_NEAR = 9.0
+"""From this distance on a thin line leads from the point to its label."""
+
+
+def place_labels(panel: "Axes", points: Sequence[Labelled], *, size: float = 6.0) -> None:
+    """Writes the labels; the figure's layout must be final."""
+    figure = panel.get_figure()
+    assert figure is not None
+    scale = 72 / figure.dpi
+    corners = [float(end) * scale for end in panel.get_window_extent().extents]
+    anchors = [tuple(float(v) * scale for v in panel.transData.transform((x, y))) for x, y, _, _ in points]
+    sizes = [(0.56 * size * len(label), 1.15 * size) for _, _, label, _ in points]
+    places = find_places([(x, y) for x, y in anchors], sizes, Box(*corners))
+    for (x, y, label, stressed), anchor, box in zip(points, anchors, places, strict=True):
+        offset = (box.left - anchor[0], (box.bottom + box.top) / 2 - anchor[1])
+        right = box.right <= anchor[0]
+        if right:
+            offset = (box.right - anchor[0], offset[1])
+        far = math.hypot(offset[0], offset[1]) > _NEAR
+        panel.annotate(
+            label,
+            (x, y),
+            xytext=offset,
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="center",
+            fontsize=size,
+            color=INK if stressed else "0.3",
+            arrowprops={"arrowstyle": "-", "lw": 0.35, "color": GREY, "shrinkA": 0, "shrinkB": 2}
+            if far
+            else None,
+            zorder=5,
+        )
+
+
+def find_places(
+    anchors: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box
+) -> list[Box]:
+    """A box of the given size for each anchor: free of the points, of the boxes before it, and inside the frame, where
+    there is such a place; else the one that covers least."""
+    dots = [Box(x - 2.5, y - 2.5, x + 2.5, y + 2.5) for x, y in anchors]
+    placed: dict[int, Box] = {}
+    # Points in a crowd have the fewest places left: they choose first.
+    crowd = sorted(
+        range(len(anchors)),
+        key=lambda i: (
+            sum(
+                math.dist(anchors[i], other)
+                for other in sorted(anchors, key=lambda o: math.dist(anchors[i], o))[:4]
+            ),
+            i,
+        ),
+    )
+    for i in crowd:
+        taken = [*dots, *placed.values()]
+        candidates = [box for distance in _DISTANCES for box in _around(anchors[i], sizes[i], distance)]
+        costs = [sum(box.overlap(other) for other in taken) + 3 * box.outside(frame) for box in candidates]
+        placed[i] = candidates[min(range(len(candidates)), key=lambda k: (round(costs[k], 6), k))]
+    return [placed[i] for i in range(len(anchors))]
+
+
+def _around(anchor: tuple[float, float], size: tuple[float, float], distance: float) -> list[Box]:
+    """Boxes whose nearest end lies so far from the anchor, in the order in which they please."""
+    boxes = []
+    for angle in _ANGLES:
+        x, y = anchor[0] + distance * math.cos(angle), anchor[1] + distance * math.sin(angle)
+        steep = abs(math.cos(angle)) < 0.1
+        left = x - size[0] / 2 if steep else x if math.cos(angle) > 0 else x - size[0]
+        boxes.append(Box(left, y - size[1] / 2, left + size[0], y + size[1] / 2))
+    return boxes
