@@ -147,7 +147,7 @@ def test_many_arms_have_a_panel_each(
     panels = [panel for panel in figure.axes if panel.axison]
     assert [panel.get_title() for panel in panels][:2] == ["arm3", "arm0"]
     assert panels[-1].get_title() == "arm11\n(1/1 diverged)"
-    assert [text.get_text() for text in panels[-1].texts] == ["diverged in\nthe first epoch"]
+    assert [text.get_text() for text in panels[-1].texts] == ["in the first epoch"]
     assert "validation accuracy" in figure.get_suptitle()
 
 
@@ -159,8 +159,8 @@ def test_every_seed_is_a_dot_and_the_best_arm_on_top(made: Made, make_group: Mak
     assert [label.get_text() for label in panel.get_yticklabels()] == ["lslu (1/3 diverged)", "swish", "relu"]
     drawn = _lines(panel)
     for place, values in ((0, (56, 56.4)), (1, (53, 53.4, 53.8)), (2, (50, 50.4, 50.8))):
-        assert all(([value], [place]) in [(pytest.approx(x), y) for x, y in drawn] for value in values)
-        assert ([pytest.approx(sum(values) / len(values))], [place]) in drawn
+        dots = [x[0] for x, y in drawn if len(x) == 1 and y == [place]]
+        assert sorted(dots) == pytest.approx(sorted([*values, sum(values) / len(values)]))
     joined = [x for x, y in drawn if y == [0, 1, 2]]
     assert joined[0] == pytest.approx([56, 53, 50]), "seed 0 from arm to arm"
     assert joined[2] == pytest.approx([float("nan"), 53.8, 50.8], nan_ok=True), "what diverged has no value"
