@@ -55,7 +55,7 @@ def place_labels(
         return float(left) * scale, float(bottom) * scale
 
     anchors = [on_page(x, y) for x, y, _, _ in points]
-    sizes = [(0.56 * size * len(label), 1.15 * size) for _, _, label, _ in points]
+    sizes = [(0.56 * size * len(label) + 2, 1.15 * size) for _, _, label, _ in points]
     ends = [on_page(x, y) for x, y in line]
     strokes = [
         Box(min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) + 1, max(y1, y2) + 1)
@@ -63,22 +63,19 @@ def place_labels(
     ]
     places = find_places(anchors, sizes, Box(*corners), strokes)
     for (x, y, label, stressed), anchor, box in zip(points, anchors, places, strict=True):
-        offset = (box.left - anchor[0], (box.bottom + box.top) / 2 - anchor[1])
-        right = box.right <= anchor[0]
-        if right:
-            offset = (box.right - anchor[0], offset[1])
-        far = math.hypot(offset[0], offset[1]) > _NEAR
+        x_end, y_end = _end(anchor, box)
+        is_left_of_it = box.right <= anchor[0]
         panel.annotate(
             label,
             (x, y),
-            xytext=offset,
+            xytext=(x_end - anchor[0], y_end - anchor[1]),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha="right" if is_left_of_it else "left",
             va="center",
             fontsize=size,
             color=INK if stressed else "0.3",
             arrowprops={"arrowstyle": "-", "lw": 0.35, "color": GREY, "shrinkA": 0, "shrinkB": 2}
-            if far
+            if _leader(anchor, box)
             else None,
             zorder=5,
         )
@@ -94,12 +91,35 @@ def find_places(
     the frame, where there is such a place; else the one that covers least."""
     dots = [Box(x - 2.5, y - 2.5, x + 2.5, y + 2.5) for x, y in anchors]
     placed: dict[int, Box] = {}
+    leaders: list[Box] = []
     for i in sorted(range(len(anchors)), key=lambda i: (_crowding(anchors, i), i)):
-        taken = [*dots, *strokes, *placed.values()]
+        taken, labels = [*dots, *strokes, *leaders, *placed.values()], list(placed.values())
         candidates = [box for distance in _DISTANCES for box in _around(anchors[i], sizes[i], distance)]
-        costs = [sum(box.overlap(other) for other in taken) + 3 * box.outside(frame) for box in candidates]
+        costs = [
+            sum(box.overlap(other) for other in taken)
+            + 3 * box.outside(frame)
+            + 10 * sum(bead.overlap(label) for bead in _leader(anchors[i], box) for label in labels)
+            for box in candidates
+        ]
         placed[i] = candidates[min(range(len(candidates)), key=lambda k: (round(costs[k], 6), k))]
+        leaders += _leader(anchors[i], placed[i])
     return [placed[i] for i in range(len(anchors))]
+
+
+def _end(anchor: tuple[float, float], box: Box) -> tuple[float, float]:
+    """Where the label's text begins, seen from the anchor."""
+    return (box.right if box.right <= anchor[0] else box.left), (box.bottom + box.top) / 2
+
+
+def _leader(anchor: tuple[float, float], box: Box) -> list[Box]:
+    """The line from the anchor to its label as a row of beads; none where the label is near."""
+    x, y = _end(anchor, box)
+    if math.dist(anchor, (x, y)) <= _NEAR:
+        return []
+    places = [
+        (anchor[0] + t / 10 * (x - anchor[0]), anchor[1] + t / 10 * (y - anchor[1])) for t in range(2, 10)
+    ]
+    return [Box(a - 0.5, b - 0.5, a + 0.5, b + 0.5) for a, b in places]
 
 
 def _crowding(anchors: Sequence[tuple[float, float]], i: int) -> float:

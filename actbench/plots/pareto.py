@@ -114,7 +114,15 @@ def _handles(points: Sequence[_Point]) -> "list[Artist]":
     from matplotlib.lines import Line2D
 
     handles: list[Artist] = [
-        Line2D([], [], color=_FRONT, marker="D", ms=4.2, lw=0.8, label="best at its cost, by means alone"),
+        Line2D(
+            [],
+            [],
+            color=_FRONT,
+            marker="D",
+            ms=4.2,
+            lw=0.8,
+            label="best at its cost (to 1 %), by means alone",
+        ),
         Line2D(
             [],
             [],

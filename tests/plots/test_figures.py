@@ -132,7 +132,7 @@ def test_one_seed_has_no_band_and_says_so(made: Made) -> None:
         figure = _curves(Made(made.recipe, [run for run in made.runs if run.seed == 0]))
     assert "one seed: no band" in _legend(figure)
     assert not figure.axes[0].collections
-    assert "1 seed" in figure.get_suptitle()
+    assert "1\N{NO-BREAK SPACE}seed" in figure.get_suptitle()
 
 
 def test_many_arms_have_a_panel_each(
@@ -217,7 +217,7 @@ def test_params_have_a_panel_per_site_and_parameter(made: Made) -> None:
 def test_synthetic_imported_and_altered_say_so(make_recipe: MakeRecipe) -> None:
     data = {"name": "synthetic", "num_classes": 4, "channels": 3, "size": 32, "train": 80, "test": 32}
     recipe = make_recipe(data=data, profile="smoke")
-    words = subject_of(setting_of(recipe, is_altered=True), [0]).runs()
+    words = subject_of(setting_of(recipe, is_altered=True), [0]).runs().replace("\N{NO-BREAK SPACE}", " ")
     assert "settings other than the recipe's" in words
     assert words.endswith("; synthetic data: shows the tool, not the activation")
 
