@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actbench.recipe.schema import Recipe
 from actbench.record import EpochRecord, RunRecord, SiteLog
-from actbench.trend import Course, course, told, trends
+from actbench.trend import Course, Move, course, told, trends
 
 FALLS_RISES_SETTLES = [1.0, 0.8, 0.6, 0.5, 0.7, 0.9, 1.0, 1.0, 1.0, 1.0]
 
@@ -53,7 +53,7 @@ def test_neither_unit_nor_origin_matters_and_the_mirror_turns_the_words(
 ) -> None:
     found = course(path)
     assert course([unit * value + origin for value in path]) == found
-    turned = {"falls": "rises", "rises": "falls"}
+    turned: dict[Move, Move] = {"falls": "rises", "rises": "falls"}
     if max(path) - max(path[0], path[-1]) != min(path[0], path[-1]) - min(
         path
     ):  # else either turn may be named

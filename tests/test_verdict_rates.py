@@ -65,7 +65,7 @@ def require_few_errors(n: int, count: int) -> None:
 
 
 def test_words_err_no_more_often_than_their_level_says() -> None:
-    require_few_errors(5, 1000)
+    require_few_errors(5, 400)
 
 
 @pytest.mark.slow
