@@ -63,16 +63,21 @@ def compare(
     which: Which = "last",
     weights: Weights = "raw",
     imported: Sequence[ImportedSelection] = (),
+    allow_mismatch: bool = False,
 ) -> Comparison:
     """One group per selection, then one per imported set.
 
     `baselines`, if given, replace those of the recipes; `papers` are by key. Without a metric each recipe's task has
-    its own. Raises NotComparableError where runs are not on equal footing,
+    its own. Raises NotComparableError where runs are not on equal footing, unless a mismatch is allowed, and
     ActbenchError where weights, a metric or a baseline are asked for that the runs do not have.
     """
     own = [
         _group(
-            selection, papers, tuple(baselines), Reading(metric_of(selection.plan, metric), which, weights)
+            selection,
+            papers,
+            tuple(baselines),
+            Reading(metric_of(selection.plan, metric), which, weights),
+            allow_mismatch=allow_mismatch,
         )
         for selection in selections
     ]
@@ -81,10 +86,15 @@ def compare(
 
 
 def _group(
-    selection: Selection, papers: Mapping[str, Paper], asked: tuple[str, ...], reading: Reading
+    selection: Selection,
+    papers: Mapping[str, Paper],
+    asked: tuple[str, ...],
+    reading: Reading,
+    *,
+    allow_mismatch: bool,
 ) -> Group:
     plan = selection.plan
-    check_footing(selection.stored, selection.origin)
+    kept, mismatches = check_footing(selection.stored, selection.origin, plan, allow_mismatch=allow_mismatch)
     paper = papers[plan.paper] if plan.paper else None
     if paper and plan.table:
         paper.table(plan.table)  # a misspelt id would only look like a paper without values
@@ -102,8 +112,8 @@ def _group(
     return Group(
         setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
-        data=selection.runs[0].data,
-        footing=selection.runs[0].footing,
+        data=kept.data,
+        footing=kept.footing,
         metric=reading.metric,
         which=reading.which,
         weights=reading.weights,
@@ -125,9 +135,10 @@ def _group(
         method=plan.analysis.method,
         family=tested.family,
         margin=plan.analysis.margin / 100,
-        near_best=tested.near_best,
+        near_best=frozenset() if mismatches else tested.near_best,  # nothing is shown of unequal runs
         paper=paper,
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
+        mismatches=mismatches,
     )
 
 

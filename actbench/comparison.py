@@ -6,6 +6,7 @@ Numbers only, nothing rounded; `compare.py` makes it of stored runs. Imports no 
 from dataclasses import dataclass
 from pathlib import Path
 
+from actbench.footing import Mismatch
 from actbench.metrics import Metric
 from actbench.papers.matching import Reported
 from actbench.papers.reported import Claim, Paper
@@ -120,6 +121,8 @@ class Group:
     """The arms shown to be so; empty where that cannot be shown of any."""
     paper: Paper | None
     claim: Claim | None
+    mismatches: tuple[Mismatch, ...] = ()
+    """Runs that were not trained on this footing, where a person wanted them in the table all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from actbench.recipe.differences import (
 from actbench.recipe.hashing import arm_settings
 from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import RunFacts
+from actbench.run_cost import cost_of, timed_runs
 from actbench.store import StoredRun
 
 DEFAULT_RESULTS = Path("results")
@@ -94,19 +96,61 @@ class Origin:
         return sorted({source.file for source in sources if source.file})
 
 
-def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
-    """Raises NotComparableError unless runs share their footing and each arm and run is one thing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Runs that stand in a table although they were not trained on the footing of the others."""
+
+    seeds: Mapping[str, tuple[int, ...]]
+    """By the arm's name."""
+    difference: str
+    """`train.lr 0.1 / 0.2`: the others' first, then theirs."""
+
+
+def check_footing(
+    stored: Sequence[StoredRun], origin: Origin, plan: Recipe, *, allow_mismatch: bool = False
+) -> tuple[RunFacts, tuple[Mismatch, ...]]:
+    """Raises NotComparableError unless runs share their footing and each arm and run is one thing.
+
+    Where it is allowed that footings differ, a run of the footing that the others are told against, which is the
+    plan's if there is one, and those others.
+    """
     by_footing = _sorted_into(stored, lambda run: run.footing)
-    if len(by_footing) > 1:
+    if len(by_footing) > 1 and not allow_mismatch:
         raise _unequal(
             f"runs of {origin.reference} were not trained on equal footing",
             by_footing,
             origin,
             difference=_footing_difference,
+            hints=["or show them side by side with footnotes: --allow-mismatch"],
         )
-    for name in sorted({run.record.arm.name for run in stored}):
-        same_name = [run for run in stored if run.record.arm.name == name]
-        by_arm = _sorted_into(same_name, lambda run: json.dumps(arm_settings(run.arm), sort_keys=True))
+    _check_each_is_one(stored, origin)
+    by_footing.sort(key=lambda runs: bool(differing_settings(plan, runs[0].record.recipe)))
+    kept, *others = by_footing
+    return kept[0].record, tuple(_mismatch(kept[0].record, runs) for runs in others)
+
+
+def largest_footing(stored: Sequence[StoredRun]) -> list[StoredRun]:
+    """Of runs on several footings those on the one that most have."""
+    return _sorted_into(stored, lambda run: run.footing)[0]
+
+
+def _mismatch(kept: RunFacts, runs: Sequence[StoredRun]) -> Mismatch:
+    seeds: dict[str, list[int]] = {}
+    for arm, seed in sorted(_members(runs)):
+        seeds.setdefault(arm, []).append(seed)
+    return Mismatch(
+        seeds={arm: tuple(found) for arm, found in seeds.items()},
+        difference=_footing_difference(kept, runs[0].record),
+    )
+
+
+def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
+    """Raises NotComparableError where one name stands for two arms, or two records for one run."""
+    by_name: dict[str, list[StoredRun]] = {}
+    for run in stored:
+        by_name.setdefault(run.record.arm.name, []).append(run)
+    for name, same_name in sorted(by_name.items()):
+        by_arm = _sorted_into(same_name, _arm_key())
         if len(by_arm) > 1:
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
@@ -114,8 +158,8 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
-        seeds = [run.record.seed for run in same_name]
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        times = Counter(run.record.seed for run in same_name)
+        twice = sorted(seed for seed, count in times.items() if count > 1)
         if twice:
             files = [str(run.path) for run in same_name if run.record.seed == twice[0]]
             raise NotComparableError(
@@ -126,6 +170,19 @@ def check_footing(stored: Sequence[StoredRun], origin: Origin) -> None:
             )
 
 
+def _arm_key() -> Callable[[RunFacts], str]:
+    """What tells one arm from another; worked out once for the runs that share the object."""
+    known: dict[int, str] = {}
+
+    def key(run: RunFacts) -> str:
+        arm = run.arm
+        if id(arm) not in known:
+            known[id(arm)] = json.dumps(arm_settings(arm), sort_keys=True)
+        return known[id(arm)]
+
+    return key
+
+
 def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
     sets: dict[str, list[StoredRun]] = {}
@@ -133,7 +190,7 @@ def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) ->
         sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),
-        key=lambda s: (len(s), max(run.record.provenance.started for run in s), key(s[0].record)),
+        key=lambda s: (len(s), max(run.record.started for run in s), key(s[0].record)),
         reverse=True,
     )
 
@@ -144,8 +201,9 @@ def _unequal(
     origin: Origin,
     *,
     difference: Callable[[RunFacts, RunFacts], str],
+    hints: Sequence[str] = (),
 ) -> NotComparableError:
-    """The refusal: which keys differ, the smallest set of runs to redo, and the command."""
+    """The refusal: which keys differ, the smallest set of runs to redo, how long that takes, and the command."""
     kept, *others = sets
     first = kept[0].record
     have = _members(kept)
@@ -157,11 +215,24 @@ def _unequal(
     if not redo:
         files = shlex.join(str(run.path) for run in kept)
         whole = f"the first {len(kept)} are a whole set: name their record files alone"
-        return NotComparableError(message, hints=[*differences, whole, files])
+        return NotComparableError(message, hints=[*differences, whole, files, *hints])
     arms = {run.record.arm.name: run.record.arm for runs in (*reversed(others), kept) for run in runs}
     what = f"the smallest set to train again: {_shown(redo)}"
     commands = origin.commands(first.recipe, arms, redo)
-    return NotComparableError(message, hints=[*differences, what, *commands])
+    return NotComparableError(
+        message, hints=[*differences, what, *_duration(redo, first, sets), *commands, *hints]
+    )
+
+
+def _duration(
+    redo: Iterable[tuple[str, int]], kept: RunFacts, sets: Iterable[Iterable[StoredRun]]
+) -> list[str]:
+    """How long the runs take, by those that were as long: of as many epochs, and under the same limit."""
+    length = kept.recipe.train.epochs, kept.recipe.limit
+    facts = (run.record for runs in sets for run in runs)
+    made = timed_runs(run for run in facts if (run.recipe.train.epochs, run.recipe.limit) == length)
+    cost = cost_of(Counter(arm for arm, _ in redo), made)
+    return [] if cost.hours is None else [cost.words]
 
 
 def _footing_difference(first: RunFacts, second: RunFacts) -> str:

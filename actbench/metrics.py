@@ -7,7 +7,7 @@ from typing import Literal
 from actbench.errors import ActbenchError
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.schema import Attack, Recipe
-from actbench.record import DetectionTally, Tally, TestResult
+from actbench.record import DetectionTally, ResultFacts, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Metric:
     attack: tuple[Attack, float] | None = None
     """Under which attack and eps, in 255ths, the tally is counted; None: on the pictures as they are."""
 
-    def of(self, result: TestResult) -> float | None:
+    def of(self, result: ResultFacts) -> float | None:
         """Its value in a test result; None where that does not hold it."""
         if self.attack is None:
             return self.read(result.tally)

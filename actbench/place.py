@@ -20,6 +20,8 @@ class Place:
     """Whether settings are not those of the recipe that speaks about the claim."""
     synthetic: bool = False
     """Whether the data is generated: then they say nothing of the claim."""
+    unequal: bool = False
+    """Whether the arm and its baseline were not trained on equal footing."""
 
     @property
     def words(self) -> str:
@@ -27,19 +29,22 @@ class Place:
         parts = [f"on stand-in ({self.stand_in})"] if self.stand_in else []
         parts += ["with settings altered"] if self.altered else []
         parts += ["direction at reduced budget"] if self.reduced else []
+        parts += ["on unequal footing"] if self.unequal else []
         return ", ".join(parts)
 
     @property
-    def distance(self) -> tuple[bool, bool, bool, bool]:
+    def distance(self) -> tuple[bool, bool, bool, bool, bool]:
         """Smaller is nearer: what is trained and on what counts before how."""
-        return self.synthetic, self.stand_in is not None, self.altered, self.reduced
+        return self.synthetic, self.stand_in is not None, self.unequal, self.altered, self.reduced
 
 
 HERE = Place()
 """Where the claim itself is."""
 
 
-def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool, altered: bool) -> Place:
+def place_of(
+    claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool, altered: bool, unequal: bool = False
+) -> Place:
     """Where runs of the plan, compared by the metric, stand as to the claim.
 
     The network is the paper's if the profile paper calls it by its name, and any other profile only if it is the
@@ -60,4 +65,5 @@ def place_of(claim: Claim, plan: Recipe, metric: Metric, *, synthetic: bool, alt
         reduced=plan.profile != "paper" or plan.limit is not None,
         synthetic=synthetic,
         altered=altered,
+        unequal=unequal,
     )

@@ -5,7 +5,8 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 """
 
 import base64
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -59,6 +60,10 @@ class DetectionTally(Frozen):
     """None for a model without masks."""
 
 
+AnyTally = Annotated[Tally | DetectionTally, Field(union_mode="left_to_right")]
+"""Nothing is both, and to try the other as well would take most of the time of reading one."""
+
+
 class AttackResult(Frozen):
     """What is left of the test set under changes of its pictures."""
 
@@ -69,22 +74,27 @@ class AttackResult(Frozen):
     """Over as many test pictures as the recipe attacks."""
 
 
-class TestResult(Frozen):
+class ResultFacts(Frozen):
     """One evaluation of the test set, at one of the weights that the protocol allows."""
-
-    __test__ = False  # not a test class, whatever pytest thinks of its name
 
     which: Which
     weights: Weights
     epoch: int
     """Epoch (from 0) after which these weights stood."""
-    tally: Tally | DetectionTally
-    correct_bits: str = ""
-    """Per-example correctness in canonical order: bits packed big-endian, base64; empty for detection."""
+    tally: AnyTally
     class_box_ap: dict[str, float | None] = Field(default_factory=dict)
     """Box AP of each class, for detection alone."""
     attacks: tuple[AttackResult, ...] = ()
     """At the last weights, if the recipe asks for `evaluation.robustness`."""
+
+
+class TestResult(ResultFacts):
+    """The same with every single answer."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    correct_bits: str = ""
+    """Per-example correctness in canonical order: bits packed big-endian, base64; empty for detection."""
 
     def correctness(self) -> list[bool]:
         """The bits, one per test example of a classification."""
@@ -92,11 +102,6 @@ class TestResult(Frozen):
             raise TypeError("a detection is not right or wrong as a whole")
         packed = base64.b64decode(self.correct_bits)
         return [bool(packed[i >> 3] >> (7 - (i & 7)) & 1) for i in range(self.tally.total)]
-
-
-def bits_of(result: TestResult) -> int:
-    """The bits as one number, the first example's the highest of all, padded at its low end: to count with."""
-    return int.from_bytes(base64.b64decode(result.correct_bits))
 
 
 def pack_bits(correct: list[bool]) -> str:
@@ -176,11 +181,11 @@ class EpochRecord(Frozen):
     deep_lambda: float | None = None
     train_loss: float
     """Mean over the epoch's steps of the training loss."""
-    val: Tally | DetectionTally | None = None
-    val_ema: Tally | DetectionTally | None = None
-    test: Tally | DetectionTally | None = None
+    val: AnyTally | None = None
+    val_ema: AnyTally | None = None
+    test: AnyTally | None = None
     """Only under protocol best-test."""
-    test_ema: Tally | DetectionTally | None = None
+    test_ema: AnyTally | None = None
     time_s: float
     """Wall time of the epoch's training part."""
     step_time_s: float
@@ -283,11 +288,15 @@ class Provenance(Frozen):
     """The processes that worked on it, in order."""
 
 
-class RunFacts(Frozen):
-    """What a record says of its run, apart from how it went epoch by epoch."""
+class Machine(NamedTuple):
+    """What step times are comparable on."""
 
-    model_config = ConfigDict(defer_build=True)  # most commands need no more than one of the classes below
+    device: str
+    hardware: str
+    threads: int
 
+
+class RunRecord(Frozen):
     schema_version: Literal[1] = 1
     status: Status
     reason: str | None = None
@@ -298,31 +307,119 @@ class RunFacts(Frozen):
     footing: str
     run: str
     data: DataFacts
+    history: tuple[EpochRecord, ...]
     results: tuple[TestResult, ...] = ()
+    backends: dict[str, str] = Field(default_factory=dict)
+    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
+    parameter_groups: tuple[ParameterGroup, ...] = ()
     cost: Cost | None = None
     provenance: Provenance
+
+    @property
+    def epochs(self) -> int:
+        """How many were finished."""
+        return len(self.history)
+
+    @property
+    def started(self) -> str:
+        return self.provenance.started
+
+    @property
+    def machine(self) -> Machine:
+        made = self.provenance
+        return Machine(made.device, made.hardware, made.threads)
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
         return next((r for r in self.results if r.which == which and r.weights == weights), None)
 
+    def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
+        """Which test examples were right, one bit each; None where the record does not hold them all."""
+        result = self.result(which, weights)
+        return None if result is None else _bits(base64.b64decode(result.correct_bits), result, self.data)
 
-class RunSummary(RunFacts):
-    """What tables need of a record, which is a small part of the file."""
 
+class RunSummary(NamedTuple):
+    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it.
+
+    A named tuple, since a frozen dataclass takes ten times as long to make, and tables read them by ten thousands.
+    """
+
+    status: Status
+    reason: str | None
+    seed: int
+    footing: str
+    run: str
     epochs: int
-    """How many were finished."""
-
-
-class RunRecord(RunFacts):
-    history: tuple[EpochRecord, ...]
-    backends: dict[str, str] = Field(default_factory=dict)
-    """Activation site -> the code that computed it ("reference" for plain PyTorch)."""
-    parameter_groups: tuple[ParameterGroup, ...] = ()
+    started: str
+    machine: Machine
+    recipe_json: bytes
+    arm_json: bytes
+    data_json: bytes
+    cost_json: bytes | None
+    provenance_json: bytes
+    result_jsons: tuple[bytes, ...]
+    packed_bits: bytes | memoryview
+    """Of all results, one after the other."""
+    bits_lengths: tuple[int, ...]
+    """How many bytes of it belong to each."""
 
     @property
-    def epochs(self) -> int:
-        return len(self.history)
+    def recipe(self) -> Recipe:
+        return _recipe(self.recipe_json)
+
+    @property
+    def arm(self) -> Arm:
+        return _arm(self.arm_json)
+
+    @property
+    def data(self) -> DataFacts:
+        return _data(self.data_json)
+
+    @property
+    def cost(self) -> Cost | None:
+        return None if self.cost_json is None else _cost(self.cost_json)
+
+    @property
+    def provenance(self) -> Provenance:
+        return _provenance(self.provenance_json)
+
+    @property
+    def results(self) -> tuple[ResultFacts, ...]:
+        return tuple(map(_result, self.result_jsons))
+
+    def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
+        results = map(_result, self.result_jsons)  # most often the first is wanted, and no other is made
+        return next((r for r in results if r.which == which and r.weights == weights), None)
+
+    def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
+        start = 0
+        for text, length in zip(self.result_jsons, self.bits_lengths, strict=True):
+            result = _result(text)
+            if result.which == which and result.weights == weights:
+                return _bits(self.packed_bits[start : start + length], result, self.data)
+            start += length
+        return None
+
+
+RunFacts = RunSummary | RunRecord
+"""What both say, they say alike."""
+
+
+# Equal texts become one object: runs of a recipe share it, and what was asked for once is not parsed again.
+_recipe = cache(Recipe.model_validate_json)
+_arm = cache(Arm.model_validate_json)
+_data = cache(DataFacts.model_validate_json)
+_result = cache(ResultFacts.model_validate_json)
+_cost = cache(Cost.model_validate_json)
+_provenance = cache(Provenance.model_validate_json)
+
+
+def _bits(packed: bytes | memoryview, result: ResultFacts, data: DataFacts) -> int | None:
+    if not isinstance(result.tally, Tally) or len(packed) != (data.test + 7) // 8:
+        return None
+    bits = int.from_bytes(packed)
+    return bits if bits.bit_count() == result.tally.correct else None
 
 
 class VersionProbe(Frozen):

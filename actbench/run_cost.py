@@ -30,6 +30,16 @@ class RunCost:
     timed: int
     """How many runs tell it."""
 
+    @property
+    def words(self) -> str:
+        """How long they take."""
+        if self.hours is None:
+            return "for how long no run tells"
+        length = f"{self.hours:.1f} h" if self.hours >= 0.1 else f"{60 * self.hours:.1f} min"
+        runs = f"{self.timed} run{'s' if self.timed > 1 else ''}"
+        where = f" on {self.hardware}" if self.hardware else ""
+        return f"about {length} one after another, as {runs} took{where}"
+
 
 def timed_runs(stored: Iterable[RunFacts]) -> list[TimedRun]:
     """What records tell; one that diverged ended early and tells nothing."""

@@ -5,7 +5,7 @@ under one other state of it, they are taken with a warning, unless settings were
 trained under several, `compare` refuses them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
-from actbench.footing import Origin
+from actbench.footing import Origin, largest_footing
 from actbench.imported.group import ImportedSelection
 from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
 from actbench.imported.store import paths as set_paths
@@ -23,6 +23,7 @@ from actbench.recipe.differences import differing_arm_settings, differing_settin
 from actbench.recipe.find import find_recipe
 from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_recipe
 from actbench.recipe.schema import Profile, Recipe
+from actbench.record import RunFacts
 from actbench.store import Store, StoredRun, remembered_plugins
 
 
@@ -40,6 +41,8 @@ class Sources(NamedTuple):
     """The seeds wanted, as on the command line; those of the recipe and of further records if None."""
     takes_imported: bool = False
     """Whether imported sets serve as well as records."""
+    allow_mismatch: bool = False
+    """Whether an arm without a run as the recipe stands is there with those of other settings."""
 
     @property
     def asked(self) -> str:
@@ -151,10 +154,11 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         return
     seen.add(loaded.path.resolve())
     name = loaded.recipes[0].name
-    selected.warnings += [
+    shadowed = [
         f"{name} is a recipe; the imported set of that name is compared as {file}"
         for file in set_paths(sources.results_dir, name)
     ]
+    selected.warnings += shadowed
     runs, problems = store.scan(name, loaded.profile)
     if not runs and sources.profile is None:
         profile = _only_profile(store, name)
@@ -173,7 +177,7 @@ def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: 
         asked = f" with {sources.asked}" if sources.asked else ""
         raise NotComparableError(
             f"no records of {name}{asked} (profile {loaded.profile}) in {sources.results_dir}",
-            hints=[*left_out, origin.command()],
+            hints=[*left_out, *shadowed, origin.command()],
         )
     for recipe, selection in zip(loaded.recipes, found, strict=True):
         if selection:
@@ -232,13 +236,17 @@ def _matching(
     under their own plan; None where there are none."""
     origin, title = replace(origin, current=recipe), _title(recipe)
     wanted = set(recipe.seeds) if sources.seeds else None
+    difference = _differences(recipe)
     candidates = [
-        (run, _difference(recipe, run))
+        (run, difference(run.record))
         for run in runs
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
-    fitting = tuple(run for run, difference in candidates if difference is None)
-    others = [difference for _, difference in candidates if difference is not None]
+    fitting = tuple(run for run, differs in candidates if differs is None)
+    if fitting and sources.allow_mismatch:
+        fitting += _of_other_footing(recipe, fitting, [run for run, differs in candidates if differs])
+    taken = {run.path for run in fitting}
+    others = [differs for run, differs in candidates if differs and run.path not in taken]
     why = f"(recipe now / record): {'; '.join(sorted(set(others)))}"
     if fitting:
         if others:
@@ -251,9 +259,38 @@ def _matching(
     return Selection(plan=joint_plan(stored), stored=stored, origin=origin)
 
 
-def _difference(recipe: Recipe, stored: StoredRun) -> str | None:
+def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:
+    """Tells how a run differs from what the recipe would make; once for the runs that share recipe and arm."""
+    known: dict[tuple[int, int], str | None] = {}
+
+    def difference(run: RunFacts) -> str | None:
+        key = id(run.recipe), id(run.arm)
+        if key not in known:
+            known[key] = _difference(recipe, run)
+        return known[key]
+
+    return difference
+
+
+def _of_other_footing(
+    recipe: Recipe, fitting: Sequence[StoredRun], others: Sequence[StoredRun]
+) -> tuple[StoredRun, ...]:
+    """Of each arm that has no fitting run those of the footing that most of its others have."""
+    present = {run.record.arm.name for run in fitting}
+    found: list[StoredRun] = []
+    for arm in recipe.arms:
+        same = [
+            run
+            for run in others
+            if run.record.arm.name == arm.name and not differing_arm_settings(arm, run.record.arm)
+        ]
+        if arm.name not in present and same:
+            found += largest_footing(same)
+    return tuple(found)
+
+
+def _difference(recipe: Recipe, run: RunFacts) -> str | None:
     """How the run differs from what the recipe would make; None if it does not."""
-    run = stored.record
     keys = differing_settings(recipe, run.recipe)
     if keys:
         return shown_difference(keys, recipe, run.recipe)

@@ -1,6 +1,5 @@
 """One arm's finished runs as numbers: what a comparison takes from records, whoever made them. Imports no torch."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Literal, NamedTuple
 from actbench.errors import ActbenchError
 from actbench.metrics import Metric
 from actbench.recipe.schema import Arm
-from actbench.record import Cost, RunFacts, Tally, TestResult, Weights, Which
+from actbench.record import Cost, Machine, ResultFacts, RunFacts, Weights, Which
 from actbench.store import StoredRun
 
 Clock = Literal["cpu", "wall"]
@@ -46,6 +45,8 @@ class Side:
     """By seed: which test examples were right, one bit each; empty where the records do not hold it for the metric."""
     examples: int = 0
     """How many bits each has."""
+    fingerprint: str | None = None
+    """Of the data whose examples these are."""
     told: ToldCost | None = None
     """Of imported results alone."""
 
@@ -76,8 +77,8 @@ class Side:
         return median(time for time in times if time is not None) if times and None not in times else None
 
     @property
-    def hardware(self) -> set[tuple[str, str, int]]:
-        return {(run.provenance.device, run.provenance.hardware, run.provenance.threads) for run in self.runs}
+    def hardware(self) -> set[Machine]:
+        return {run.machine for run in self.runs}
 
 
 class Reading(NamedTuple):
@@ -94,7 +95,7 @@ class Reading(NamedTuple):
             raise ActbenchError(f"{_title(run)} has no {self.metric.noun}", hints=[f"another one: {other}"])
         return value
 
-    def result(self, run: RunFacts) -> TestResult:
+    def result(self, run: RunFacts) -> ResultFacts:
         result = run.result(self.which, self.weights)
         if result is None:
             held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
@@ -111,13 +112,7 @@ class Reading(NamedTuple):
 
     def bits_of(self, run: RunFacts) -> int | None:
         """Which test examples are right as one number, a bit each; None where the record does not hold them all."""
-        result = self.result(run)
-        if not isinstance(result.tally, Tally) or self.metric.attack is not None:
-            return None
-        packed = base64.b64decode(result.correct_bits)
-        bits = int.from_bytes(packed, "big")
-        is_whole = len(packed) == (run.data.test + 7) // 8 and bits.bit_count() == result.tally.correct
-        return bits if is_whole else None
+        return None if self.metric.attack else run.bits(self.which, self.weights)
 
 
 def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
@@ -129,6 +124,7 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
     known = [gain for gain in gains if gain is not None]
     bits = {run.seed: reading.bits_of(run) for run in completed}
     held = {seed: value for seed, value in bits.items() if value is not None}
+    data = {run.data.fingerprint for run in completed}
     return Side(
         name=arm.name,
         arm=arm,
@@ -137,8 +133,9 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
         optimism=sum(known) / len(known) if known else None,
         runs=tuple(run.record for run in finished),
         files=tuple(run.path for run in finished),
-        bits=held if len(held) == len(bits) else {},
+        bits=held if len(held) == len(bits) and len(data) == 1 else {},
         examples=completed[0].data.test if completed else 0,
+        fingerprint=next(iter(data)) if len(data) == 1 else None,
     )
 
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
-from actbench.record import SCHEMA_VERSION, RunRecord, RunSummary, VersionProbe
+from actbench.index import read_folder
+from actbench.record import SCHEMA_VERSION, RunFacts, RunRecord, RunSummary, VersionProbe
 from actbench.summary import summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
@@ -26,8 +27,8 @@ IMPORTED = "imported"
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     path: Path
-    record: RunSummary | RunRecord
-    """A summary where the store was scanned; of a few runs the whole record serves as well."""
+    record: RunFacts
+    """A summary where the store was scanned; a whole record serves as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ class Store:
         content = _content(path)
         return summarise(content) or summary_of(_checked(content, path))
 
+    def summaries(self, folder: Path) -> list[tuple[Path, RunSummary | RecordError]]:
+        """Of all records of a folder in order of name, or why one cannot be had."""
+        return read_folder(folder, self.summary)
+
     def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
         """Where records lie, in order, whether they can be read or not."""
         found = self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/*.json")
@@ -87,11 +92,14 @@ class Store:
         """All readable records (of that recipe and profile, if named) in order of path, and what was unreadable."""
         runs: list[StoredRun] = []
         problems: list[Problem] = []
-        for path in self.paths(recipe, profile):
-            try:
-                runs.append(StoredRun(path, self.summary(path)))
-            except RecordError as error:
-                problems.extend(error.problems)
+        for folder in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/")):
+            if folder.name == IMPORTED:
+                continue
+            for path, found in self.summaries(folder):
+                if isinstance(found, RecordError):
+                    problems.extend(found.problems)
+                else:
+                    runs.append(StoredRun(path, found))
         return runs, problems
 
 
@@ -101,7 +109,7 @@ def remembered_plugins(runs: Iterable[StoredRun]) -> dict[str, PluginSource]:
     Of several states of a file that is its present one, where it is at hand, else that of the run begun last.
     """
     found: dict[str, PluginSource] = {}
-    for run in sorted(runs, key=lambda run: run.record.provenance.started):
+    for run in sorted(runs, key=lambda run: run.record.started):
         for name, source in run.record.arm.plugins.items():
             if name not in found or not found[name].is_present():
                 found[name] = source

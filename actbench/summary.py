@@ -1,20 +1,21 @@
 """From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
 
 Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
-further, and each distinct recipe and arm is checked once. What this cannot read is left to `Store.read`, which checks
+further, and each distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks
 everything and has the words for what is wrong.
 """
 
+import base64
 import json
 import re
 from functools import cache
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, Provenance, RunFacts, RunRecord, RunSummary, Status, TestResult
+from actbench.record import Cost, DataFacts, Machine, Provenance, RunRecord, RunSummary, Status, TestResult
 
 _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
@@ -35,7 +36,7 @@ class _Rest(Frozen):
     footing: str
     run: str
     data: DataFacts
-    history: list[_Skimmed]
+    history: tuple[_Skimmed, ...]
     results: tuple[TestResult, ...] = ()
     backends: _Skimmed = _Skimmed()
     parameter_groups: tuple[_Skimmed, ...] = ()
@@ -44,7 +45,7 @@ class _Rest(Frozen):
 
 
 def summarise(content: bytes) -> RunSummary | None:
-    """What tables need of a record's file; None where its keys stand in another order, or something is wrong."""
+    """The summary of a record's file; None where its keys stand in another order, or something is wrong."""
     head = _BEFORE_RECIPE.match(content)
     if head is None:
         return None
@@ -52,41 +53,67 @@ def summarise(content: bytes) -> RunSummary | None:
         before_arm = content.index(_ARM, head.end())
         arm = before_arm + len(_ARM)
         before_seed = content.index(_SEED, arm)
-        rest = _Rest.model_validate_json(b"{" + content[before_seed:])
-        return RunSummary(
-            status=head[1].decode(),
+        return _summary(
+            _Rest.model_validate_json(b"{" + content[before_seed:]),
+            status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe=_recipe(content[head.end() : before_arm]),
-            arm=_arm(content[arm:before_seed]),
-            seed=rest.seed,
-            footing=rest.footing,
-            run=rest.run,
-            data=rest.data,
-            results=rest.results,
-            cost=rest.cost,
-            provenance=rest.provenance,
-            epochs=len(rest.history),
+            recipe_json=_recipe_json(content[head.end() : before_arm]),
+            arm_json=_arm_json(content[arm:before_seed]),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
 
 
 def summary_of(record: RunRecord) -> RunSummary:
-    """The same of a record that is read whole."""
-    facts = {name: getattr(record, name) for name in RunFacts.model_fields}
-    return RunSummary(**facts, epochs=record.epochs)
+    """The summary of a record that is read whole."""
+    return _summary(
+        record,
+        status=record.status,
+        reason=record.reason,
+        recipe_json=_json(record.recipe),
+        arm_json=_json(record.arm),
+    )
+
+
+def _summary(
+    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe_json: bytes, arm_json: bytes
+) -> RunSummary:
+    made = rest.provenance
+    packed = [base64.b64decode(result.correct_bits) for result in rest.results]
+    return RunSummary(
+        status=status,
+        reason=reason,
+        seed=rest.seed,
+        footing=rest.footing,
+        run=rest.run,
+        epochs=len(rest.history),
+        started=made.started,
+        machine=Machine(made.device, made.hardware, made.threads),
+        recipe_json=recipe_json,
+        arm_json=arm_json,
+        data_json=_json(rest.data),
+        cost_json=None if rest.cost is None else _json(rest.cost),
+        provenance_json=_json(made),
+        result_jsons=tuple(_json(result, exclude={"correct_bits"}) for result in rest.results),
+        packed_bits=b"".join(packed),
+        bits_lengths=tuple(map(len, packed)),
+    )
+
+
+def _json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
+    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
 # one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
 @cache
-def _recipe(text: bytes) -> Recipe:
-    return Recipe.model_validate_json(_object(text))
+def _recipe_json(text: bytes) -> bytes:
+    return _json(Recipe.model_validate_json(_object(text)))
 
 
 @cache
-def _arm(text: bytes) -> Arm:
-    return Arm.model_validate_json(_object(text))
+def _arm_json(text: bytes) -> bytes:
+    return _json(Arm.model_validate_json(_object(text)))
 
 
 def _object(text: bytes) -> str:

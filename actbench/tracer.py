@@ -12,6 +12,7 @@ from actbench.stats.contrasts import METHOD_NAMES, Contrast
 from actbench.stats.intervals import Estimate, Interval
 from actbench.trace import FamilyTest, Number, Trace, TracedRun, TracedValue
 from actbench.traced_runs import Sides
+from actbench.verdict import verdict_of
 
 _OF_A_GAP: dict[str, dict[str, str]] = {
     "p": {"holm": "p_holm", "unadjusted": "p"},
@@ -75,7 +76,7 @@ class Tracer:
                 f"chosen on the test set itself: {100 * row.optimism:+.2f} points above the last epoch"
             )
         return Trace(
-            how=tuple(how),
+            how=(*how, *self._unequal(arm)),
             runs=self._runs(arm),
             missing=self._missing(arm),
             made={
@@ -97,7 +98,7 @@ class Tracer:
         contrast = gap.contrast
         how = ["the baseline itself"] if arm == baseline else self._how(arm, baseline, gap)
         return Trace(
-            how=tuple(how),
+            how=(*how, *self._unequal(arm, baseline)),
             runs=self._runs(arm, baseline),
             missing=self._missing(arm, baseline),
             made={
@@ -122,9 +123,10 @@ class Tracer:
         if contrast.standard_error is None:
             return [what, "one seed: no interval and no test"]
         found = [what, _test(contrast)]
-        if gap.p_holm is not None:
+        if gap.p_holm is not None and contrast.p is not None:
+            smaller = sum(test.p is not None and test.p < contrast.p for test in self._family())
             holm = f"{gap.p_holm:.3g} after Holm over the {self.tested.family} tests of this table"
-            found.append(f"p {contrast.p:.3g}, {holm}")
+            found.append(f"p {contrast.p:.3g}, {holm}, of which {smaller} have a smaller p")
         return [*found, *_over_examples(gap.crossed)]
 
     def verdict(self, arm: str) -> Trace:
@@ -132,7 +134,10 @@ class Tracer:
         claim = self.group.claim
         if claim is None or arm not in claim.arms or claim.baseline not in self.group.baselines:
             return Trace(how=("no claim is about this arm here",))
-        return replace(self.gap(arm, claim.baseline), made={})
+        judged = verdict_of(self.anew[arm], replace(self.group, rows=tuple(self.anew.values())))
+        found = self.gap(arm, claim.baseline)
+        how = [f"judged anew: {judged.cell}"] if judged else []
+        return replace(found, how=(*how, *found.how), made={})
 
     def time(self, arm: str) -> Trace:
         """Of the ratio of an update's time."""
@@ -190,6 +195,14 @@ class Tracer:
     def _missing(self, *arms: str) -> dict[str, tuple[int, ...]]:
         found = {arm: self.anew[arm].missing_seeds for arm in arms}
         return {arm: seeds for arm, seeds in found.items() if seeds}
+
+    def _unequal(self, *arms: str) -> list[str]:
+        return [
+            f"footing differs: {arm} seed {', '.join(map(str, mismatch.seeds[arm]))}: {mismatch.difference}"
+            for mismatch in self.group.mismatches
+            for arm in dict.fromkeys(arms)
+            if arm in mismatch.seeds
+        ]
 
     def _reported(self, values: Sequence[Reported]) -> tuple[TracedValue, ...]:
         paper = self.group.paper

@@ -44,7 +44,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict alone, without its place."""
-        parts = [self.word, *([self.size] if self.size else [])]
+        parts: list[str] = [self.word, *([self.size] if self.size else [])]
         parts += [f"direction {self.direction}"] if self.direction else []
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")
 
@@ -94,8 +94,10 @@ def judge(
         return Verdict(
             word="better" if seen.value > 0 else "worse", size=_size(claim, claimed, seen.value), place=place
         )
-    if seen.interval.low <= 0 <= seen.interval.high and seen.detectable > abs(claimed.difference):
-        return Verdict(word="under-powered", place=place)
+    if seen.interval.low <= 0 <= seen.interval.high:
+        detectable = contrast.detectable
+        if detectable is None or unit_of(claim) * detectable > abs(claimed.difference):
+            return Verdict(word="under-powered", place=place)
     return Verdict(word="not shown", place=place)
 
 
@@ -121,7 +123,6 @@ class _Seen(NamedTuple):
     interval: Interval
     narrow: Interval
     """At 1 - 2 alpha: inside the margin at this confidence is inside by two one-sided tests at alpha."""
-    detectable: float
     is_effect: bool
 
 
@@ -133,8 +134,7 @@ def turn_of(claim: Claim) -> int:
 def _seen(claim: Claim, contrast: Contrast, alpha: float, q: float | None) -> _Seen | None:
     """None where there is no test: with one seed, or without any spread."""
     interval, narrow = contrast.interval_at(1 - alpha), contrast.interval_at(1 - 2 * alpha)
-    detectable = contrast.detectable
-    if interval is None or narrow is None or contrast.p is None or detectable is None:
+    if interval is None or narrow is None or contrast.p is None:
         return None
     factor = turn_of(claim) * unit_of(claim)
     interval, narrow = _turned(interval, factor), _turned(narrow, factor)
@@ -143,7 +143,6 @@ def _seen(claim: Claim, contrast: Contrast, alpha: float, q: float | None) -> _S
         factor * contrast.estimate.value,
         interval,
         narrow,
-        abs(factor) * detectable,
         excludes_0 if q is None else q < alpha,
     )
 
@@ -182,7 +181,8 @@ def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = Non
     gap = next((gap for gap in row.gaps if gap.baseline == claim.baseline), None)
     if gap is None or row.name not in claim.arms or group.plan is None or not is_judged_by(claim, group):
         return None
-    fewest = min(_sides(claim, row, group), key=lambda side: side.completed)
+    sides = _sides(claim, row, group)
+    fewest = min(sides, key=lambda side: side.completed)
     setting = group.setting
     return judge(
         claim,
@@ -191,7 +191,12 @@ def verdict_on(claim: Claim, row: ArmRow, group: Group, *, q: float | None = Non
         diverged=fewest.diverged,
         q=q,
         place=place_of(
-            claim, group.plan, group.metric, synthetic=setting.synthetic, altered=setting.is_altered
+            claim,
+            group.plan,
+            group.metric,
+            synthetic=setting.synthetic,
+            altered=setting.is_altered,
+            unequal=len({run.footing for side in sides for run in side.runs}) > 1,
         ),
     )
 

@@ -262,7 +262,9 @@ def test_unequal_footing_is_refused_with_keys_and_the_smallest_set_to_redo(
         "  relu seed 0,1,2; series seed 0,1,2; swish seed 0,1,2 against lslu seed 0,1: "
         "train.epochs 30 / 20, train.lr 0.1 / 0.2\n"
         "  the smallest set to train again: lslu seed 0,1\n"
-        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0,1 train.epochs=30 train.lr=0.1"
+        "  about 2.0 min one after another, as 9 runs took on a processor, 1 thread\n"
+        "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0,1 train.epochs=30 train.lr=0.1\n"
+        "  or show them side by side with footnotes: --allow-mismatch"
     )
 
 
@@ -275,7 +277,7 @@ def test_the_command_to_redo_starts_from_the_recipe_as_it_stands(
     runs = [make_run(other, "relu", seed) for seed in range(3)] + [make_run(recipe, "lslu", 0)]
     with pytest.raises(NotComparableError) as caught:
         compare([selection(other, runs, current=now)], papers={})
-    assert str(caught.value).splitlines()[-1] == (
+    assert str(caught.value).splitlines()[-2] == (
         "  actbench train lslu_c100 --profile lite --arm lslu --seeds 0 --limit 64 "
         "train.ema=null train.nesterov=true"
     )
@@ -293,9 +295,10 @@ def redo(kept: Recipe, current: Recipe | None, make_run: MakeRun, arm: str = "ls
     with pytest.raises(NotComparableError) as caught:
         compare([Selection(plan=kept, stored=files, origin=origin)], papers={})
     lines = str(caught.value).splitlines()
-    return [
-        line.strip() for line in lines[lines.index("  the smallest set to train again: lslu seed 0") + 1 :]
-    ]
+    place = lines.index("  the smallest set to train again: lslu seed 0")
+    assert lines[place + 1].startswith("  about 1.0 min one after another, as ")
+    assert lines[-1] == "  or show them side by side with footnotes: --allow-mismatch"
+    return [line.strip() for line in lines[place + 2 : -1]]
 
 
 def test_the_command_to_redo_says_all_that_differs_and_where_it_goes(
@@ -352,6 +355,7 @@ def test_two_arms_of_one_name_are_refused(make_recipe: MakeRecipe, make_run: Mak
         "runs of lslu_c100 call two different arms 'lslu'\n"
         "  lslu seed 0,1 against lslu seed 2: options.n 3 / 5\n"
         "  the smallest set to train again: lslu seed 2\n"
+        "  about 1.0 min one after another, as 3 runs took on a processor, 1 thread\n"
         "  actbench train lslu_c100 --profile lite --arm lslu --seeds 2"
     )
 
@@ -361,7 +365,7 @@ def test_a_whole_set_beside_another_needs_no_training(make_recipe: MakeRecipe, m
     runs = [*all_runs(recipe, make_run), make_run(other, "relu", 0)]
     with pytest.raises(NotComparableError) as caught:
         compared(recipe, runs)
-    assert str(caught.value).splitlines()[-2:] == [
+    assert str(caught.value).splitlines()[-3:-1] == [
         "  the first 12 are a whole set: name their record files alone",
         "  9.json 10.json 11.json 0.json 1.json 2.json 6.json 7.json 8.json 3.json 4.json 5.json",
     ]

@@ -15,6 +15,7 @@ from actbench.cli.options import (
     FORMATS,
     RECIPES,
     SELECTION,
+    AllowMismatch,
     Arms,
     At,
     Baselines,
@@ -43,6 +44,7 @@ from actbench.cli.output import run
 from actbench.cli.plot import app as plot_app
 from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
+from actbench.cli.report import app as report_app
 from actbench.cli.trace import app as trace_app
 from actbench.errors import ActbenchError
 
@@ -57,6 +59,7 @@ app = typer.Typer(
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)
+app.add_typer(report_app)
 app.add_typer(trace_app)
 
 
@@ -201,6 +204,7 @@ def compare(
         ),
     ] = False,
     as_json: Json = False,
+    allow_mismatch: AllowMismatch = False,
 ) -> None:
     """Compare stored runs: the gain, how sure, at what cost.
 
@@ -235,6 +239,7 @@ def compare(
             layout=known_layout(layout),
             results_dir=results_dir,
             check=check,
+            allow_mismatch=allow_mismatch,
             with_document=as_json,
         ),
         as_json,
@@ -293,6 +298,7 @@ def export_table(
         ),
     ] = False,
     results_dir: ResultsDir = Path("results"),
+    allow_mismatch: AllowMismatch = False,
 ) -> None:
     """Write compare's table as markdown, LaTeX, CSV, HTML or JSON."""
     from actbench.commands.export_table import export_table as command
@@ -316,6 +322,7 @@ def export_table(
             columns=known_columns(columns, wide),
             layout=known_layout(layout),
             appendix=appendix,
+            allow_mismatch=allow_mismatch,
             results_dir=results_dir,
         ),
         as_json=False,

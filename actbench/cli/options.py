@@ -49,6 +49,10 @@ ColumnList = Annotated[
     ),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="all columns that there is anything for")]
+AllowMismatch = Annotated[
+    bool,
+    typer.Option("--allow-mismatch", help="show runs of unequal footing side by side, with footnotes"),
+]
 Layout = Annotated[
     str, typer.Option("--layout", help="recipe: a table for each; paper: side by side, arms as rows")
 ]

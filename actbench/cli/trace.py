@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from actbench.cli.options import (
+    AllowMismatch,
     At,
     Baselines,
     Json,
@@ -44,6 +45,7 @@ def trace(
     at: At = "last",
     weights: Weights = "raw",
     results_dir: ResultsDir = Path("results"),
+    allow_mismatch: AllowMismatch = False,
     as_json: Json = False,
 ) -> None:
     """Name the records behind a cell of compare's table.
@@ -72,6 +74,7 @@ def trace(
             results_dir=results_dir,
             limit=limit,
             seeds=seeds,
+            allow_mismatch=allow_mismatch,
         ),
         as_json,
     )

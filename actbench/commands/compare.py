@@ -35,6 +35,7 @@ def compare(
     check: bool = False,
     columns: Columns | None = None,
     layout: Layout = "recipe",
+    allow_mismatch: bool = False,
     with_document: bool = True,
 ) -> Outcome:
     """Compares what the references name: recipes, record files or folders of them.
@@ -44,7 +45,9 @@ def compare(
     selection is not complete.
     """
     made = tables_of(
-        Sources(references, profile, overrides, results_dir, arms, limit, seeds),
+        Sources(
+            references, profile, overrides, results_dir, arms, limit, seeds, allow_mismatch=allow_mismatch
+        ),
         baselines=baselines,
         metric=metric,
         which=which,
@@ -95,6 +98,7 @@ def tables_of(
         which=which,
         weights=weights,
         imported=selected.imported,
+        allow_mismatch=sources.allow_mismatch,
     )
     if check and selected.incomplete:
         raise NotComparableError("the selection is not complete", hints=selected.warnings)

@@ -47,6 +47,7 @@ def export_table(
     columns: Columns | None = None,
     layout: Layout = "recipe",
     appendix: bool = False,
+    allow_mismatch: bool = False,
 ) -> Outcome:
     """Renders the tables, or the paragraphs for the appendix, as text, or writes them to `output`, or compares them
     with the file `check`.
@@ -61,7 +62,9 @@ def export_table(
     format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
     page = _page(file) if file and format == "markdown" else None
     marked = markdown.marked_columns(page, where=str(file)) if page is not None else {}
-    sources = Sources(references, profile, overrides, results_dir, arms, limit, seeds)
+    sources = Sources(
+        references, profile, overrides, results_dir, arms, limit, seeds, allow_mismatch=allow_mismatch
+    )
     made = tables_of(
         sources,
         baselines=baselines,
@@ -143,6 +146,7 @@ def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, 
         "--results-dir": [str(sources.results_dir)] if sources.results_dir != DEFAULT_RESULTS else [],
     }
     words = [word for option, values in options.items() for value in values for word in (option, value)]
+    words += ["--allow-mismatch"] if sources.allow_mismatch else []
     return shlex.join(["actbench", "export-table", *sources.references, *sources.overrides, *words])
 
 

@@ -59,7 +59,7 @@ def _total(plan: SeedPlan) -> list[str]:
         lines.append("All of them are stored.")
     else:
         is_one = plan.cost.runs == 1
-        lines.append(f"{plan.cost.runs} run{' is' if is_one else 's are'} missing, {_hours(plan.cost)}.")
+        lines.append(f"{plan.cost.runs} run{' is' if is_one else 's are'} missing, {plan.cost.words}.")
         if plan.group.setting.is_audited and not plan.commands:
             lines.append("The recipe as it stands would make runs of other settings: see actbench compare.")
         lines += [f"  {command}" for command in plan.commands]
@@ -85,15 +85,6 @@ def _notes(plan: SeedPlan) -> list[str]:
     if diverged:
         notes.append(f"Diverged runs give no value, and further ones may: {', '.join(diverged)}.")
     return ["", *notes]
-
-
-def _hours(cost: RunCost) -> str:
-    if cost.hours is None:
-        return "for how long no run tells"
-    length = f"{cost.hours:.1f} h" if cost.hours >= 0.1 else f"{60 * cost.hours:.1f} min"
-    runs = f"{cost.timed} run{'s' if cost.timed > 1 else ''}"
-    where = f" on {cost.hardware}" if cost.hardware else ""
-    return f"about {length} one after another, as {runs} took{where}"
 
 
 def _size(wanted: Wanted) -> str:

@@ -38,15 +38,26 @@ def trace(
     results_dir: Path = Path("results"),
     limit: int | None = None,
     seeds: str | None = None,
+    allow_mismatch: bool = False,
 ) -> Outcome:
     """Traces one cell, or without a column every cell of the row, in each variant of the recipe.
 
     Exit code 4 where the records, read anew, give another number than the table.
     """
-    sources = Sources([reference], profile, overrides, results_dir, (), limit, seeds, takes_imported=True)
+    sources = Sources(
+        [reference],
+        profile,
+        overrides,
+        results_dir,
+        (),
+        limit,
+        seeds,
+        takes_imported=True,
+        allow_mismatch=allow_mismatch,
+    )
     selected = select(sources)
     found: list[_Traced] = []
-    for group in _groups(selected, baselines, metric, which, weights):
+    for group in _groups(selected, baselines, metric, which, weights, allow_mismatch):
         names = [row.name for row in group.rows]
         if arm not in names:
             raise ActbenchError(
@@ -72,7 +83,12 @@ class _Traced(NamedTuple):
 
 
 def _groups(
-    selected: Selected, baselines: Sequence[str], metric: str | None, which: Which, weights: Weights
+    selected: Selected,
+    baselines: Sequence[str],
+    metric: str | None,
+    which: Which,
+    weights: Weights,
+    allow_mismatch: bool,
 ) -> tuple[Group, ...]:
     papers = {
         plan.paper: load_paper(plan.paper) for plan in (s.plan for s in selected.selections) if plan.paper
@@ -85,6 +101,7 @@ def _groups(
         which=which,
         weights=weights,
         imported=selected.imported,
+        allow_mismatch=allow_mismatch,
     ).groups
 
 

@@ -1,7 +1,7 @@
 """Which column of a file of results holds what, by the names that people give them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actbench.errors import ImportedFileError, Problem
 from actbench.imported.sheet import Sheet, key_of
@@ -63,7 +63,9 @@ def recognise(sheet: Sheet, source: str, own: Sequence[str] = ()) -> Columns:
         problems.append(f"values in two forms: in columns metric and value, and in {wide}")
     if problems:
         shown = f"its columns: {', '.join(sheet.columns.values())}"
-        raise ImportedFileError([Problem(message=text, where=source, hints=(shown,)) for text in problems])
+        told = [Problem(message=text, where=source) for text in problems]
+        told[-1] = replace(told[-1], hints=(shown,))
+        raise ImportedFileError(told)
     arm = next(key for key in _ARM if key in sheet.columns)
     metrics = {metric: keys[0] for metric, keys in of.items()}
     used = {arm, "seed", *_FACTS, *metrics.values(), *(("metric", "value") if is_long else ())}

@@ -8,9 +8,9 @@ from decimal import Decimal
 from actbench.errors import ImportedFileError, Problem
 from actbench.imported.columns import recognise
 from actbench.imported.entries import Entry, read_entries
-from actbench.imported.runs import ImportedRun, ImportedStatus, Unit
+from actbench.imported.runs import ImportedRun, ImportedStatus, Unit, in_lines
 from actbench.imported.sheet import key_of, read_sheet
-from actbench.imported.units import doubtful_units, in_lines, out_of_range, unclear_units
+from actbench.imported.units import doubtful_units, out_of_range, unclear_units
 from actbench.metrics import METRICS
 
 _OF_AN_ARM = ("parameters", "activation_parameters")

@@ -4,6 +4,7 @@ Nothing is known of how the runs were made but what the file and the command lin
 taken for a record of actbench's own. A change of meaning raises IMPORT_VERSION.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -72,3 +73,8 @@ class ImportedSet(Frozen):
         """The baselines first, then by name."""
         names = sorted({run.arm for run in self.runs}, key=lambda name: (name.casefold(), name))
         return tuple(sorted(names, key=lambda name: (*self.baselines, name).index(name)))
+
+
+def in_lines(lines: Sequence[int]) -> str:
+    """`line 3`, or `lines 3, 5`."""
+    return f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"

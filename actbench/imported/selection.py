@@ -6,7 +6,7 @@ from pathlib import Path
 from actbench.errors import ActbenchError, NotComparableError, Problem, RecipeError
 from actbench.imported import store
 from actbench.imported.group import ImportedSelection
-from actbench.imported.units import in_lines
+from actbench.imported.runs import in_lines
 from actbench.recipe.find import find_recipe
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.nodes import Scalar

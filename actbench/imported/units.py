@@ -6,7 +6,7 @@ from statistics import median
 
 from actbench.errors import Problem
 from actbench.imported.entries import Entry
-from actbench.imported.runs import Unit
+from actbench.imported.runs import Unit, in_lines
 
 
 def out_of_range(entries: Iterable[Entry], asked: Unit | None, source: str) -> Iterator[Problem]:
@@ -28,7 +28,7 @@ def unclear_units(
     """Metrics of which every value might be either, where nobody said which."""
     for metric in metrics if asked is None else ():
         values = [value for entry in entries for name, value in _finite(entry) if name == metric]
-        if values and max(values) <= 1:
+        if values and min(values) >= 0 and max(values) <= 1:
             yield Problem(
                 message=f"no {metric} is above 1: are these fractions, or percent?",
                 where=source,
@@ -49,11 +49,6 @@ def doubtful_units(entries: Sequence[Entry], unit: Unit, source: str) -> Iterato
         lines = sorted(line for value, line in found if 0 < value <= 1 < middle)
         if lines:
             yield f"{source}: {metric} is at most 1 and taken as percent in {in_lines(lines)}"
-
-
-def in_lines(lines: Sequence[int]) -> str:
-    """`line 3`, or `lines 3, 5`."""
-    return f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
 
 
 def _finite(entry: Entry) -> Iterator[tuple[str, float]]:

@@ -134,6 +134,12 @@ class Claim(Frozen):
     stand_in: str | None = None
     """What stands in for the paper's model or data where those are not fully known or not at hand."""
 
+    @model_validator(mode="after")
+    def _something_can_be_the_same(self) -> "Claim":
+        if self.difference == 0 and self.margin is None:
+            raise ValueError("a difference of 0 needs a margin: half of it is nothing")
+        return self
+
     @property
     def size(self) -> str:
         """How much the paper claims, in words."""

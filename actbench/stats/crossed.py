@@ -1,11 +1,13 @@
 """Intervals over seeds and test examples, both of them samples: would other seeds and other examples agree?
 
 Every run is one integer whose bit i says whether example i was right. Seeds and examples are crossed, every seed
-having met every example. Sums of squares over examples follow from counts of common bits:
-sum_i (sum_s b_si)^2 = sum_st |b_s & b_t|, so that no bit is ever taken out of its integer.
+having met every example. How many runs had example i right is kept in binary over all examples at once, a digit an
+integer; sums of products of such numbers follow from counts of common bits, so that no bit is ever taken out of its
+integer, and the work grows with the number of runs and not with its square.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import NamedTuple
 
@@ -24,11 +26,12 @@ def crossed_mean(bits: Sequence[int], total: int, confidence: float = 0.95) -> I
     n = len(bits)
     if n < 2 or total < 2:
         return None
-    counts = sorted(run.bit_count() for run in bits)
-    value = sum(counts) / (n * total)
-    seeds = _Part(_spread(counts) / total**2 / n, n - 1)
-    ones = _common(bits, bits)
-    return _interval(value, seeds, _examples(ones, sum(counts), total, n), _noise([bits], total), confidence)
+    runs = _added(tuple(bits))
+    count = sum(runs.counts)
+    seeds = _Part(_spread(sorted(runs.counts)) / total**2 / n, n - 1)
+    return _interval(
+        count / (n * total), seeds, _examples(runs.squares, count, total, n), _noise(runs, total), confidence
+    )
 
 
 def crossed_difference(
@@ -48,21 +51,50 @@ def crossed_difference(
     if contrast.test.is_paired:
         shared = sorted(first.keys() & second.keys())
         first, second = {s: first[s] for s in shared}, {s: second[s] for s in shared}
-    ours, theirs = list(first.values()), list(second.values())
-    n, m = len(ours), len(theirs)
-    square_sum = (
-        _common(ours, ours) / n**2 - 2 * _common(ours, theirs) / (n * m) + _common(theirs, theirs) / m**2
-    )
-    shift = sum(run.bit_count() for run in ours) / n - sum(run.bit_count() for run in theirs) / m
+    ours, theirs = _added(tuple(first.values())), _added(tuple(second.values()))
+    n, m, products = len(ours.counts), len(theirs.counts), _products(ours.digits, theirs.digits)
+    square_sum = ours.squares / n**2 - 2 * products / (n * m) + theirs.squares / m**2
+    shift = sum(ours.counts) / n - sum(theirs.counts) / m
     between = max(0.0, square_sum - shift**2 / total) / (total - 1) / total
-    noise = 0.0
     if contrast.test.is_paired:
-        noise = _paired_noise(ours, theirs, total)
+        unequal = sum((a ^ b).bit_count() for a, b in zip(first.values(), second.values(), strict=True))
+        noise = _paired_noise(ours, theirs, products, unequal, total)
     else:
-        noise = _noise([ours], total) + _noise([theirs], total)
+        noise = _noise(ours, total) + _noise(theirs, total)
     return _interval(
         contrast.test.difference, _Part(error**2, freedom), _Part(between, total - 1), noise, confidence
     )
+
+
+class _Added(NamedTuple):
+    """Several runs together."""
+
+    counts: tuple[int, ...]
+    """Of each run how many examples it had right."""
+    digits: tuple[int, ...]
+    """Of the number of runs that had an example right, lowest first."""
+    squares: int
+    """Sum over the examples of that number's square."""
+
+
+@lru_cache(1024)  # an arm stands against several others, a baseline against all
+def _added(bits: tuple[int, ...]) -> _Added:
+    digits: list[int] = []
+    for carried in bits:
+        for place, digit in enumerate(digits):
+            digits[place], carried = digit ^ carried, digit & carried
+        if carried:
+            digits.append(carried)
+    return _Added(tuple(run.bit_count() for run in bits), tuple(digits), _products(digits, digits))
+
+
+def _products(first: Sequence[int], second: Sequence[int]) -> int:
+    """Sum over the examples of the product of two numbers given by their digits."""
+    if first is second:
+        n = len(first)
+        upper = sum((first[i] & first[j]).bit_count() << i + j for i in range(n) for j in range(i + 1, n))
+        return 2 * upper + sum(digit.bit_count() << 2 * i for i, digit in enumerate(first))
+    return sum((a & b).bit_count() << i + j for i, a in enumerate(first) for j, b in enumerate(second))
 
 
 def _interval(value: float, seeds: _Part, examples: _Part, noise: float, confidence: float) -> Interval:
@@ -78,14 +110,6 @@ def _interval(value: float, seeds: _Part, examples: _Part, noise: float, confide
     return Interval(value - reach, value + reach)
 
 
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    if first is second:
-        n = len(first)
-        upper = sum((first[i] & first[j]).bit_count() for i in range(n) for j in range(i + 1, n))
-        return 2 * upper + sum(run.bit_count() for run in first)
-    return sum((ours & theirs).bit_count() for ours in first for theirs in second)
-
-
 def _examples(ones: int, count: int, total: int, n: int) -> _Part:
     """The variance that the choice of examples gives to the mean over n runs."""
     return _Part((ones - count**2 / total) / n**2 / (total - 1) / total, total - 1)
@@ -97,20 +121,16 @@ def _spread(counts: Sequence[int]) -> float:
     return (n * sum(count * count for count in counts) - sum(counts) ** 2) / (n * (n - 1))
 
 
-def _noise(groups: Sequence[Sequence[int]], total: int) -> float:
+def _noise(runs: _Added, total: int) -> float:
     """What neither seed nor example explains, as a share in the variance of the mean."""
-    (bits,) = groups
-    n = len(bits)
-    counts = [run.bit_count() for run in bits]
-    grand, common = sum(counts), _common(bits, bits)
-    rest = grand - sum(c * c for c in counts) / total - common / n + grand**2 / (n * total)
+    n, grand = len(runs.counts), sum(runs.counts)
+    rest = grand - sum(c * c for c in runs.counts) / total - runs.squares / n + grand**2 / (n * total)
     return max(0.0, rest) / ((n - 1) * (total - 1)) / (n * total)
 
 
-def _paired_noise(first: Sequence[int], second: Sequence[int], total: int) -> float:
-    n = len(first)
-    shifts = [a.bit_count() - b.bit_count() for a, b in zip(first, second, strict=True)]
-    unequal = sum((a ^ b).bit_count() for a, b in zip(first, second, strict=True))
-    common = _common(first, first) - 2 * _common(first, second) + _common(second, second)
+def _paired_noise(first: _Added, second: _Added, products: int, unequal: int, total: int) -> float:
+    n = len(first.counts)
+    shifts = [a - b for a, b in zip(first.counts, second.counts, strict=True)]
+    common = first.squares - 2 * products + second.squares
     rest = unequal - sum(s * s for s in shifts) / total - common / n + sum(shifts) ** 2 / (n * total)
     return max(0.0, rest) / ((n - 1) * (total - 1)) / (n * total)

@@ -1,6 +1,6 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
-from actbench.stats.contrasts import DEFAULT_METHOD, Contrast, Method, Samples, contrasts
+from actbench.stats.contrasts import DEFAULT_METHOD, Contrast, Method, Samples, Tests
 from actbench.stats.intervals import mean
 
 
@@ -45,11 +45,8 @@ def shown_near_best(
     sign = 1 if higher_is_better else -1
     height = {arm: sign * mean(list(samples[arm].values())) for arm in arms}
     ranked = sorted(arms, key=lambda arm: (-height[arm], arm))
-    ps = {
-        arm: p
-        for arm in ranked
-        if (p := _p_far(samples, arm, ranked, margin, sign, method, alpha)) is not None
-    }
+    tests = Tests(samples, method=method)
+    ps = {arm: p for arm in ranked if (p := _p_far(tests, arm, ranked, margin, sign, alpha)) is not None}
     shown: set[str] = set()
     for arm, p in sorted(ps.items(), key=lambda item: (item[1], item[0])):
         if p > alpha / min(len(arms) - 1, len(arms) - len(shown)):
@@ -58,17 +55,14 @@ def shown_near_best(
     return frozenset(shown)
 
 
-def _p_far(
-    samples: Samples, arm: str, others: list[str], margin: float, sign: int, method: Method, alpha: float
-) -> float | None:
+def _p_far(tests: Tests, arm: str, others: list[str], margin: float, sign: int, alpha: float) -> float | None:
     """p of the hypothesis that some other arm is better by the margin; None as soon as it is above alpha."""
     largest = 0.0
     for other in others:
         if other == arm:
             continue
-        (contrast,) = contrasts(samples, [(arm, other)], method=method)
-        assert contrast is not None
-        p = contrast.test.p_above(-margin) if sign == 1 else contrast.test.p_below(margin)
+        test = tests.of(arm, other)
+        p = test.p_above(-margin) if sign == 1 else test.p_below(margin)
         if p is None or p > alpha:
             return None
         largest = max(largest, p)

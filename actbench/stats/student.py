@@ -4,12 +4,14 @@
 the whole of a comparison over thousands of records; these need `math` alone. The tests hold them to scipy.special.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import erfc, exp, inf, isnan, lgamma, log, log1p, nan, pi, sqrt
 from statistics import NormalDist
 
 _EPSILON = 2.0**-53
 _TINY = 1e-300
+_BELOW_ONE = 1 - _EPSILON
 _CACHED = 4096
 """Distinct levels and degrees of freedom kept; those of Welch's test differ from pair to pair."""
 
@@ -117,29 +119,48 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
 
 @lru_cache(_CACHED)
 def noncentral_cdf(t: float, degrees_of_freedom: float, noncentrality: float) -> float:
-    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom.
-
-    The normal's probability is averaged over S. In log S the integrand is smooth and falls off on both sides, so
-    the trapezoid rule gains digits exponentially with its number of points.
-    """
-    v = degrees_of_freedom
-    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
-    step = 1 / (3 * max(2.5, sqrt(2 * v), abs(noncentrality)))
-    total = 0.0
-    for direction in (1, -1):
-        k = 0 if direction == 1 else 1
-        while (
-            log_weight := log_front + v * (direction * k * step - exp(2 * direction * k * step) / 2)
-        ) > -42:
-            total += exp(log_weight) * erfc((noncentrality - t * exp(direction * k * step)) / sqrt(2)) / 2
-            k += 1
-    return total * step
+    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom."""
+    return sum(
+        weight * erfc((noncentrality - t * s) / sqrt(2)) / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
 
 
 def power(noncentrality: float, degrees_of_freedom: float, alpha: float) -> float:
     """The chance that a two-sided t-test at level `alpha` finds a difference, whichever sign it then shows."""
     reach = critical(alpha, degrees_of_freedom)
-    return sum(noncentral_cdf(-reach, degrees_of_freedom, sign * noncentrality) for sign in (1, -1))
+    return sum(
+        weight
+        * (erfc((reach * s - noncentrality) / sqrt(2)) + erfc((reach * s + noncentrality) / sqrt(2)))
+        / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
+
+
+def _chi_weights(degrees_of_freedom: float, noncentrality: float) -> Iterator[tuple[float, float]]:
+    """Points s and weights that average a normal probability over S.
+
+    In log S such an integrand is smooth and falls off on both sides, so that the trapezoid rule gains digits
+    exponentially with its number of points. How close they must be follows from the steeper of the two factors.
+    """
+    v = degrees_of_freedom
+    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
+    step = 1 / (3 * max(2.5, sqrt(2 * v), noncentrality))
+    for direction, k in ((1, 0), (-1, 1)):
+        while True:
+            u = direction * k * step
+            log_weight = log_front + v * (u - exp(2 * u) / 2)
+            if log_weight < -42:  # 1e-18
+                break
+            yield exp(u), exp(log_weight) * step
+            k += 1
+
+
+def _rough_detectable(degrees_of_freedom: float, normal_quantile: float, alpha: float) -> float:
+    """By the normal approximation to the noncentral t (Abramowitz and Stegun, 26.7.10)."""
+    reach = critical(alpha, degrees_of_freedom)
+    centre = reach * (1 - 1 / (4 * degrees_of_freedom))
+    return max(0.1, centre + normal_quantile * sqrt(1 + reach**2 / (2 * degrees_of_freedom)))
 
 
 @lru_cache(_CACHED)
@@ -147,18 +168,29 @@ def detectable(degrees_of_freedom: float, power_wanted: float, alpha: float) -> 
     """The smallest true difference, in standard errors, that a two-sided t-test finds with the wanted power."""
     if not alpha < power_wanted < 1:
         raise ValueError(f"power must lie between alpha and 1: {power_wanted}")
-    low, high = 0.0, 1.0
-    while power(high, degrees_of_freedom, alpha) < power_wanted:
-        low, high = high, 2 * high
-    # Regula falsi, by Illinois's rule: the end that stays put counts half.
-    below, above = (power(end, degrees_of_freedom, alpha) - power_wanted for end in (low, high))
-    while high - low > 1e-12 * high:
-        middle = high - above * (high - low) / (above - below)
-        miss = power(middle, degrees_of_freedom, alpha) - power_wanted
-        if abs(miss) < 1e-13:
+    # The normal quantile of the power is all but linear in the difference, so that few steps of the regula falsi do;
+    # by Illinois's rule the end that stays put counts half.
+    wanted = NormalDist().inv_cdf(power_wanted)
+
+    def miss(difference: float) -> float:
+        return NormalDist().inv_cdf(min(power(difference, degrees_of_freedom, alpha), _BELOW_ONE)) - wanted
+
+    guess = _rough_detectable(degrees_of_freedom, wanted, alpha)
+    low, high = 0.98 * guess, 1.02 * guess
+    below, above = miss(low), miss(high)
+    while above < 0:
+        low, below, high = high, above, 2 * high
+        above = miss(high)
+    while below > 0:
+        low, high, above = low / 2, low, below
+        below = miss(low)
+    middle = low
+    while True:
+        before, middle = middle, high - above * (high - low) / (above - below)
+        if abs(middle - before) <= 1e-10 * middle:  # the next would be far closer still
             return middle
-        if miss < 0:
-            low, below, above = middle, miss, above / 2
+        found = miss(middle)
+        if found < 0:
+            low, below, above = middle, found, above / 2
         else:
-            high, above, below = middle, miss, below / 2
-    return high
+            high, above, below = middle, found, below / 2

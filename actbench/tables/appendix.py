@@ -14,7 +14,7 @@ from actbench.record import DataFacts, Provenance
 from actbench.stats import METHOD_NAMES
 from actbench.tables.latex_text import escaped as as_latex_text
 from actbench.tables.markdown import escaped as as_markdown_text
-from actbench.tables.notes import WHICH, arm_note
+from actbench.tables.notes import WHICH, described_arm
 
 Item = tuple[str, str]
 """A head of one or two words, and the sentences behind it."""
@@ -73,6 +73,7 @@ def _title(group: Group) -> str:
 
 
 def _runs(group: Group) -> str:
+    seeds = f"seed{'s' if len(group.seeds) != 1 else ''} {', '.join(map(str, group.seeds)) or 'none'}"
     completed = sum(row.completed for row in group.rows)
     ended = [f"{row.name} {row.diverged}" for row in group.rows if row.diverged]
     missing = [
@@ -80,7 +81,7 @@ def _runs(group: Group) -> str:
     ]
     return " ".join(
         [
-            f"{len(group.rows)} arms, seeds {', '.join(map(str, group.seeds)) or 'none'}: {completed} runs completed.",
+            f"{len(group.rows)} arms, {seeds}: {completed} runs completed.",
             f"Diverged, counted and in no mean: {'; '.join(ended)}." if ended else "No run diverged.",
             *([f"Missing seeds: {'; '.join(missing)}."] if missing else []),
         ]
@@ -115,12 +116,13 @@ def _settings(group: Group) -> str:
         f"loss {train.loss}",
         f"precision {'float32' if train.amp == 'none' else train.amp}",
     ]
-    own = [text for row in group.rows if row.arm and (text := arm_note(row.arm, plan))]
+    own = [text for row in group.rows if (text := described_arm(row, group))]
     differences = (
         f"Declared differences: {' '.join(own)}" if own else "Arms differ in their activation alone."
     )
+    arms = "Not all arms, but those of the same footing" if group.mismatches else "All arms"
     return (
-        f"{', '.join(parts)}. All arms share settings, data order, augmentation and the starting values of common "
+        f"{', '.join(parts)}. {arms} share settings, data order, augmentation and the starting values of common "
         f"weights seed by seed (footing {(group.footing or '')[:8]}). {differences}"
     )
 
@@ -217,7 +219,7 @@ def _counted(texts: Iterable[str]) -> str:
     counts = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     if len(counts) == 1:
         return f"{counts[0][0]}."
-    return "; ".join(f"{text} ({number} runs)" for text, number in counts) + "."
+    return "; ".join(f"{text} ({number} run{'s' if number != 1 else ''})" for text, number in counts) + "."
 
 
 def _made(group: Group) -> tuple[Recipe, DataFacts]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -67,9 +68,10 @@ def _facts(group: Group) -> dict[str, Any]:
         "seeds": list(group.seeds),
         "protocol": setting.protocol,
         "metric": group.metric.name,
-        "which": group.which,
-        "weights": group.weights,
+        "which": group.which if setting.is_audited else None,
+        "weights": group.weights if setting.is_audited else None,
         "footing": group.footing,
+        **({"mismatches": [asdict(mismatch) for mismatch in group.mismatches]} if group.mismatches else {}),
         "source": setting.source,
         "paper": group.paper.paper.key if group.paper else None,
         "baselines": list(group.baselines),

@@ -16,7 +16,7 @@ def caption(group: Group) -> str:
 
 
 def made_how(group: Group) -> str:
-    """Profile, epochs and seeds; of imported results their file."""
+    """Profile, epochs and seeds, and whether footings differ; of imported results their file."""
     setting, seeds = group.setting, group.seeds
     epochs = [f"{setting.epochs} epoch{'s' if setting.epochs != 1 else ''}"] if setting.epochs else []
     origin = (
@@ -24,7 +24,9 @@ def made_how(group: Group) -> str:
         if setting.is_audited
         else f"imported from {setting.source}, footing not audited"
     )
+    protocol = ["best-test protocol"] if setting.protocol == "best-test" else []
     number = (
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else "no finished runs"
     )
-    return ", ".join([origin, *epochs, number])
+    unequal = ["footing differs"] if group.mismatches else []
+    return ", ".join([origin, *unequal, *protocol, *epochs, number])

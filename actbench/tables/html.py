@@ -16,7 +16,8 @@ figure.table caption { text-align: left; padding-bottom: .6em; font-weight: 600;
 figure.table th, figure.table td { padding: .3em .7em; text-align: right; vertical-align: top; white-space: nowrap; }
 figure.table thead th { vertical-align: bottom; border-bottom: 1px solid; }
 figure.table thead th[scope=colgroup] { text-align: center; border-bottom: 1px solid; }
-figure.table tbody th, figure.table th:first-child { text-align: left; font-weight: 400; padding-left: 0; }
+figure.table thead tr:first-child th:first-child, figure.table tbody th { text-align: left; padding-left: 0; }
+figure.table tbody th { font-weight: 400; }
 figure.table thead tr:first-child > * { border-top: 2px solid; }
 figure.table tbody tr:last-child > * { border-bottom: 2px solid; }
 figure.table .beside { font-size: .85em; opacity: .85; }

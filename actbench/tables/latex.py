@@ -1,30 +1,14 @@
 r"""Tables as LaTeX for a paper: needs \usepackage{booktabs} and nothing else.
 
-A table goes into one column of a two-column page (3.25 in) where it is narrow enough by the measure below, and across
-both (`table*`, 6.75 in) where it is not.
+A table goes into one column of a two-column page where that is wide enough, and across both (`table*`) where not.
 """
 
-import re
 from collections.abc import Sequence
 
+from actbench.tables.latex_fit import fitted
 from actbench.tables.latex_text import escaped
 from actbench.tables.table import Cell, Head, Note, Table
 
-_COLUMN_PT = 234.0
-"""3.25 in, the narrowest column of the usual styles."""
-_GAP_PT = 3.0
-_WIDTHS_PT = {
-    2.3: " !',.:;[]il",
-    2.7: "-fj",
-    3.2: "()rts|_",
-    3.6: "cez",
-    4.6: "bdhnpuS",
-    5.3: "LFPE",
-    5.8: "wBCRT",
-    4.0: "0123456789aog",
-    6.6: "+=@±%mADGHKNOQUVXY",
-}
-"""Of Computer Modern at seven points, scriptsize in a class of ten; the other small letters have 4.2."""
 _EMPHASIS = {"bold": r"\textbf{bold}", "underline": r"\underline{underlined}"}
 
 
@@ -33,19 +17,23 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
+    fit = fitted(table)
+    table, environment = fit.table, "table" if fit.columns == 1 else "table*"
     header = ["arm", *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns)]
     rows = [
         [escaped(row.arm) + _raised(row.mark), *(_stacked(_lines(cell)) for cell in row.cells)]
         for row in table.rows
     ]
-    environment = "table" if _width_pt(table) <= _COLUMN_PT else "table*"
+    too_wide = [] if fit.columns else ["% Wider than 6.75 in: choose fewer columns."]
     lines = [
+        *too_wide,
         rf"\begin{{{environment}}}[htbp]",
         r"  \centering",
         rf"  \caption{{{escaped(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
+        r"  \smallskip",
         r"  \scriptsize",
-        rf"  \setlength{{\tabcolsep}}{{{_GAP_PT / 2:g}pt}}",
+        rf"  \setlength{{\tabcolsep}}{{{fit.gap_pt / 2}pt}}",
         rf"  \begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
         r"    \toprule",
         *_groups(table.heads),
@@ -113,32 +101,3 @@ def _stacked(lines: Sequence[str], align: str = "t") -> str:
         return lines[0]
     stack = r" \\ ".join(lines)
     return rf"\begin{{tabular}}[{align}]{{@{{}}r@{{}}}}{stack}\end{{tabular}}"
-
-
-def _width_pt(table: Table) -> float:
-    """How wide the table is at most, where its letters are Computer Modern's."""
-    columns = [
-        [column.lines, *(_shown(row.cells[place]) for row in table.rows)]
-        for place, column in enumerate(table.columns)
-    ]
-    names = [("arm", *(row.arm + row.mark for row in table.rows))]
-    widths = [
-        max((_text_pt(line) for lines in column for line in lines), default=0) for column in (names, *columns)
-    ]
-    return sum(widths) + _GAP_PT * len(table.columns)
-
-
-def _shown(cell: Cell) -> tuple[str, ...]:
-    return (f"{cell.number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:])
-
-
-def _text_pt(text: str) -> float:
-    minuses = len(re.findall(r"-(?=\d)", text))
-    return 3.6 * minuses + sum(map(_character_pt, text))
-
-
-def _character_pt(character: str) -> float:
-    for width, characters in _WIDTHS_PT.items():
-        if character in characters:
-            return width
-    return 4.2 if character.isascii() and character.isalnum() and not character.isupper() else 8.1

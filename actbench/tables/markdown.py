@@ -108,5 +108,5 @@ def _mark(mark: str) -> str:
 
 def escaped(text: str) -> str:
     """The text made plain; an underscore inside a word and brackets that begin no link need nothing."""
-    special = r"[\\`*|<>#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()"
+    special = r"[\\`*|<>#~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()"
     return re.sub(f"({special})", r"\\\1", re.sub(r"\s+", " ", text))

@@ -4,7 +4,7 @@ What else there is to know stands in further columns, in `--json` and in the app
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nlargest, nsmallest
 
 from actbench.comparison import ArmRow, Gap, Group
@@ -13,7 +13,7 @@ from actbench.papers.matching import Reported, resolved_activation
 from actbench.recipe.hashing import flatten
 from actbench.recipe.schema import Arm, Recipe
 from actbench.stats import METHOD_NAMES
-from actbench.tables.cells import headline_gap, shown_baselines
+from actbench.tables.cells import headline_gap, largest, shown_baselines
 from actbench.tables.columns import Columns
 from actbench.tables.table import Note
 
@@ -22,31 +22,43 @@ WHICH = {
     "best_val": "after the epoch that was best on validation",
     "best_test": "after the epoch that was best on the test set itself",
 }
+SIGNS = ("*", "†", "bold", "underline")
+"""What signs and emphases there are, in the order of their notes."""
 EXTREMES = 3
 CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
 def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[str, str]]:
     """All notes in order, and the mark that each arm with a note of its own bears."""
-    described = {
-        row.name: text
-        for row in group.rows
-        if row.arm and group.plan and (text := arm_note(row.arm, group.plan))
-    }
+    described = {row.name: text for row in group.rows if (text := described_arm(row, group))}
     marks = {name: str(number) for number, name in enumerate(described, 1)}
+    legends = [*_legends(group, shown), *_cost_legends(group, shown)]
     texts = [
-        *_intervals(group, shown),
+        *_too_few(group),
         *_detectable(group, shown),
         *_seeds(group),
         _protocol(group),
         *_attack(group),
         *_comparisons(group),
-        *_costs(group, shown),
         *_reported(group, shown),
     ]
     notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
-    notes += [*_signs(group, shown), *(Note(mark="", text=text) for text in texts)]
-    return tuple(notes), marks
+    notes += [*_signs(group, shown), *(Note(mark="", text=text, is_legend=True) for text in legends)]
+    return (*notes, *(Note(mark="", text=text) for text in texts)), marks
+
+
+def described_arm(row: ArmRow, group: Group) -> str:
+    """What the arm is, and how its footing differs; empty where there is nothing to tell."""
+    note = arm_note(row.arm, group.plan) if row.arm and group.plan else ""
+    unequal: list[str] = []
+    for mismatch in group.mismatches:
+        if seeds := mismatch.seeds.get(row.name):
+            every = len(seeds) == row.completed + row.diverged
+            which = "" if every else f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} "
+            unequal.append(f"{which}not on the others' footing ({mismatch.difference})")
+    if not unequal:
+        return note
+    return f"{note.rstrip('.') + ', ' if note else row.name + ': '}{'; '.join(unequal)}."
 
 
 def arm_note(arm: Arm, plan: Recipe) -> str:
@@ -86,25 +98,38 @@ def _shown_gaps(group: Group, shown: Columns) -> Iterator[tuple[ArmRow, Gap]]:
     """Those that have a column; else, those whose signs stand at the means."""
     baselines = shown_baselines(group, shown)
     for row in group.rows:
-        if "gaps" in shown or "differences" in shown:
+        if _has_gaps(shown):
             yield from ((row, gap) for gap in row.gaps if gap.baseline in baselines)
         elif gap := headline_gap(row, group, shown):
             yield row, gap
 
 
+def star_text(groups: Sequence[Group], shown: Columns) -> str:
+    """What a star says, in the columns of one group or of several."""
+    methods = " and ".join(dict.fromkeys(METHOD_NAMES[group.method] for group in groups))
+    counts = " and ".join(dict.fromkeys(str(group.family) for group in groups))
+    against = "" if _has_gaps(shown) else f"unlike {_first_baseline(groups[0])}, "
+    if len(groups) > 1:
+        return f"{against}significant at 5 % after Holm over all tests of a column ({counts}; {methods})."
+    return f"{against}significant at 5 % {_family(groups[0])}."
+
+
+def _family(group: Group) -> str:
+    return f"after Holm over all {group.family} tests of an arm against a baseline ({METHOD_NAMES[group.method]})"
+
+
+def _has_gaps(shown: Columns) -> bool:
+    return "gaps" in shown or "differences" in shown
+
+
+def _first_baseline(group: Group) -> str:
+    return group.main_baselines[0] if group.main_baselines else ""
+
+
 def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     gaps = [gap for _, gap in _shown_gaps(group, shown)]
-    method = METHOD_NAMES[group.method]
-    family = f"after Holm over all {group.family} tests of an arm against a baseline ({method})"
-    base = (
-        ""
-        if "gaps" in shown or "differences" in shown
-        else f"another mean than {group.main_baselines[0]}'s, "
-        if group.main_baselines
-        else ""
-    )
     if any(gap.is_significant for gap in gaps):
-        yield Note(mark="*", text=f"{base}significant at 5 % {family}.")
+        yield Note(mark="*", text=star_text([group], shown))
     if any(gap.only_over_seeds for gap in gaps):
         yield Note(
             mark="†",
@@ -112,25 +137,28 @@ def _signs(group: Group, shown: Columns) -> Iterator[Note]:
         )
     if "metric" in shown and group.near_best:
         yield Note(mark="bold", text=f"shown to lie within {100 * group.margin:g} points of the best.")
-    if "metric" in shown and sum(row.value is not None for row in group.rows) > 1:
+    if "metric" in shown and largest(group) is not None:
         yield Note(mark="underline", text="the largest mean, which by itself shows nothing.")
     if group.family and gaps and not any(gap.is_significant for gap in gaps):
-        what = (
-            "No gap" if "gaps" in shown or "differences" in shown else f"No gap to {group.main_baselines[0]}"
-        )
-        yield Note(mark="", text=f"{what} is significant at 5 % {family}.")
+        what = "No gap" if _has_gaps(shown) else f"No gap to {_first_baseline(group)}"
+        yield Note(mark="", text=f"{what} is significant at 5 % {_family(group)}.")
 
 
-def _intervals(group: Group, shown: Columns) -> Iterator[str]:
-    gaps = list(_shown_gaps(group, shown))
-    contrasts = [gap.contrast for _, gap in gaps if gap.contrast]
+def _legends(group: Group, shown: Columns) -> Iterator[str]:
+    contrasts = (
+        [gap.contrast for _, gap in _shown_gaps(group, shown) if gap.contrast] if _has_gaps(shown) else []
+    )
     estimates = [*(row.value for row in group.rows), *(contrast.estimate for contrast in contrasts)]
     if any(estimate and estimate.interval and not estimate.is_level for estimate in estimates):
         others = sorted({METHOD_NAMES[c.method] for c in contrasts if c.method != group.method})
         where = f" ({', '.join(others)} where seeds are not shared)" if others else ""
-        yield f"± and [ ]: 95 % Student-t intervals over seeds; gaps in points{where}."
+        signs, gaps = ("± and [ ]", f"; gaps in points{where}") if contrasts else ("±", "")
+        yield f"{signs}: 95 % Student-t intervals over seeds{gaps}."
     if any(estimate and estimate.is_level for estimate in estimates):
         yield "Equal in all seeds: no spread to make an interval of; further seeds may still differ."
+
+
+def _too_few(group: Group) -> Iterator[str]:
     counts = {row.completed for row in group.rows if row.completed}
     if 1 in counts:
         single = [row.name for row in group.rows if row.completed == 1]
@@ -152,7 +180,8 @@ def _detectable(group: Group, shown: Columns) -> Iterator[str]:
     if found:
         low, high = f"{100 * min(found):.2f}", f"{100 * max(found):.2f}"
         span = low if low == high else f"{low} to {high}"
-        yield f"Smallest true gap that these seeds would show (80 % power, one test at 5 %): {span} points."
+        to = "" if _has_gaps(shown) else f" to {_first_baseline(group)}"
+        yield f"Smallest true gap{to} that these seeds would show (80 % power, one test at 5 %): {span} points."
 
 
 def _seeds(group: Group) -> Iterator[str]:
@@ -181,9 +210,11 @@ def _protocol(group: Group) -> str:
     optimism = (
         f", {100 * min(above):.2f} to {100 * max(above):.2f} points above the last epoch" if above else ""
     )
+    footing = f"footing {group.footing[:8]}"
+    footing = f"{footing} but for the arms marked so" if group.mismatches else f"equal {footing}"
     return (
         f"{data.train:,} training{val} and {data.test:,} test {noun}{limit}; {chosen}; {weights} "
-        f"{WHICH[group.which]}{optimism}; equal footing {group.footing[:8]}."
+        f"{WHICH[group.which]}{optimism}; {footing}."
     )
 
 
@@ -208,7 +239,7 @@ def _comparisons(group: Group) -> list[str]:
     return [f"No comparison with {name}, which is not among these arms." for name in group.absent_baselines]
 
 
-def _costs(group: Group, shown: Columns) -> Iterator[str]:
+def _cost_legends(group: Group, shown: Columns) -> Iterator[str]:
     if "time" in shown:
         clocks = sorted({row.step_clock for row in group.rows if row.step_clock})
         out = any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines

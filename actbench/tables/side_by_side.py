@@ -10,6 +10,7 @@ from actbench.comparison import Group
 from actbench.tables.build import build_table
 from actbench.tables.captions import made_how
 from actbench.tables.columns import PAPER, Columns
+from actbench.tables.notes import SIGNS, star_text
 from actbench.tables.table import NONE, Cell, Head, Note, Row, Table
 
 
@@ -34,7 +35,7 @@ def side_by_side(groups: Sequence[Group], asked: Columns = PAPER) -> Table:
             )
             for arm in arms
         ),
-        notes=(*notes, *_joined_notes(groups, parts, heads)),
+        notes=(*notes, *_joined_notes(groups, parts, heads, asked)),
         facts={},
         claims=tuple(dict.fromkeys(claim for part in parts for claim in part.claims)),
         asked=asked if asked != PAPER else (),
@@ -112,27 +113,38 @@ def _arm_text(arm: str, texts: dict[str, list[str]]) -> str:
 
 
 def _joined_notes(
-    groups: Sequence[Group], parts: Sequence[Table], heads: Sequence[tuple[str, ...]]
+    groups: Sequence[Group], parts: Sequence[Table], heads: Sequence[tuple[str, ...]], asked: Columns
 ) -> list[Note]:
-    """The other notes: once what all groups say, a line for each group of what it says alone, and one for each sign."""
+    """One note for each sign, legends once, and a line for each group of what is true of it alone."""
     own = [[note for note in part.notes if not note.mark.isdigit()] for part in parts]
-    if len({made_how(group) for group in groups}) > 1:
-        for notes, group in zip(own, groups, strict=True):
-            notes.insert(0, Note(mark="", text=f"{made_how(group)}."))
-    common = [note for note in own[0] if all(note in notes for notes in own)]
-    joined = [note for note in common if note.mark]
-    for mark in dict.fromkeys(
-        note.mark for notes in own for note in notes if note.mark and note not in common
-    ):
-        told = [
-            f"{', '.join(head)}: {note.text}"
-            for notes, head in zip(own, heads, strict=True)
-            for note in notes
-            if note.mark == mark
-        ]
-        joined.append(Note(mark=mark, text=" ".join(told)))
-    joined += [note for note in common if not note.mark]
-    for notes, head in zip(own, heads, strict=True):
-        alone = [note.text for note in notes if not note.mark and note not in common]
-        joined += [Note(mark="", text=f"{', '.join(head)}: {' '.join(alone)}")] if alone else []
+    joined = _sign_notes(groups, own, heads, asked)
+    joined += dict.fromkeys(note for notes in own for note in notes if note.is_legend)
+    made = list(map(made_how, groups))
+    for place, (notes, head) in enumerate(zip(own, heads, strict=True)):
+        alone = [f"{made[place]}."] if len(set(made)) > 1 else []
+        alone += [note.text for note in notes if not note.mark and not note.is_legend]
+        joined.append(Note(mark="", text=f"{', '.join(head)}: {' '.join(alone)}"))
+    return joined
+
+
+def _sign_notes(
+    groups: Sequence[Group], own: Sequence[Sequence[Note]], heads: Sequence[tuple[str, ...]], asked: Columns
+) -> list[Note]:
+    """One for each sign; with the group's head where groups mean different things by it."""
+    joined: list[Note] = []
+    for mark in sorted({note.mark for notes in own for note in notes if note.mark}, key=SIGNS.index):
+        told: dict[str, list[int]] = {}
+        for place, notes in enumerate(own):
+            for text in (note.text for note in notes if note.mark == mark):
+                told.setdefault(text, []).append(place)
+        if len(told) == 1:
+            text = next(iter(told))
+        elif mark == "*":
+            text = star_text([groups[place] for places in told.values() for place in places], asked)
+        else:
+            text = " ".join(
+                f"{'; '.join(', '.join(heads[place]) for place in places)}: {text}"
+                for text, places in told.items()
+            )
+        joined.append(Note(mark=mark, text=text))
     return joined

@@ -82,6 +82,8 @@ class Note:
     mark: str
     """What it explains: an arm's mark, a cell's, or an emphasis by its name; empty for a note on the whole table."""
     text: str
+    is_legend: bool = False
+    """Whether it explains what stands in the table, and is as true under any other table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from tabulate import tabulate
 
 from actbench.tables.table import Cell, Table
 
-_EMPHASIS = {"bold": "**number**", "underline": "_number_"}
+_EMPHASIS: dict[str, str] = {"underline": "^", "bold": "~"}
+"""Stand before the number."""
 WIDTH = 100
 """Columns of running text; the grid is as wide as it must be."""
 
@@ -36,17 +37,12 @@ def _one(table: Table) -> str:
 
 
 def _lines(cell: Cell) -> list[str]:
-    number = cell.number
-    if "bold" in cell.emphasis:
-        number = f"**{number}**"
-    if "underline" in cell.emphasis:
-        number = f"_{number}_"
-    return [f"{number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:]]
+    emphasis = "".join(sign for name, sign in _EMPHASIS.items() if name in cell.emphasis)
+    return [f"{emphasis}{cell.number}{''.join(cell.marks)}{cell.beside}", *cell.lines[1:]]
 
 
 def _mark(mark: str) -> str:
-    if mark in _EMPHASIS:
-        return f"{_EMPHASIS[mark]}: "
+    mark = _EMPHASIS.get(mark, mark)
     return f"({mark}) " if mark.isdigit() else f"{mark} " if mark else ""
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from actbench.errors import ActbenchError
 from actbench.papers import reported
-from actbench.papers.reported import Paper, ReportedRow, load_paper, load_papers, paper_keys
+from actbench.papers.reported import Claim, Paper, ReportedRow, load_paper, load_papers, paper_keys
 
 
 @pytest.fixture
@@ -150,3 +150,11 @@ def test_pwlus_detection_claims_are_differences_of_its_table() -> None:
 def test_a_row_has_one_activation() -> None:
     with pytest.raises(ValueError, match="a row has one activation"):
         ReportedRow(model="M", activation="relu", uncatalogued="APL", value=1.0)
+
+
+def test_a_claim_of_no_difference_says_what_counts_as_none() -> None:
+    claim = {"id": "c", "arms": ["a"], "baseline": "b", "model": None, "data": "D", "metric": "top1_accuracy"}
+    base = {**claim, "difference": 0.0, "source": "arXiv:2401.00001"}
+    with pytest.raises(ValueError, match="a difference of 0 needs a margin"):
+        Claim.model_validate(base)
+    assert Claim.model_validate({**base, "margin": 0.5}).difference == 0

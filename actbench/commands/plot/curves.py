@@ -30,7 +30,7 @@ def plot_curves(
     found, warnings = chosen(request)
     drawings = []
     for one in found:
-        check_footing(one.selection.stored, one.selection.origin)
+        check_footing(one.selection.stored, one.selection.origin, one.selection.plan)
         curves = _curves(one, show, metric, weights)
         seeds = [run.seed for arms in curves.values() for arm in arms for run in arm.runs]
         drawings.append(

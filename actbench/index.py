@@ -1,0 +1,240 @@
+"""The index of a folder of records: their summaries in one file of the user's cache, so that a table needs no other.
+
+It is derived and never the truth: an entry counts only while its record's file has the size and the time of change
+that it was read with. Whatever is wrong with an index, it is as if there were none. Imports no torch.
+
+The file: a line with a checksum of the rest and the length of its lines; a line of JSON, columns over the records,
+which name texts by their number; the texts, a line each, equal ones (recipes, arms) once; and the bits of all results,
+packed as they are, since to decode base64 costs more than all the rest.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, chain, pairwise, starmap
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from actbench import __version__
+from actbench.errors import RecordError
+from actbench.frozen import Frozen
+from actbench.record import (
+    SCHEMA_VERSION,
+    AttackResult,
+    AveragePrecision,
+    Cost,
+    DataFacts,
+    DetectionTally,
+    Machine,
+    Provenance,
+    ResultFacts,
+    RunSummary,
+    Status,
+    Take,
+    Tally,
+)
+from actbench.user_cache import user_cache
+
+FEWEST = 50
+"""Fewer records are read as fast as an index of them."""
+GRANULARITY_NS = 2_000_000_000
+"""The coarsest clock of a file system (FAT's): what was changed less long ago may change again unseen."""
+
+_MARK = "actbench-index"
+_FIRST_LINE = len(f"{_MARK} {'':16} {'':10} {'':15} \n")
+
+Found = RunSummary | RecordError
+Read = Callable[[Path], RunSummary]
+
+
+class _Entry(NamedTuple):
+    size: int
+    mtime_ns: int
+    summary: RunSummary
+
+
+class _Columns(Frozen):
+    """One entry for each record, but for the machines, which are listed once."""
+
+    machines: tuple[Machine, ...]
+    name: tuple[str, ...]
+    size: tuple[int, ...]
+    mtime_ns: tuple[int, ...]
+    status: tuple[Status, ...]
+    reason: tuple[str | None, ...]
+    seed: tuple[int, ...]
+    footing: tuple[str, ...]
+    run: tuple[str, ...]
+    epochs: tuple[int, ...]
+    started: tuple[str, ...]
+    machine: tuple[int, ...]
+    recipe: tuple[int, ...]
+    arm: tuple[int, ...]
+    data: tuple[int, ...]
+    cost: tuple[int | None, ...]
+    provenance: tuple[int, ...]
+    results: tuple[tuple[int, ...], ...]
+    bits: tuple[tuple[int, ...], ...]
+    """Of each result how many bytes of the file's end are its bits."""
+
+
+def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
+    """The summaries of the folder's records in order of name, from its index where that knows them.
+
+    What it does not know is read by `read`, and the index is brought up to date.
+    """
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    if len(names) < FEWEST:
+        return [(path, _attempt(path, read)) for path in map(folder.joinpath, names)]
+    place = _place(folder)
+    known = _load(place)
+    entries: dict[str, _Entry] = {}
+    found: list[tuple[Path, Found]] = []
+    is_new = False
+    for name in names:
+        path, entry = folder / name, known.get(name)
+        state, now = (
+            _state(f"{folder}/{name}"),
+            time.time_ns(),
+        )  # building the name once more is faster than a Path
+        if entry is not None and entry[:2] == state:
+            entries[name] = entry
+            found.append((path, entry.summary))
+            continue
+        summary = _attempt(path, read)
+        found.append((path, summary))
+        if state and state[1] < now - GRANULARITY_NS and not isinstance(summary, RecordError):
+            entries[name] = _Entry(*state, summary)
+            is_new = True
+    if is_new or len(entries) < len(known):
+        _save(place, entries)
+    return found
+
+
+def _attempt(path: Path, read: Read) -> Found:
+    try:
+        return read(path)
+    except RecordError as error:
+        return error
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Size and time of change: by them a file is taken for the one that was read."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _place(folder: Path) -> Path:
+    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+    return user_cache() / "records" / f"{key}.index"
+
+
+def _load(place: Path) -> Mapping[str, _Entry]:
+    """The index by name of file; empty where it is missing, broken, or of another version."""
+    try:
+        content = place.read_bytes()
+        mark, version, checksum, length, _ = content[:_FIRST_LINE].decode().split(" ")
+        start, end = _FIRST_LINE, _FIRST_LINE + int(length)
+        rest = memoryview(content)[start:]
+        if (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(rest)):
+            return {}
+        head, *texts = content[start:end].split(b"\n")
+        return _entries(_Columns.model_validate_json(head), texts, memoryview(content)[end:])
+    except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
+        return {}
+
+
+def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> dict[str, _Entry]:
+    ends = accumulate(map(sum, columns.bits))
+    rows = zip(
+        columns.status,
+        columns.reason,
+        columns.seed,
+        columns.footing,
+        columns.run,
+        columns.epochs,
+        columns.started,
+        [columns.machines[number] for number in columns.machine],
+        [texts[number] for number in columns.recipe],
+        [texts[number] for number in columns.arm],
+        [texts[number] for number in columns.data],
+        [None if number is None else texts[number] for number in columns.cost],
+        [texts[number] for number in columns.provenance],
+        [tuple([texts[number] for number in numbers]) for numbers in columns.results],
+        [packed[start:end] for start, end in pairwise(chain([0], ends))],
+        columns.bits,
+        strict=True,
+    )
+    found = zip(columns.size, columns.mtime_ns, starmap(RunSummary, rows), strict=True)
+    return dict(zip(columns.name, starmap(_Entry, found), strict=True))
+
+
+def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
+    """Writes the index whole or not at all; where the cache cannot be written there is none."""
+    texts: dict[bytes, int] = {}
+    machines: dict[Machine, int] = {}
+
+    def number(text: bytes) -> int:
+        return texts.setdefault(text, len(texts))
+
+    summaries = [entry.summary for entry in entries.values()]
+    columns = dict(
+        name=list(entries),
+        size=[entry.size for entry in entries.values()],
+        mtime_ns=[entry.mtime_ns for entry in entries.values()],
+        **{
+            key: [getattr(summary, key) for summary in summaries]
+            for key in ("status", "reason", "seed", "footing", "run", "epochs", "started")
+        },
+        machine=[machines.setdefault(summary.machine, len(machines)) for summary in summaries],
+        recipe=[number(summary.recipe_json) for summary in summaries],
+        arm=[number(summary.arm_json) for summary in summaries],
+        data=[number(summary.data_json) for summary in summaries],
+        cost=[None if s.cost_json is None else number(s.cost_json) for s in summaries],
+        provenance=[number(summary.provenance_json) for summary in summaries],
+        results=[[number(text) for text in summary.result_jsons] for summary in summaries],
+        bits=[summary.bits_lengths for summary in summaries],
+    )
+    lines = b"\n".join([to_json({"machines": list(machines), **columns}), *texts])
+    rest = b"".join([lines, *(summary.packed_bits for summary in summaries)])
+    first = f"{_MARK} {_version()} {zlib.adler32(rest):010} {len(lines):015} \n".encode()
+    temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(first + rest)
+        temporary.replace(place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@cache
+def _version() -> str:
+    """Changes with whatever says how a text of the index is read."""
+    models = (
+        Tally,
+        AveragePrecision,
+        DetectionTally,
+        AttackResult,
+        ResultFacts,
+        Cost,
+        DataFacts,
+        Take,
+        Provenance,
+    )
+    declared = [
+        __version__,
+        SCHEMA_VERSION,
+        RunSummary._fields,
+        *({name: repr(field) for name, field in model.model_fields.items()} for model in models),
+    ]
+    return hashlib.sha256(repr(declared).encode()).hexdigest()[:16]
