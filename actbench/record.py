@@ -296,6 +296,13 @@ class Machine(NamedTuple):
     threads: int
 
 
+class StepTimes(NamedTuple):
+    """Of an update, by each clock; None where it was not measured."""
+
+    wall_s: float | None
+    cpu_s: float | None
+
+
 class RunRecord(Frozen):
     schema_version: Literal[1] = 1
     status: Status
@@ -325,9 +332,18 @@ class RunRecord(Frozen):
         return self.provenance.started
 
     @property
+    def wall_time_s(self) -> float:
+        return self.provenance.wall_time_s
+
+    @property
     def machine(self) -> Machine:
         made = self.provenance
         return Machine(made.device, made.hardware, made.threads)
+
+    @property
+    def step_times(self) -> StepTimes | None:
+        """None where there is no cost."""
+        return StepTimes(self.cost.step_time_s, self.cost.step_cpu_s) if self.cost else None
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
@@ -340,22 +356,24 @@ class RunRecord(Frozen):
 
 
 class RunSummary(NamedTuple):
-    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it.
+    """A record without its history; runs of a recipe share its object. What tables seldom need is kept as JSON.
 
     A named tuple, since a frozen dataclass takes ten times as long to make, and tables read them by ten thousands.
     """
 
     status: Status
     reason: str | None
+    recipe: Recipe
+    arm: Arm
     seed: int
     footing: str
     run: str
+    data: DataFacts
     epochs: int
     started: str
+    wall_time_s: float
     machine: Machine
-    recipe_json: bytes
-    arm_json: bytes
-    data_json: bytes
+    step_times: StepTimes | None
     cost_json: bytes | None
     provenance_json: bytes
     result_jsons: tuple[bytes, ...]
@@ -363,18 +381,6 @@ class RunSummary(NamedTuple):
     """Of all results, one after the other."""
     bits_lengths: tuple[int, ...]
     """How many bytes of it belong to each."""
-
-    @property
-    def recipe(self) -> Recipe:
-        return _recipe(self.recipe_json)
-
-    @property
-    def arm(self) -> Arm:
-        return _arm(self.arm_json)
-
-    @property
-    def data(self) -> DataFacts:
-        return _data(self.data_json)
 
     @property
     def cost(self) -> Cost | None:
@@ -406,10 +412,7 @@ RunFacts = RunSummary | RunRecord
 """What both say, they say alike."""
 
 
-# Equal texts become one object: runs of a recipe share it, and what was asked for once is not parsed again.
-_recipe = cache(Recipe.model_validate_json)
-_arm = cache(Arm.model_validate_json)
-_data = cache(DataFacts.model_validate_json)
+# What was asked for once is not parsed again.
 _result = cache(ResultFacts.model_validate_json)
 _cost = cache(Cost.model_validate_json)
 _provenance = cache(Provenance.model_validate_json)

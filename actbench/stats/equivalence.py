@@ -1,5 +1,8 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
+from typing import NamedTuple
+
+from actbench.stats import student
 from actbench.stats.contrasts import DEFAULT_METHOD, Contrast, Method, Samples, Tests
 from actbench.stats.intervals import mean
 
@@ -57,13 +60,25 @@ def shown_near_best(
 
 def _p_far(tests: Tests, arm: str, others: list[str], margin: float, sign: int, alpha: float) -> float | None:
     """p of the hypothesis that some other arm is better by the margin; None as soon as it is above alpha."""
-    largest = 0.0
+    largest, known = 0.0, list[_Known]()
     for other in others:
         if other == arm:
             continue
         test = tests.of(arm, other)
-        p = test.p_above(-margin) if sign == 1 else test.p_below(margin)
-        if p is None or p > alpha:
+        error, freedom = test.standard_error, test.degrees_of_freedom
+        if not error or freedom is None:
+            return None
+        t = (-margin - sign * test.difference) / error
+        if any(t <= worse.t < 0 and freedom >= worse.freedom for worse in known):
+            continue  # a smaller p for certain, since tails get lighter with the degrees of freedom
+        p = student.cdf(t, freedom)
+        if p > alpha:
             return None
         largest = max(largest, p)
+        known.append(_Known(t, freedom))
     return largest
+
+
+class _Known(NamedTuple):
+    t: float
+    freedom: float
