@@ -5,7 +5,6 @@ further, and each distinct recipe and arm is made once. What this cannot read is
 everything and has the words for what is wrong.
 """
 
-import base64
 import json
 import re
 from functools import cache
@@ -25,6 +24,7 @@ from actbench.record import (
     Status,
     StepTimes,
     TestResult,
+    whole_bits,
 )
 
 _BEFORE_RECIPE = re.compile(
@@ -83,7 +83,7 @@ def _summary(
     rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe: Recipe, arm: Arm
 ) -> RunSummary:
     made = rest.provenance
-    packed = [base64.b64decode(result.correct_bits) for result in rest.results]
+    packed = [whole_bits(result, rest.data) for result in rest.results]
     return RunSummary(
         status=status,
         reason=reason,

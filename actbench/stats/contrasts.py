@@ -175,27 +175,9 @@ def contrasts(
     return found
 
 
-class Tests:
-    """The same tests by one method alone, made when they are asked for: for many pairs of one table."""
+class Error(NamedTuple):
+    """A difference of two arms and how far it may be off."""
 
-    def __init__(
-        self, samples: Samples, *, method: Method = DEFAULT_METHOD, confidence: float = 0.95
-    ) -> None:
-        self._group, self._method, self._confidence = _Group(samples), method, confidence
-
-    def of(self, first: str, second: str) -> Test:
-        """Of two arms that have values; Welch's where the method needs seeds that they do not share."""
-        errors = dict[Method, _Error]()
-        for name, error in self._group.errors(
-            first, second
-        ):  # Welch's comes first, and no other is made for it
-            errors[name] = error
-            if name == self._method:
-                break
-        return _as_test(errors.get(self._method, errors["welch"]), self._confidence)
-
-
-class _Error(NamedTuple):
     difference: float
     variance: float | None
     """Of the difference."""
@@ -204,7 +186,7 @@ class _Error(NamedTuple):
     is_paired: bool
 
 
-def _as_test(error: _Error, confidence: float) -> Test:
+def _as_test(error: Error, confidence: float) -> Test:
     return Test(
         difference=error.difference,
         standard_error=None if error.variance is None else sqrt(error.variance),
@@ -213,6 +195,28 @@ def _as_test(error: _Error, confidence: float) -> Test:
         is_paired=error.is_paired,
         confidence=confidence,
     )
+
+
+class Errors:
+    """The differences of many pairs of one table by one method, each made when it is asked for."""
+
+    def __init__(self, samples: Samples, *, method: Method = DEFAULT_METHOD) -> None:
+        self._group, self._method = _Group(samples), method
+        fewest = min(len(values) for values in samples.values() if values)
+        self.fewest_degrees_of_freedom = max(1, fewest - 1) if method == "welch" else 1
+        """No pair that has an error has fewer; how many seeds two arms share is not looked up."""
+
+    def of(self, first: str, second: str) -> Error:
+        """Of two arms that have values; Welch's where the method needs seeds that they do not share."""
+        welch: Error | None = None
+        for name, error in self._group.errors(
+            first, second
+        ):  # Welch's comes first, and no other is made for it
+            welch = welch or error
+            if name == self._method:
+                return error
+        assert welch is not None
+        return welch
 
 
 class _Moments(NamedTuple):
@@ -245,7 +249,7 @@ class _Group:
             return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
         return tuple(values)
 
-    def errors(self, first: str, second: str) -> Iterable[tuple[Method, _Error]]:
+    def errors(self, first: str, second: str) -> Iterable[tuple[Method, Error]]:
         yield "welch", _welch(self._moments(first), self._moments(second))
         differences = self.differences(first, second)
         n = len(differences)
@@ -255,26 +259,26 @@ class _Group:
         if n == 1:
             for method in METHODS:
                 if method != "welch":
-                    yield method, _Error(value, None, None, 1, True)
+                    yield method, Error(value, None, None, 1, True)
             return
         own = _variance(differences)
-        yield "paired", _Error(value, own / n, n - 1, n, True)
+        yield "paired", Error(value, own / n, n - 1, n, True)
         residual = self._residual(self._seeds[first] & self._seeds[second])
         rest_freedom = (n - 1) * (residual.arms - 2)
         if not rest_freedom:
-            yield "block", _Error(value, own / n, n - 1, n, True)
-            yield "moderated", _Error(value, own / n, n - 1, n, True)
+            yield "block", Error(value, own / n, n - 1, n, True)
+            yield "moderated", Error(value, own / n, n - 1, n, True)
             return
         pooled = 2 * residual.square_sum / (rest_freedom + n - 1)
-        yield "block", _Error(value, pooled / n, rest_freedom + n - 1, n, True)
+        yield "block", Error(value, pooled / n, rest_freedom + n - 1, n, True)
         rest = max(0.0, 2 * residual.square_sum - (n - 1) * own) / rest_freedom
         mine, others = OWN_SHARE * own, (1 - OWN_SHARE) * rest
         if mine + others == 0:
-            yield "moderated", _Error(value, 0.0, n - 1, n, True)
+            yield "moderated", Error(value, 0.0, n - 1, n, True)
             return
         share = mine / (mine + others)
         freedom = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / rest_freedom)
-        yield "moderated", _Error(value, (mine + others) / n, freedom, n, True)
+        yield "moderated", Error(value, (mine + others) / n, freedom, n, True)
 
     def _moments(self, arm: str) -> _Moments:
         if arm not in self._moments_of:
@@ -295,18 +299,18 @@ class _Group:
         return self._residuals[seeds]
 
 
-def _welch(first: _Moments, second: _Moments) -> _Error:
+def _welch(first: _Moments, second: _Moments) -> Error:
     difference, n = first.mean - second.mean, min(first.n, second.n)
     if n == 1:
-        return _Error(difference, None, None, n, False)
+        return Error(difference, None, None, n, False)
     var_first, var_second = first.variance / first.n, second.variance / second.n
     variance = var_first + var_second
     if variance == 0:
-        return _Error(difference, 0.0, n - 1, n, False)
+        return Error(difference, 0.0, n - 1, n, False)
     # Welch and Satterthwaite's approximation, written with shares so that tiny variances do not underflow.
     share = var_first / variance
     freedom = 1 / (share**2 / (first.n - 1) + (1 - share) ** 2 / (second.n - 1))
-    return _Error(difference, variance, freedom, n, False)
+    return Error(difference, variance, freedom, n, False)
 
 
 def _hedges_g(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
