@@ -72,8 +72,8 @@ class Side:
         """Median over the runs; None unless every run that has a cost measured it by this clock."""
         if self.told:
             return self.told.step_time_s if clock == "wall" else None
-        costs = [run.cost for run in self.runs if run.cost]
-        times = [cost.step_cpu_s if clock == "cpu" else cost.step_time_s for cost in costs]
+        measured = [run.step_times for run in self.runs if run.step_times]
+        times = [each.cpu_s if clock == "cpu" else each.wall_s for each in measured]
         return median(time for time in times if time is not None) if times and None not in times else None
 
     @property
