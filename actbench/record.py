@@ -375,7 +375,8 @@ class RunSummary(NamedTuple):
     started: str
     wall_time_s: float
     machine: Machine
-    step_times: StepTimes | None
+    step_wall_s: float | None
+    step_cpu_s: float | None
     cost_json: bytes | None
     provenance_json: bytes
     result_jsons: tuple[bytes, ...]
@@ -383,6 +384,10 @@ class RunSummary(NamedTuple):
     """Of all results whose bits are there and whole, one after the other."""
     bits_lengths: tuple[int, ...]
     """How many bytes of it belong to each result."""
+
+    @property
+    def step_times(self) -> StepTimes | None:
+        return None if self.cost_json is None else StepTimes(self.step_wall_s, self.step_cpu_s)
 
     @property
     def cost(self) -> Cost | None:

@@ -22,7 +22,6 @@ from actbench.record import (
     RunRecord,
     RunSummary,
     Status,
-    StepTimes,
     TestResult,
     whole_bits,
 )
@@ -97,7 +96,8 @@ def _summary(
         started=made.started,
         wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads),
-        step_times=StepTimes(rest.cost.step_time_s, rest.cost.step_cpu_s) if rest.cost else None,
+        step_wall_s=rest.cost.step_time_s if rest.cost else None,
+        step_cpu_s=rest.cost.step_cpu_s if rest.cost else None,
         cost_json=None if rest.cost is None else as_json(rest.cost),
         provenance_json=as_json(made),
         result_jsons=tuple(as_json(result, exclude={"correct_bits"}) for result in rest.results),

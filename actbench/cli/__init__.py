@@ -463,3 +463,5 @@ def main() -> None:
     except ActbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()  # at its exit python would look through everything several times more
