@@ -88,7 +88,7 @@ def test_what_all_groups_share_is_said_once(groups_of: Callable[..., tuple[Group
         "Top-1 test accuracy in percent by network and data set; profile lite, 30 epochs, seeds 0, 1."
     )
     said = unmarked(table)
-    assert said[0].startswith("±: 95 % Student-t intervals over seeds")
+    assert said[0].startswith("±: 95 % Student-t intervals over seeds, each by itself")
     assert [text.split(":")[0] for text in said[1:]] == [
         "VanillaNet-5 x0.125, CIFAR-100",
         "VanillaNet-5 x0.125, CIFAR-10",
