@@ -5,7 +5,6 @@ further, and each distinct recipe and arm is made once. What this cannot read is
 everything and has the words for what is wrong.
 """
 
-import base64
 import json
 import re
 from functools import cache
@@ -15,7 +14,17 @@ from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, Machine, Provenance, RunRecord, RunSummary, Status, TestResult
+from actbench.record import (
+    Cost,
+    DataFacts,
+    Machine,
+    Provenance,
+    RunRecord,
+    RunSummary,
+    Status,
+    TestResult,
+    whole_bits,
+)
 
 _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
@@ -57,8 +66,8 @@ def summarise(content: bytes) -> RunSummary | None:
             _Rest.model_validate_json(b"{" + content[before_seed:]),
             status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe_json=_recipe_json(content[head.end() : before_arm]),
-            arm_json=_arm_json(content[arm:before_seed]),
+            recipe=_recipe_before_a_key(content[head.end() : before_arm]),
+            arm=_arm_before_a_key(content[arm:before_seed]),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
@@ -66,54 +75,51 @@ def summarise(content: bytes) -> RunSummary | None:
 
 def summary_of(record: RunRecord) -> RunSummary:
     """The summary of a record that is read whole."""
-    return _summary(
-        record,
-        status=record.status,
-        reason=record.reason,
-        recipe_json=_json(record.recipe),
-        arm_json=_json(record.arm),
-    )
+    return _summary(record, status=record.status, reason=record.reason, recipe=record.recipe, arm=record.arm)
 
 
 def _summary(
-    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe_json: bytes, arm_json: bytes
+    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe: Recipe, arm: Arm
 ) -> RunSummary:
     made = rest.provenance
-    packed = [base64.b64decode(result.correct_bits) for result in rest.results]
+    packed = [whole_bits(result, rest.data) for result in rest.results]
     return RunSummary(
         status=status,
         reason=reason,
+        recipe=recipe,
+        arm=arm,
         seed=rest.seed,
         footing=rest.footing,
         run=rest.run,
+        data=rest.data,
         epochs=len(rest.history),
         started=made.started,
+        wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads),
-        recipe_json=recipe_json,
-        arm_json=arm_json,
-        data_json=_json(rest.data),
-        cost_json=None if rest.cost is None else _json(rest.cost),
-        provenance_json=_json(made),
-        result_jsons=tuple(_json(result, exclude={"correct_bits"}) for result in rest.results),
+        step_wall_s=rest.cost.step_time_s if rest.cost else None,
+        step_cpu_s=rest.cost.step_cpu_s if rest.cost else None,
+        cost_json=None if rest.cost is None else as_json(rest.cost),
+        provenance_json=as_json(made),
+        result_jsons=tuple(as_json(result, exclude={"correct_bits"}) for result in rest.results),
         packed_bits=b"".join(packed),
         bits_lengths=tuple(map(len, packed)),
     )
 
 
-def _json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
+def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
     return facts.__pydantic_serializer__.to_json(facts, exclude=exclude)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
 # one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
 @cache
-def _recipe_json(text: bytes) -> bytes:
-    return _json(Recipe.model_validate_json(_object(text)))
+def _recipe_before_a_key(text: bytes) -> Recipe:
+    return Recipe.model_validate_json(_object(text))
 
 
 @cache
-def _arm_json(text: bytes) -> bytes:
-    return _json(Arm.model_validate_json(_object(text)))
+def _arm_before_a_key(text: bytes) -> Arm:
+    return Arm.model_validate_json(_object(text))
 
 
 def _object(text: bytes) -> str:

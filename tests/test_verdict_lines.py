@@ -17,7 +17,11 @@ from actbench.record import RunRecord
 from actbench.store import StoredRun
 from actbench.verdict import claim_lines, verdict_of
 
-COUNTS = {"relu": (5000, 5010, 5020), "lslu": (5150, 5161, 5170), "series": (5400, 5405, 5412)}
+COUNTS: dict[str, tuple[int, ...]] = {
+    "relu": (5000, 5010, 5020),
+    "lslu": (5150, 5161, 5170),
+    "series": (5400, 5405, 5412),
+}
 GetGroup = Callable[..., Group]
 
 

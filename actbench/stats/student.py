@@ -4,6 +4,7 @@
 the whole of a comparison over thousands of records; these need `math` alone. The tests hold them to scipy.special.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import erfc, exp, inf, isnan, lgamma, log, log1p, nan, pi, sqrt
 from statistics import NormalDist
@@ -67,7 +68,12 @@ def _rough_critical(alpha: float, degrees_of_freedom: float) -> float:
     if degrees_of_freedom < 3:
         return max(z, exp(-log(alpha / 2) / degrees_of_freedom) / 2)
     cube, v = z**3, degrees_of_freedom
-    return z + (cube + z) / (4 * v) + (5 * z**5 + 16 * cube + 3 * z) / (96 * v * v)
+    return (
+        z
+        + (cube + z) / (4 * v)
+        + (5 * z**5 + 16 * cube + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * cube - 15 * z) / (384 * v**3)
+    )
 
 
 def _density(t: float, degrees_of_freedom: float) -> float:
@@ -118,29 +124,41 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
 
 @lru_cache(_CACHED)
 def noncentral_cdf(t: float, degrees_of_freedom: float, noncentrality: float) -> float:
-    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom.
-
-    The normal's probability is averaged over S. In log S the integrand is smooth and falls off on both sides, so
-    the trapezoid rule gains digits exponentially with its number of points.
-    """
-    v = degrees_of_freedom
-    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
-    step = 1 / (3 * max(2.5, sqrt(2 * v), abs(noncentrality)))
-    total = 0.0
-    for direction in (1, -1):
-        k = 0 if direction == 1 else 1
-        while (
-            log_weight := log_front + v * (direction * k * step - exp(2 * direction * k * step) / 2)
-        ) > -42:
-            total += exp(log_weight) * erfc((noncentrality - t * exp(direction * k * step)) / sqrt(2)) / 2
-            k += 1
-    return total * step
+    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom."""
+    return sum(
+        weight * erfc((noncentrality - t * s) / sqrt(2)) / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
 
 
 def power(noncentrality: float, degrees_of_freedom: float, alpha: float) -> float:
     """The chance that a two-sided t-test at level `alpha` finds a difference, whichever sign it then shows."""
     reach = critical(alpha, degrees_of_freedom)
-    return sum(noncentral_cdf(-reach, degrees_of_freedom, sign * noncentrality) for sign in (1, -1))
+    return sum(
+        weight
+        * (erfc((reach * s - noncentrality) / sqrt(2)) + erfc((reach * s + noncentrality) / sqrt(2)))
+        / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
+
+
+def _chi_weights(degrees_of_freedom: float, noncentrality: float) -> Iterator[tuple[float, float]]:
+    """Points s and weights that average a normal probability over S.
+
+    In log S such an integrand is smooth and falls off on both sides, so that the trapezoid rule gains digits
+    exponentially with its number of points. How close they must be follows from the steeper of the two factors.
+    """
+    v = degrees_of_freedom
+    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
+    step = 1 / (3 * max(2.5, sqrt(2 * v), noncentrality))
+    for direction, k in ((1, 0), (-1, 1)):
+        while True:
+            u = direction * k * step
+            log_weight = log_front + v * (u - exp(2 * u) / 2)
+            if log_weight < -42:  # 1e-18
+                break
+            yield exp(u), exp(log_weight) * step
+            k += 1
 
 
 def _rough_detectable(degrees_of_freedom: float, normal_quantile: float, alpha: float) -> float:
@@ -155,29 +173,18 @@ def detectable(degrees_of_freedom: float, power_wanted: float, alpha: float) -> 
     """The smallest true difference, in standard errors, that a two-sided t-test finds with the wanted power."""
     if not alpha < power_wanted < 1:
         raise ValueError(f"power must lie between alpha and 1: {power_wanted}")
-    # The normal quantile of the power is all but linear in the difference, so that few steps of the regula falsi do;
-    # by Illinois's rule the end that stays put counts half.
     wanted = NormalDist().inv_cdf(power_wanted)
 
     def miss(difference: float) -> float:
+        # As a normal quantile power is all but linear in the difference: a secant needs few steps.
         return NormalDist().inv_cdf(min(power(difference, degrees_of_freedom, alpha), _BELOW_ONE)) - wanted
 
-    guess = _rough_detectable(degrees_of_freedom, wanted, alpha)
-    low, high = 0.98 * guess, 1.02 * guess
-    below, above = miss(low), miss(high)
-    while above < 0:
-        low, below, high = high, above, 2 * high
-        above = miss(high)
-    while below > 0:
-        low, high, above = low / 2, low, below
-        below = miss(low)
-    middle = low
-    while True:
-        before, middle = middle, high - above * (high - low) / (above - below)
-        if abs(middle - before) <= 1e-10 * middle:  # the next would be far closer still
-            return middle
-        found = miss(middle)
-        if found < 0:
-            low, below, above = middle, found, above / 2
-        else:
-            high, above, below = middle, found, below / 2
+    now = _rough_detectable(degrees_of_freedom, wanted, alpha)
+    last, missed, misses = 1.02 * now, miss(1.02 * now), miss(now)
+    while (
+        abs(now - last) > 1e-10 * now and misses != missed
+    ):  # the step that is left would be far smaller still
+        ahead = now - misses * (now - last) / (misses - missed)
+        last, missed, now = now, misses, min(4 * now, max(now / 4, ahead))
+        misses = miss(now)
+    return now

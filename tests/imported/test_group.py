@@ -142,6 +142,16 @@ def test_tables_say_that_the_footing_was_not_audited() -> None:
     assert "equal footing" not in text.replace("on equal footing is said, not audited", "")
 
 
+def test_of_whose_weights_the_values_are_is_not_made_up() -> None:
+    imported()
+    document = compare(["runs"]).document
+    assert isinstance(document, dict)
+    (table,) = document["tables"]
+    for key in ("profile", "epochs", "protocol", "which", "weights", "footing"):
+        assert table[key] is None
+    assert table["source"] == f"runs.csv (sha256 {_sum()})"
+
+
 def test_arms_seeds_and_baselines_can_be_chosen() -> None:
     imported()
     text = compare(["runs"], arms=["relu", "Mine"], seeds="0,1", check=True, baselines=["Mine"]).text

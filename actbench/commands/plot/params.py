@@ -60,7 +60,9 @@ def _drawings(
     drawings = []
     for part in parts:
         shown = {each.name for each in part}
-        notes = [told(checked).capitalize()] if checked and shown & {"theta", "omega"} else []
+        notes = (
+            [told(checked)[:1].upper() + told(checked)[1:]] if checked and shown & {"theta", "omega"} else []
+        )
         name = f"-{part[0].name}" if len(parts) > 1 else ""
         draw = partial(draw_params, subject, arm, part, notes, width=request.width or PAGE_WIDTH)
         drawings.append(Drawing(f"{one.stem}-{arm}-params{name}", draw))
