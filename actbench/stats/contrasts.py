@@ -4,7 +4,7 @@ Every method gives a difference, a standard error and degrees of freedom, and is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gamma, sqrt
 
 from actbench.stats import student
@@ -100,18 +100,24 @@ class Contrast:
     second: str
     method: Method
     """The one used: Welch's where the one asked for needs seeds that the two arms do not share."""
-    alternatives: dict[Method, Test]
-    """By every method that can be had, the one used among them."""
-    differences: tuple[float, ...]
-    """Over the seeds that both have, in their order."""
+    test: Test
+    """By that method."""
     effect_size: float | None
     """Hedges' g: the difference in units of the two arms' pooled standard deviation, corrected for few values."""
     alpha: float
     power: float
+    errors: StandardErrors = field(repr=False, compare=False)
 
     @property
-    def test(self) -> Test:
-        return self.alternatives[self.method]
+    def alternatives(self) -> dict[Method, Test]:
+        """By every method that can be had, the one used among them."""
+        found = {name: self.errors.of(name, self.first, self.second) for name in METHODS}
+        return {name: _as_test(error, self.test.confidence) for name, error in found.items() if error}
+
+    @property
+    def differences(self) -> tuple[float, ...]:
+        """Over the seeds that both have, in their order."""
+        return self.errors.differences(self.first, self.second)
 
     @property
     def estimate(self) -> Estimate:
@@ -172,23 +178,21 @@ def contrasts(
         if not samples.get(first) or not samples.get(second) or first == second:
             found.append(None)
             continue
-        tests = {
-            name: _as_test(error, confidence) for name in METHODS if (error := errors.of(name, first, second))
-        }
+        error, used = errors.of(method, first, second), method
+        if error is None:
+            error, used = errors.of("welch", first, second), "welch"
+        assert error is not None
+        freedom = len(samples[first]) + len(samples[second]) - 2
         found.append(
             Contrast(
                 first=first,
                 second=second,
-                method=method if method in tests else "welch",
-                alternatives=tests,
-                differences=errors.differences(first, second),
-                effect_size=_hedges_g(
-                    tests["welch"].difference,
-                    errors.pooled_variance(first, second),
-                    len(samples[first]) + len(samples[second]) - 2,
-                ),
+                method=used,
+                test=_as_test(error, confidence),
+                effect_size=_hedges_g(error.difference, errors.pooled_variance(first, second), freedom),
                 alpha=alpha,
                 power=power,
+                errors=errors,
             )
         )
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from math import fsum, sqrt
+from operator import mul
 from statistics import median
 from sys import float_info
 from typing import NamedTuple
@@ -53,7 +54,7 @@ class StandardErrors:
     def __init__(self, samples: Samples) -> None:
         if any(value - value != 0 for values in samples.values() for value in values.values()):
             raise ValueError("samples hold a value that is not finite")
-        self._samples = {arm: samples[arm] for arm in sorted(samples) if samples[arm]}
+        self._samples = {arm: dict(sorted(samples[arm].items())) for arm in sorted(samples) if samples[arm]}
         self._seeds = {arm: frozenset(values) for arm, values in self._samples.items()}
         self._squares: dict[frozenset[int], tuple[float, int]] = {}
 
@@ -70,7 +71,7 @@ class StandardErrors:
     def differences(self, first: str, second: str) -> tuple[float, ...]:
         """Over the seeds that both have, in their order."""
         ours, theirs = self._samples[first], self._samples[second]
-        values = [ours[seed] - theirs[seed] for seed in sorted(self._seeds[first] & self._seeds[second])]
+        values = [value - theirs[seed] for seed, value in ours.items() if seed in theirs]
         if values and max(values) - min(values) <= _rounding((*ours.values(), *theirs.values())):
             return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
         return tuple(values)
@@ -182,7 +183,11 @@ class StandardErrors:
         ours, theirs = self._scores.get(first), self._scores.get(second)
         if len(shared) < FEWEST_TO_CORRELATE or ours is None or theirs is None:
             return 0.0
-        own, freedom = fsum(ours[seed] * theirs[seed] for seed in shared), len(shared) - 1
+        if len(shared) == len(ours) == len(theirs):
+            own = fsum(map(mul, ours.values(), theirs.values()))
+        else:
+            own = fsum(ours[seed] * theirs[seed] for seed in shared)
+        freedom = len(shared) - 1
         others = self._all_together.at_one - freedom
         if not others:
             return 0.0

@@ -173,29 +173,18 @@ def detectable(degrees_of_freedom: float, power_wanted: float, alpha: float) -> 
     """The smallest true difference, in standard errors, that a two-sided t-test finds with the wanted power."""
     if not alpha < power_wanted < 1:
         raise ValueError(f"power must lie between alpha and 1: {power_wanted}")
-    # The normal quantile of the power is all but linear in the difference, so that few steps of the regula falsi do;
-    # by Illinois's rule the end that stays put counts half.
     wanted = NormalDist().inv_cdf(power_wanted)
 
     def miss(difference: float) -> float:
+        # As a normal quantile power is all but linear in the difference: a secant needs few steps.
         return NormalDist().inv_cdf(min(power(difference, degrees_of_freedom, alpha), _BELOW_ONE)) - wanted
 
-    guess = _rough_detectable(degrees_of_freedom, wanted, alpha)
-    low, high = 0.98 * guess, 1.02 * guess
-    below, above = miss(low), miss(high)
-    while above < 0:
-        low, below, high = high, above, 2 * high
-        above = miss(high)
-    while below > 0:
-        low, high, above = low / 2, low, below
-        below = miss(low)
-    middle = low
-    while True:
-        before, middle = middle, high - above * (high - low) / (above - below)
-        if abs(middle - before) <= 1e-10 * middle:  # the next would be far closer still
-            return middle
-        found = miss(middle)
-        if found < 0:
-            low, below, above = middle, found, above / 2
-        else:
-            high, above, below = middle, found, below / 2
+    now = _rough_detectable(degrees_of_freedom, wanted, alpha)
+    last, missed, misses = 1.02 * now, miss(1.02 * now), miss(now)
+    while (
+        abs(now - last) > 1e-10 * now and misses != missed
+    ):  # the step that is left would be far smaller still
+        ahead = now - misses * (now - last) / (misses - missed)
+        last, missed, now = now, misses, min(4 * now, max(now / 4, ahead))
+        misses = miss(now)
+    return now

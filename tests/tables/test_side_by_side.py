@@ -7,6 +7,7 @@ import pytest
 from actbench.comparison import Group
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.stats import DEFAULT_METHOD, METHOD_NAMES
 from actbench.tables import csv, json, markdown, terminal
 from actbench.tables.build import build_table, build_tables
 from actbench.tables.columns import DEFAULT, PAPER
@@ -128,7 +129,8 @@ def test_a_star_names_the_family_of_each_column(golden: MakeComparison) -> None:
     groups = golden(0).groups
     table = side_by_side(groups)
     (star,) = (note.text for note in table.notes if note.mark == "*")
-    assert f"over all tests of a column ({groups[0].family} and {groups[1].family}; Welch's t)" in star
+    families = f"{groups[0].family} and {groups[1].family}"
+    assert f"over all tests of a column ({families}; {METHOD_NAMES[DEFAULT_METHOD]})" in star
     assert star.startswith("unlike relu")
 
 
