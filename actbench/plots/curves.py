@@ -13,6 +13,7 @@ from actbench.plots.figure import (
     PAGE_WIDTH,
     add_legend,
     add_title,
+    columns_of,
     finish,
     legend_height,
     new_figure,
@@ -59,7 +60,7 @@ def _overlaid(
     height = rows * min(2.3, 0.72 * width / columns) + below + title_height(width, *heading)
     figure = new_figure(width, height)
     for panel, (quantity, series) in zip(
-        figure.subplots(rows, columns, squeeze=False).flatten(), curves.items(), strict=True
+        figure.subplots(rows, columns, squeeze=False, sharex="row").flatten(), curves.items(), strict=True
     ):
         for arm in series:
             _draw_arm(panel, arm, look[arm.arm])
@@ -74,7 +75,7 @@ def _one_each(
 ) -> "Figure":
     """Of the last quantity alone, which is the most telling; behind each arm all others, and the first baseline."""
     quantity, arms = list(curves.items())[-1]
-    columns = max(2, round(width / 1.25))
+    columns = columns_of(len(arms), width, 1.05)
     rows = math.ceil(len(arms) / columns)
     reference = next((arm for arm in arms if arm.arm in subject.baselines[:1]), None)
     handles = _grid_handles(arms, reference)
@@ -97,8 +98,8 @@ def _one_each(
         if not any(run.points() for run in arm.runs):
             panel.text(
                 0.5,
-                0.3,
-                "diverged in\nthe first epoch",
+                0.17,
+                "in the first epoch",
                 transform=panel.transAxes,
                 ha="center",
                 fontsize=6,

@@ -95,8 +95,18 @@ def title_height(width: float, *texts: str) -> float:
 
 
 def broken(text: str, width: float, size: float = _SIZE) -> list[str]:
-    """The text in lines that fit so many inches at so many points."""
-    return textwrap.wrap(text, max(20, int(72 * width / (_LETTER * size))), break_long_words=False)
+    """The text in lines that fit so many inches at so many points, about equally long."""
+    letters = max(20, int(72 * width / (_LETTER * size)))
+    lines = textwrap.wrap(text, letters, break_long_words=False)
+    while len(shorter := textwrap.wrap(text, letters, break_long_words=False)) == len(lines) and letters > 20:
+        lines, letters = shorter, letters - 1
+    return lines
+
+
+def columns_of(panels: int, width: float, narrowest: float) -> int:
+    """How many panels of at least that width stand in a row, so that the last row is as full as can be."""
+    most = max(1, int(width / narrowest))
+    return math.ceil(panels / math.ceil(panels / most))
 
 
 def add_legend(figure: "Figure", handles: Sequence["Artist"]) -> None:

@@ -46,9 +46,14 @@ class Parameter:
 
 
 def logged_names(runs: Iterable[RunRecord]) -> list[str]:
-    """The parameters that the runs log, in the order in which they do."""
+    """The parameters of which the runs log a finite value, in the order in which they do."""
     names = (
-        _base(key) for run in runs for epoch in run.history for log in epoch.activations for key in log.values
+        _base(key)
+        for run in runs
+        for epoch in run.history
+        for log in epoch.activations
+        for key, values in log.values.items()
+        if any(value is not None for value in values)
     )
     return list(dict.fromkeys(names))
 

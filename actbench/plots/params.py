@@ -9,6 +9,7 @@ from actbench.plots.figure import (
     PAGE_WIDTH,
     add_legend,
     add_title,
+    columns_of,
     finish,
     legend_height,
     new_figure,
@@ -38,7 +39,7 @@ def draw_params(
 ) -> "Figure":
     """The figure of one arm, the notes below its title; to be called inside `plots.figure.style`."""
     sites = list(dict.fromkeys(site for one in parameters for site in one.paths))
-    columns = min(len(sites), int(width / _NARROWEST))
+    columns = columns_of(len(sites), width, _NARROWEST)
     rows_each = math.ceil(len(sites) / columns)
     look = _looks(parameters)
     handles = _handles(parameters, look)
@@ -93,7 +94,7 @@ def _draw_path(panel: "Axes", path: Path, look: Look) -> None:
     if path.terms:
         for term in path.terms:
             values = [math.nan if value is None else value for value in term]
-            panel.plot(path.epochs, values, **look.line(lw=0.7))
+            panel.plot(path.epochs, values, **look.line(lw=0.9))
     else:
         low, high = [spread.low for spread in path.spreads], [spread.high for spread in path.spreads]
         if low != high:

@@ -31,20 +31,23 @@ class _Point(NamedTuple):
     arm: ArmPoints
 
 
+TOLERANCE = 0.01
+"""Costs that differ by less than this share are equal: times are no more exact, and a byte in a thousand is nothing."""
+
+
 def front(arms: Sequence[ArmPoints], cost: CostKind) -> list[ArmPoints]:
-    """The arms, in order of cost, for which no other is at most as costly and at least as good, and not equal in both.
+    """The arms, in order of cost, that no other does better than at the same cost or less, or as well as for less.
 
     By means alone: whether a difference is more than chance is not asked here.
     """
     points = _points(arms, cost)
-    return [
-        point.arm
-        for point in points
-        if not any(
-            other.cost <= point.cost and other.value >= point.value and other[:2] != point[:2]
-            for other in points
-        )
-    ]
+    return [point.arm for point in points if not any(_beats(other, point) for other in points)]
+
+
+def _beats(other: _Point, point: _Point) -> bool:
+    better, as_good = other.value > point.value, other.value >= point.value
+    dearer, cheaper = other.cost > point.cost * (1 + TOLERANCE), other.cost < point.cost * (1 - TOLERANCE)
+    return (better and not dearer) or (as_good and cheaper)
 
 
 def _points(arms: Sequence[ArmPoints], cost: CostKind) -> list[_Point]:
@@ -72,10 +75,8 @@ def draw_pareto(
     height = 0.75 * min(width, 4.5) + 0.03 * len(points) + below + title_height(width, *heading)
     figure = new_figure(width, height)
     panel = figure.subplots()
-    steps = [point for point in points if point.arm in best]
-    panel.step(
-        [p.cost for p in steps], [p.value for p in steps], where="post", color=_FRONT, lw=0.8, zorder=1
-    )
+    corners = _steps([point for point in points if point.arm in best])
+    panel.plot(*zip(*corners, strict=True), color=_FRONT, lw=0.8, zorder=1)
     for point in points:
         _draw_point(panel, point, point.arm in best)
     panel.set_ylim(*value_limits([point.arm for point in points]))
@@ -85,8 +86,16 @@ def draw_pareto(
     add_title(figure, *heading)
     add_legend(figure, handles)
     finish(figure)
-    place_labels(panel, [(p.cost, p.value, p.arm.label, p.arm in best) for p in points])
+    place_labels(panel, [(p.cost, p.value, p.arm.label, p.arm in best) for p in points], corners)
     return figure
+
+
+def _steps(best: Sequence[_Point]) -> list[tuple[float, float]]:
+    """The corners of the front: what is to be had at each cost."""
+    corners = [(best[0].cost, best[0].value)]
+    for point in best[1:]:
+        corners += [(point.cost, corners[-1][1]), (point.cost, point.value)]
+    return corners
 
 
 def _draw_point(panel: "Axes", point: _Point, is_best: bool) -> None:
@@ -105,7 +114,15 @@ def _handles(points: Sequence[_Point]) -> "list[Artist]":
     from matplotlib.lines import Line2D
 
     handles: list[Artist] = [
-        Line2D([], [], color=_FRONT, marker="D", ms=4.2, lw=0.8, label="best at its cost, by means alone"),
+        Line2D(
+            [],
+            [],
+            color=_FRONT,
+            marker="D",
+            ms=4.2,
+            lw=0.8,
+            label="best at its cost (to 1 %), by means alone",
+        ),
         Line2D(
             [],
             [],

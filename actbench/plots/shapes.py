@@ -60,7 +60,7 @@ def draw_shapes(
     last = epochs[-1]
     columns = _columns(len(last.shapes), width)
     rows = math.ceil(len(last.shapes) / columns)
-    title = "\n".join(line for text in _title(record, last) for line in broken(text, width, 7.0))
+    title = "\n".join(line for text in _title(record, last) for line in broken(text, width, 8.0))
     height = rows * (0.78 * width / columns + 0.12) + 0.6 + 0.15 * (title.count("\n") + 1)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.025, wspace=0.02, hspace=0.0)
     figure = Figure(figsize=(width, height), layout=layout)

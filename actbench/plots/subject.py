@@ -7,6 +7,7 @@ from actbench.comparison import Group
 from actbench.setting import Setting
 
 _SPACE = "\N{NO-BREAK SPACE}"
+"""Lines are broken between facts, not within one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,15 @@ class Subject:
             f"recipe {setting.name}{variant}" if setting.is_audited else f"imported set {setting.name}",
             f"profile {setting.profile}" if setting.profile else "",
             f"{setting.epochs} epoch{'s' if setting.epochs != 1 else ''}" if setting.epochs else "",
-            f"n{_SPACE}={_SPACE}{len(self.seeds)} seed{'s' if len(self.seeds) != 1 else ''}",
+            f"n = {len(self.seeds)} seed{'s' if len(self.seeds) != 1 else ''}",
             "settings other than the recipe's" if setting.is_altered else "",
         ]
         reservations = [
             "synthetic data: shows the tool, not the activation" if setting.synthetic else "",
             "" if setting.is_audited else f"from {setting.source}, footing not audited",
         ]
-        return "; ".join([", ".join(filter(None, parts)), *filter(None, reservations)])
+        facts = ", ".join(part.replace(" ", _SPACE) for part in parts if part)
+        return "; ".join([facts, *filter(None, reservations)])
 
 
 def subject_of(

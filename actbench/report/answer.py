@@ -147,11 +147,12 @@ def _side(gap: Gap) -> str:
 
 
 def _by(group: Group, gaps: Sequence[Gap]) -> str:
-    told = any(
-        gap.detectable is not None and gap.p_holm is not None and not gap.is_significant for gap in gaps
-    )
-    power = " (power: of a single test)" if told else ""
-    return f", by {METHOD_NAMES[group.method]} with Holm's correction over {of_tests(group.family)}{power}"
+    """The method that was used, which is Welch's where two arms lack the seeds in common that the group's own needs."""
+    tested = [gap for gap in gaps if gap.contrast is not None and gap.p_holm is not None]
+    methods = dict.fromkeys(METHOD_NAMES[gap.contrast.method] for gap in tested if gap.contrast is not None)
+    is_told = any(gap.detectable is not None and not gap.is_significant for gap in tested)
+    power = " (power: of a single test)" if is_told else ""
+    return f", by {listed(list(methods))} with Holm's correction over {of_tests(group.family)}{power}"
 
 
 def _counted(rows: Sequence[ArmRow], baseline: str, group: Group) -> str:

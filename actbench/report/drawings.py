@@ -9,7 +9,7 @@ from actbench.plots.arms import ArmPoints, arm_points, axis_name, cost_name
 from actbench.plots.curves import draw_curves
 from actbench.plots.figure import render, style
 from actbench.plots.learning import QUANTITIES, ArmCurves, Quantity, arm_curves
-from actbench.plots.looks import in_order
+from actbench.plots.looks import LOOKS, in_order
 from actbench.plots.pareto import draw_pareto, front
 from actbench.plots.seeds import draw_seeds
 from actbench.plots.subject import subject_of_group
@@ -50,6 +50,8 @@ def _curves(group: Group, records: Sequence[RunRecord]) -> list[Drawing]:
             curves[quantity] = found
     if not curves:
         return []
+    if max(map(len, curves.values())) > len(LOOKS):  # a panel per arm has room for one quantity
+        curves = dict([curves.popitem()])
     noun = group.metric.noun
     names = {"loss": "training loss", "val": f"validation {noun}", "test": f"test {noun}"}
     what, last = listed([names[quantity] for quantity in curves]), list(curves)[-1]

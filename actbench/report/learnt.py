@@ -1,5 +1,6 @@
 """Figures of what activations learnt: their scalars over the epochs, their curves at the end."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Render = Callable[["Callable[[], Figure]"], str]
 
 MOST = 3
-"""Of so many arms it is drawn what they learnt, those that the question is about: a page of figures hides the rest."""
+"""Of so many arms it is drawn what they learnt: a page of figures would hide the rest."""
 PANELS = 24
 """Scalars with more panels, one for each site and name, are left to `actbench plot params`."""
 
@@ -42,9 +43,12 @@ class Learner:
 
 
 def shown_learners(group: Group, records: Sequence[RunRecord]) -> list[Learner]:
-    """The first few arms of the question that learnt anything that is stored."""
+    """The arms of the question that learnt anything that is stored; of many those of the largest means."""
     found: list[Learner] = []
-    for row in subjects(group):
+    rows = subjects(group)
+    if len(rows) > MOST:
+        rows = tuple(sorted(rows, key=lambda row: row.value.value if row.value else -math.inf, reverse=True))
+    for row in rows:
         runs = sorted((run for run in records if run.arm.name == row.name), key=lambda run: run.seed)
         logged = [parameter(name, runs) for name in logged_names(runs)]
         known = tuple(each for each in logged if each.paths)  # one that was infinite throughout has none

@@ -64,7 +64,7 @@ def _row(group: Group, file: RecordFile, record: RunRecord) -> list[str | Html |
     return [
         record.arm.name,
         Field(text=str(record.seed), number=True),
-        f"{record.status}: {record.reason}" if record.reason else record.status,
+        join([record.status, element("span", record.reason, class_="reason") if record.reason else None]),
         _number(_value(group, record)),
         Field(text=f"{done}/{record.recipe.train.epochs}", sort=str(done), number=True),
         Field(text=duration(wall_time_s), sort=f"{wall_time_s:.3f}", number=True),

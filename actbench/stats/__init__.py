@@ -1,6 +1,6 @@
 """Statistics for a handful of seeds: numbers in, numbers out. Needs neither numpy nor scipy."""
 
-from actbench.stats.contrasts import Contrast, Samples, Test, Tests, contrasts
+from actbench.stats.contrasts import Contrast, Samples, Test, contrasts
 from actbench.stats.crossed import crossed_difference, crossed_mean
 from actbench.stats.equivalence import inside, shown_near_best, tost
 from actbench.stats.intervals import (
@@ -29,7 +29,6 @@ __all__ = [
     "SignFlip",
     "Spread",
     "Test",
-    "Tests",
     "adjusted",
     "benjamini_hochberg",
     "contrasts",

@@ -21,7 +21,6 @@ __all__ = [
     "Method",
     "Samples",
     "Test",
-    "Tests",
     "contrasts",
 ]
 
@@ -197,21 +196,6 @@ def contrasts(
             )
         )
     return found
-
-
-class Tests:
-    """The same tests by one method alone, made when they are asked for: for many pairs of one table."""
-
-    def __init__(
-        self, samples: Samples, *, method: Method = DEFAULT_METHOD, confidence: float = 0.95
-    ) -> None:
-        self._errors, self._method, self._confidence = StandardErrors(samples), method, confidence
-
-    def of(self, first: str, second: str) -> Test:
-        """Of two arms that have values; Welch's where the method needs seeds that they do not share."""
-        error = self._errors.of(self._method, first, second) or self._errors.of("welch", first, second)
-        assert error is not None
-        return _as_test(error, self._confidence)
 
 
 def _as_test(error: Error, confidence: float) -> Test:

@@ -68,7 +68,12 @@ def _rough_critical(alpha: float, degrees_of_freedom: float) -> float:
     if degrees_of_freedom < 3:
         return max(z, exp(-log(alpha / 2) / degrees_of_freedom) / 2)
     cube, v = z**3, degrees_of_freedom
-    return z + (cube + z) / (4 * v) + (5 * z**5 + 16 * cube + 3 * z) / (96 * v * v)
+    return (
+        z
+        + (cube + z) / (4 * v)
+        + (5 * z**5 + 16 * cube + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * cube - 15 * z) / (384 * v**3)
+    )
 
 
 def _density(t: float, degrees_of_freedom: float) -> float:

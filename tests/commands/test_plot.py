@@ -282,6 +282,7 @@ def test_an_imported_set_is_drawn_and_labelled(
     drawn = CliRunner().invoke(app, ["plot", "seeds", "runs", "-o", "x.svg"])
     assert drawn.exit_code == 0, drawn.output
     text = " ".join(re.findall(r"<text[^>]*>([^<]*)", (tmp_path / "x.svg").read_text()))
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert "imported set runs" in text
     assert "footing not audited" in text
     assert "mine (1/2 diverged)" in text

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from actbench.commands.import_runs import ImportRequest, import_runs
 from actbench.commands.outcome import Outcome
 from actbench.commands.report import ReportRequest, report
 from actbench.errors import ActbenchError, NotComparableError
@@ -128,8 +129,11 @@ def test_the_order_of_files_moves_no_byte(make: Make, records: list[Path], tmp_p
     make("results")
     assert (tmp_path / "report.html").read_bytes() == before
     names = [str(path.relative_to(tmp_path)) for path in reversed(records)]
-    document: Any = make(*names).document
-    assert document["chapters"][0]["answer"] == make("results").document["chapters"][0]["answer"]  # type: ignore[index]
+    backwards: Any = make(*names).document
+    whole: Any = make("results").document
+    assert backwards["made_from"] == whole["made_from"]
+    for key in ("answer", "records"):
+        assert backwards["chapters"][0][key] == whole["chapters"][0][key]
 
 
 @pytest.mark.usefixtures("records")
@@ -171,6 +175,52 @@ def test_a_name_from_a_record_cannot_run_a_script(
     page = (tmp_path / "report.html").read_text()
     assert nasty not in page
     assert html.escape(nasty) in page
+
+
+def test_imported_results_have_a_chapter_that_claims_less(make: Make, tmp_path: Path) -> None:
+    rows = ["arm,seed,top1_accuracy,status"]
+    rows += [
+        f"{arm},{seed},{value + seed / 10},"
+        for arm, value in (("relu", 71), ("mine", 74))
+        for seed in (0, 1, 2)
+    ]
+    (tmp_path / "runs.csv").write_text("\n".join([*rows, "mine,3,,diverged"]) + "\n")
+    asked = ImportRequest(
+        file=Path("runs.csv"), name="mine", data="CIFAR-10", model="ResNet-20", unit="percent"
+    )
+    import_runs(asked)
+    document: Any = make().document
+    (chapter,) = document["chapters"]
+    assert chapter["question"] == "How does mine do against ReLU on CIFAR-10 with ResNet-20?"
+    assert chapter["limits"][0].startswith(
+        "Footing not audited: the numbers were imported from runs.csv (sha256 "
+    )
+    assert chapter["limits"][1] == (
+        "Diverged: 1 of 4 runs of mine. A mean is over the runs that did not, which flatters the arm."
+    )
+    (record,) = chapter["records"]
+    assert record["file"].startswith("results/mine/imported/runs-")
+    page = (tmp_path / "report.html").read_text()
+    outline = _Outline(page)
+    assert outline.open == []
+    assert "The arms and what they share" not in outline.headings
+    assert hashlib.sha256((tmp_path / "runs.csv").read_bytes()).hexdigest() in page
+
+
+def test_unequal_runs_stand_side_by_side_where_it_is_allowed(
+    make: Make, tmp_path: Path, make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    recipe = make_recipe(arms=ARMS)
+    (tmp_path / "results").mkdir()
+    for arm, changed in (("relu", {}), ("lslu", {"limit": 100})):
+        kept = [each for each in recipe.arms if each.name in (arm, "relu")]
+        store_runs(tmp_path, recipe.model_copy(update={**changed, "arms": tuple(kept)}), make_run, only=arm)
+    document: Any = make("results", allow_mismatch=True).document
+    (chapter,) = document["chapters"]
+    assert chapter["answer"][0].startswith("Not all these runs stand on one footing")
+    assert chapter["limits"][0].startswith("Footing differs: ")
+    assert chapter["commands"][-1].endswith("--allow-mismatch -o report.html")
+    assert "Only 3 of 6 runs carry the footing" in (tmp_path / "report.html").read_text()
 
 
 def test_without_records_there_is_no_page(program: Program, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_the_front_by_hand() -> None:
     arms = [
         _arm("dear", 3, 60), _arm("cheap", 1, 50), _arm("worse", 2, 49), _arm("twin", 1, 50), _arm("same", 3, 50),
         _arm("better", 2, 55), _arm("no cost", None, 99), _arm("no value", 1, None),
+        _arm("cheaper by nothing", 1.99, 54), _arm("a cent dearer", 2.05, 55),
     ]  # fmt: skip
     assert [arm.arm for arm in front(arms, "time")] == ["cheap", "twin", "better", "dear"]
 
@@ -61,12 +62,9 @@ def test_no_arm_beats_the_front_and_the_front_beats_the_rest(points: list[tuple[
     arms = [_arm(str(i), cost, mean) for i, (cost, mean) in enumerate(points)]
     best = {arm.arm for arm in front(arms, "time")}
 
-    def beats(one: int, two: int) -> bool:
-        (c1, v1), (c2, v2) = points[one], points[two]
-        return c1 <= c2 and v1 >= v2 and (c1, v1) != (c2, v2)
-
-    for i in range(len(points)):
-        assert (str(i) in best) != any(beats(j, i) for j in range(len(points)))
+    for i, (cost, mean) in enumerate(points):
+        is_beaten = any((c <= cost and m > mean) or (c < cost and m >= mean) for c, m in points)
+        assert (str(i) in best) != is_beaten
 
 
 def test_an_interval_of_two_runs_does_not_set_the_scale() -> None:

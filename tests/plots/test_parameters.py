@@ -71,3 +71,9 @@ def test_lslu_starts_where_it_is_known_to(run: Callable[..., RunRecord]) -> None
     assert (path.epochs, path.terms) == ([0, 1], [[1.0, 0.9], [1.0, 0.8]])
     (path,) = parameter("theta", [run([{"a": {"theta": [0.9, 0.8]}}], "series")]).paths["a"]
     assert path.epochs == [1]
+
+
+def test_a_parameter_that_is_never_finite_is_none_to_draw(run: Callable[..., RunRecord]) -> None:
+    never = run([{"a": {"t1": [None], "p": [0.5]}}])
+    assert logged_names([never]) == ["p"]
+    assert logged_names([never, run([{"a": {"t1": [3.0]}}], seed=1)]) == ["p", "t1"]

@@ -16,11 +16,16 @@ COUNTS: Mapping[str, tuple[int, ...]] = {
 
 
 def store_runs(
-    folder: Path, recipe: Recipe, make_run: Callable[..., RunRecord], **options: Any
+    folder: Path,
+    recipe: Recipe,
+    make_run: Callable[..., RunRecord],
+    *,
+    only: str | None = None,
+    **options: Any,
 ) -> list[Path]:
-    """Writes a run for each arm and seed of COUNTS below `folder`."""
+    """Writes a run for each arm (or `only` that one) and seed of COUNTS below `folder`."""
     store, paths = Store(folder / "results"), []
-    for arm, counts in COUNTS.items():
+    for arm, counts in COUNTS.items() if only is None else [(only, COUNTS[only])]:
         for seed, correct in enumerate(counts):
             record = make_run(recipe, arm, seed, correct, **options)
             path = store.path(recipe=recipe.name, profile=recipe.profile, arm=arm, seed=seed, run=record.run)

@@ -25,7 +25,9 @@ def group(make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]
 
     def make(counts: Counts, options: dict[str, Any] | None = None, **fields: Any) -> Group:
         arms = fields.pop("arms", None) or [{"name": name, "activation": name} for name in counts]
-        return group_of(make_recipe(**{"arms": arms, **fields}), counts, make_run, **(options or {}))
+        analysis = {"method": "welch"}  # whose numbers are easily worked out
+        recipe = make_recipe(**{"arms": arms, "analysis": analysis, **fields})
+        return group_of(recipe, counts, make_run, **(options or {}))
 
     return make
 
@@ -54,6 +56,13 @@ def test_a_significant_difference_has_its_size_interval_p_and_family(group: Make
     assert "and than Swish (+5.87 points, " in first
     assert first.endswith(", by Welch's t with Holm's correction over 3 tests.")
     assert cost == "An update with lslu takes 2.40 times as long as with ReLU (wall time)."
+
+
+def test_the_method_is_the_one_that_was_used(group: MakeGroup) -> None:
+    shared = group(FAR, analysis={"method": "paired"})
+    assert ", by paired t with Holm's correction over 3 tests" in answer(shared).sentences[0]
+    uneven = group({**FAR, "lslu": (5600, 5590)}, analysis={"method": "paired"})
+    assert ", by paired t and Welch's t with" not in answer(uneven).sentences[0]
 
 
 def test_a_significant_loss_is_lower(group: MakeGroup) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from actbench.comparison import Group
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.stats import DEFAULT_METHOD, METHOD_NAMES
 from actbench.tables.appendix import as_latex, as_markdown, items
 from tests.tables.comparisons import MakeComparison, comparison_of
 
@@ -41,7 +42,7 @@ def test_tests_name_family_method_level_and_margin(golden: MakeComparison) -> No
     first, close, awkward = golden(0).groups
     told = answers(first)
     assert f"Holm over all {first.family} tests" in told["Tests"]
-    assert "by Welch's t" in told["Tests"]
+    assert f"by {METHOD_NAMES[DEFAULT_METHOD]}," in told["Tests"]
     assert "level 0.05" in told["Tests"]
     assert "within 0.5 points" in told["Tests"]
     assert "second interval" not in told["Error bars"]

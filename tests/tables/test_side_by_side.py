@@ -7,6 +7,7 @@ import pytest
 from actbench.comparison import Group
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
+from actbench.stats import DEFAULT_METHOD, METHOD_NAMES
 from actbench.tables import csv, json, markdown, terminal
 from actbench.tables.build import build_table, build_tables
 from actbench.tables.columns import DEFAULT, PAPER
@@ -88,7 +89,7 @@ def test_what_all_groups_share_is_said_once(groups_of: Callable[..., tuple[Group
         "Top-1 test accuracy in percent by network and data set; profile lite, 30 epochs, seeds 0, 1."
     )
     said = unmarked(table)
-    assert said[0].startswith("±: 95 % Student-t intervals over seeds")
+    assert said[0].startswith("±: 95 % Student-t intervals over seeds, each by itself")
     assert [text.split(":")[0] for text in said[1:]] == [
         "VanillaNet-5 x0.125, CIFAR-100",
         "VanillaNet-5 x0.125, CIFAR-10",
@@ -128,7 +129,8 @@ def test_a_star_names_the_family_of_each_column(golden: MakeComparison) -> None:
     groups = golden(0).groups
     table = side_by_side(groups)
     (star,) = (note.text for note in table.notes if note.mark == "*")
-    assert f"over all tests of a column ({groups[0].family} and {groups[1].family}; Welch's t)" in star
+    families = f"{groups[0].family} and {groups[1].family}"
+    assert f"over all tests of a column ({families}; {METHOD_NAMES[DEFAULT_METHOD]})" in star
     assert star.startswith("unlike relu")
 
 
