@@ -1,8 +1,8 @@
 """From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
 
-Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
-further, and each distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks
-everything and has the words for what is wrong.
+Most of a record is its history, and its recipe is that of thousands of others. So the history is passed over, and each
+distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks everything and has
+the words for what is wrong.
 """
 
 import json
@@ -30,23 +30,23 @@ _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
     % "|".join(get_args(Status)).encode()
 )
-_ARM = b'"arm":'
-_SEED = b'"seed":'
+_ARM, _SEED, _HISTORY, _RESULTS = (f'"{key}":'.encode() for key in ("arm", "seed", "history", "results"))
+_EPOCH = re.compile(rb'"epoch":\s*\d')
 
 
 class _Skimmed(BaseModel):
     """An object of which nothing is looked at."""
 
 
-class _Rest(Frozen):
-    """What follows the arm in a record."""
-
+class _BeforeHistory(Frozen):
     seed: int
     footing: str
     run: str
     data: DataFacts
-    history: tuple[_Skimmed, ...]
-    results: tuple[TestResult, ...] = ()
+
+
+class _AfterHistory(Frozen):
+    results: tuple[TestResult, ...]
     backends: _Skimmed = _Skimmed()
     parameter_groups: tuple[_Skimmed, ...] = ()
     cost: Cost | None = None
@@ -54,20 +54,31 @@ class _Rest(Frozen):
 
 
 def summarise(content: bytes) -> RunSummary | None:
-    """The summary of a record's file; None where its keys stand in another order, or something is wrong."""
+    """The summary of a record's file; None where its keys stand in another order, or something is wrong.
+
+    JSON is read from left to right. Before the history every part is known to be whole, so that the next key is one
+    of the record's own; behind it the text could not end with the file if it had begun inside of something.
+    """
     head = _BEFORE_RECIPE.match(content)
-    if head is None:
+    if head is None or b"\0" in content:
         return None
     try:
-        before_arm = content.index(_ARM, head.end())
-        arm = before_arm + len(_ARM)
-        before_seed = content.index(_SEED, arm)
+        arm = content.index(_ARM, head.end())
+        seed = content.index(_SEED, arm)
+        history = content.index(_HISTORY, seed)
+        results = content.index(_RESULTS, history)
+        begins = content[history + len(_HISTORY) : content.index(b"[", history) + 1].strip()
+        ends = content[max(history, results - 64) : results].rstrip()
+        if begins != b"[" or not ends.endswith(b"],"):
+            return None
         return _summary(
-            _Rest.model_validate_json(b"{" + content[before_seed:]),
+            _BeforeHistory.model_validate_json(b"{" + _without_comma(content[seed:history]) + b"}"),
+            _AfterHistory.model_validate_json(b"{" + content[results:]),
             status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe=_recipe_before_a_key(content[head.end() : before_arm]),
-            arm=_arm_before_a_key(content[arm:before_seed]),
+            recipe=_recipe_before_a_key(content[head.end() : arm]),
+            arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
+            epochs=len(_EPOCH.findall(content, history, results)),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
@@ -75,32 +86,47 @@ def summarise(content: bytes) -> RunSummary | None:
 
 def summary_of(record: RunRecord) -> RunSummary:
     """The summary of a record that is read whole."""
-    return _summary(record, status=record.status, reason=record.reason, recipe=record.recipe, arm=record.arm)
+    return _summary(
+        record,
+        record,
+        status=record.status,
+        reason=record.reason,
+        recipe=record.recipe,
+        arm=record.arm,
+        epochs=record.epochs,
+    )
 
 
 def _summary(
-    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe: Recipe, arm: Arm
+    before: _BeforeHistory | RunRecord,
+    after: _AfterHistory | RunRecord,
+    *,
+    status: Status,
+    reason: str | None,
+    recipe: Recipe,
+    arm: Arm,
+    epochs: int,
 ) -> RunSummary:
-    made = rest.provenance
-    packed = [whole_bits(result, rest.data) for result in rest.results]
+    made, cost = after.provenance, after.cost
+    packed = [whole_bits(result, before.data) for result in after.results]
     return RunSummary(
         status=status,
         reason=reason,
         recipe=recipe,
         arm=arm,
-        seed=rest.seed,
-        footing=rest.footing,
-        run=rest.run,
-        data=rest.data,
-        epochs=len(rest.history),
+        seed=before.seed,
+        footing=before.footing,
+        run=before.run,
+        data=before.data,
+        epochs=epochs,
         started=made.started,
         wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads),
-        step_wall_s=rest.cost.step_time_s if rest.cost else None,
-        step_cpu_s=rest.cost.step_cpu_s if rest.cost else None,
-        cost_json=None if rest.cost is None else as_json(rest.cost),
+        step_wall_s=cost.step_time_s if cost else None,
+        step_cpu_s=cost.step_cpu_s if cost else None,
+        cost_json=None if cost is None else as_json(cost),
         provenance_json=as_json(made),
-        result_jsons=tuple(as_json(result, exclude={"correct_bits"}) for result in rest.results),
+        result_jsons=tuple([as_json(result, exclude={"correct_bits"}) for result in after.results]),
         packed_bits=b"".join(packed),
         bits_lengths=tuple(map(len, packed)),
     )
@@ -111,21 +137,19 @@ def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
-# one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
+# one whole JSON object and a comma when it was new.
 @cache
 def _recipe_before_a_key(text: bytes) -> Recipe:
-    return Recipe.model_validate_json(_object(text))
+    return Recipe.model_validate_json(_without_comma(text))
 
 
 @cache
 def _arm_before_a_key(text: bytes) -> Arm:
-    return Arm.model_validate_json(_object(text))
+    return Arm.model_validate_json(_without_comma(text))
 
 
-def _object(text: bytes) -> str:
-    """The JSON object in `text`, which must be followed by a comma and nothing else."""
-    decoded = text.decode().strip()
-    _, end = json.JSONDecoder().raw_decode(decoded)
-    if decoded[end:].strip() != ",":
-        raise ValueError("the text goes on after the object")
-    return decoded[:end]
+def _without_comma(text: bytes) -> bytes:
+    stripped = text.rstrip()
+    if not stripped.endswith(b","):
+        raise ValueError("no comma before the next key")
+    return stripped[:-1]

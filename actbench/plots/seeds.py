@@ -70,6 +70,7 @@ def _draw_row(
             xycoords=panel.get_yaxis_transform(),
             va="center",
             fontsize=6,
+            bbox={"fc": "white", "ec": "none", "pad": 0.6},
             color=GREY,
         )
         return

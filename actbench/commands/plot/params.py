@@ -1,5 +1,6 @@
 """`actbench plot params`: learnt scalars over epochs, a figure per arm, and the check of LSLU's trend. No torch."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -67,6 +68,12 @@ def _drawings(
         draw = partial(draw_params, subject, arm, part, notes, width=request.width or PAGE_WIDTH)
         drawings.append(Drawing(f"{one.stem}-{arm}-params{name}", draw))
     return drawings
+
+
+def _note(checked: Sequence[SiteTrend]) -> str:
+    """The finding as a line of a title, whose brackets are not broken."""
+    words = re.sub(r"\(.*?\)", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), told(checked))
+    return words[:1].upper() + words[1:]
 
 
 def _document(figure: str, checked: Sequence[SiteTrend]) -> dict[str, object]:
