@@ -35,12 +35,16 @@ tables: $(READY)
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_resnet20_c100 --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md
-	$(BIN)/actbench export-table zoo_resnet8_c100 --format markdown -o README.md
+	$(BIN)/actbench export-table zoo_resnet8_c100 --format markdown -o docs/zoo.md
 	$(BIN)/actbench export-table apalu_signdigits --format markdown -o docs/zoo.md
 	$(BIN)/actbench export-table talu_mnist --format markdown -o docs/zoo.md
 	$(BIN)/actbench export-table raft_bert_small_sst2 --format markdown -o docs/zoo.md
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 -o docs/figures/pwlu_shapes.png
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 --minus-relu -o docs/figures/pwlu_shapes_minus_relu.png
+	$(BIN)/actbench plot params lslu_vanillanet_c100 --arm lslu -o docs/figures/lslu_params.png
+	$(BIN)/actbench plot curves lslu_vanillanet_c100 $(README_ARMS) -o docs/figures/lslu_curves.png
+	$(BIN)/actbench plot pareto zoo_resnet8_c100 --width 6.5 -o docs/figures/zoo_pareto.png
+	$(BIN)/actbench plot seeds zoo_resnet8_c100 --width 5 -o docs/figures/zoo_seeds.png
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

@@ -14,7 +14,7 @@ from actbench.stats.contrasts import Contrast, Samples, contrasts
 from actbench.stats.crossed import crossed_difference, crossed_mean
 from actbench.stats.equivalence import shown_near_best
 from actbench.stats.intervals import mean_estimate
-from actbench.stats.multiplicity import holm
+from actbench.stats.multiplicity import adjusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ def analyse(
         if name not in baselines[: place + 1]
     ]
     found = contrasts(samples, pairs, method=settings.method)
-    adjusted = holm([contrast.p if contrast else None for contrast in found])
+    p_holm = adjusted(found)
     turned = [(second, first) for first, second in pairs if first in baselines]
     back = contrasts(samples, turned, method=settings.method)
-    p_of = dict(zip(pairs, adjusted, strict=True))
+    p_of = dict(zip(pairs, p_holm, strict=True))
     return Tested(
         contrasts={**dict(zip(pairs, found, strict=True)), **dict(zip(turned, back, strict=True))},
         adjusted={**p_of, **{(first, second): p_of[second, first] for first, second in turned}},
-        family=sum(p is not None for p in adjusted),
+        family=sum(p is not None for p in p_holm),
         near_best=shown_near_best(samples, settings.margin / 100, method=settings.method) or frozenset(),
     )
 

@@ -6,7 +6,7 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 
 import base64
 from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -296,6 +296,13 @@ class Machine(NamedTuple):
     threads: int
 
 
+class StepTimes(NamedTuple):
+    """Of an update, by each clock; None where it was not measured."""
+
+    wall_s: float | None
+    cpu_s: float | None
+
+
 class RunRecord(Frozen):
     schema_version: Literal[1] = 1
     status: Status
@@ -325,9 +332,18 @@ class RunRecord(Frozen):
         return self.provenance.started
 
     @property
+    def wall_time_s(self) -> float:
+        return self.provenance.wall_time_s
+
+    @property
     def machine(self) -> Machine:
         made = self.provenance
         return Machine(made.device, made.hardware, made.threads)
+
+    @property
+    def step_times(self) -> StepTimes | None:
+        """None where there is no cost."""
+        return StepTimes(self.cost.step_time_s, self.cost.step_cpu_s) if self.cost else None
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
@@ -336,45 +352,42 @@ class RunRecord(Frozen):
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
         """Which test examples were right, one bit each; None where the record does not hold them all."""
         result = self.result(which, weights)
-        return None if result is None else _bits(base64.b64decode(result.correct_bits), result, self.data)
+        if result is None or not (packed := whole_bits(result, self.data)):
+            return None
+        return int.from_bytes(packed)
 
 
 class RunSummary(NamedTuple):
-    """A record without its history. What differs from run to run is kept as JSON until somebody asks for it.
+    """A record without its history; runs of a recipe share its object. What tables seldom need is kept as JSON.
 
     A named tuple, since a frozen dataclass takes ten times as long to make, and tables read them by ten thousands.
     """
 
     status: Status
     reason: str | None
+    recipe: Recipe
+    arm: Arm
     seed: int
     footing: str
     run: str
+    data: DataFacts
     epochs: int
     started: str
+    wall_time_s: float
     machine: Machine
-    recipe_json: bytes
-    arm_json: bytes
-    data_json: bytes
+    step_wall_s: float | None
+    step_cpu_s: float | None
     cost_json: bytes | None
     provenance_json: bytes
     result_jsons: tuple[bytes, ...]
     packed_bits: bytes | memoryview
-    """Of all results, one after the other."""
+    """Of all results whose bits are there and whole, one after the other."""
     bits_lengths: tuple[int, ...]
-    """How many bytes of it belong to each."""
+    """How many bytes of it belong to each result."""
 
     @property
-    def recipe(self) -> Recipe:
-        return _recipe(self.recipe_json)
-
-    @property
-    def arm(self) -> Arm:
-        return _arm(self.arm_json)
-
-    @property
-    def data(self) -> DataFacts:
-        return _data(self.data_json)
+    def step_times(self) -> StepTimes | None:
+        return None if self.cost_json is None else StepTimes(self.step_wall_s, self.step_cpu_s)
 
     @property
     def cost(self) -> Cost | None:
@@ -397,7 +410,7 @@ class RunSummary(NamedTuple):
         for text, length in zip(self.result_jsons, self.bits_lengths, strict=True):
             result = _result(text)
             if result.which == which and result.weights == weights:
-                return _bits(self.packed_bits[start : start + length], result, self.data)
+                return int.from_bytes(self.packed_bits[start : start + length]) if length else None
             start += length
         return None
 
@@ -406,20 +419,28 @@ RunFacts = RunSummary | RunRecord
 """What both say, they say alike."""
 
 
-# Equal texts become one object: runs of a recipe share it, and what was asked for once is not parsed again.
-_recipe = cache(Recipe.model_validate_json)
-_arm = cache(Arm.model_validate_json)
-_data = cache(DataFacts.model_validate_json)
-_result = cache(ResultFacts.model_validate_json)
-_cost = cache(Cost.model_validate_json)
-_provenance = cache(Provenance.model_validate_json)
+# What was asked for once is not parsed again. The validators themselves, since the methods around them cost as much.
+@cache
+def _result(text: bytes) -> ResultFacts:
+    return cast(ResultFacts, ResultFacts.__pydantic_validator__.validate_json(text))
 
 
-def _bits(packed: bytes | memoryview, result: ResultFacts, data: DataFacts) -> int | None:
+@cache
+def _cost(text: bytes) -> Cost:
+    return Cost.model_validate_json(text)
+
+
+@cache
+def _provenance(text: bytes) -> Provenance:
+    return Provenance.model_validate_json(text)
+
+
+def whole_bits(result: TestResult, data: DataFacts) -> bytes:
+    """The packed bits of all test examples; empty where the result does not hold them all."""
+    packed = base64.b64decode(result.correct_bits)
     if not isinstance(result.tally, Tally) or len(packed) != (data.test + 7) // 8:
-        return None
-    bits = int.from_bytes(packed)
-    return bits if bits.bit_count() == result.tally.correct else None
+        return b""
+    return packed if int.from_bytes(packed).bit_count() == result.tally.correct else b""
 
 
 class VersionProbe(Frozen):

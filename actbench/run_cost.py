@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from actbench.record import RunFacts
+from actbench.record import Machine, RunFacts
 
 
 class TimedRun(NamedTuple):
@@ -44,9 +44,9 @@ class RunCost:
 def timed_runs(stored: Iterable[RunFacts]) -> list[TimedRun]:
     """What records tell; one that diverged ended early and tells nothing."""
     return [
-        TimedRun(run.arm.name, run.provenance.wall_time_s, _hardware(run))
+        TimedRun(run.arm.name, run.wall_time_s, _hardware(run.machine))
         for run in stored
-        if run.status == "completed" and run.provenance.wall_time_s > 0
+        if run.status == "completed" and run.wall_time_s > 0
     ]
 
 
@@ -70,8 +70,7 @@ def cost_of(missing: Mapping[str, int], made: Sequence[TimedRun]) -> RunCost:
     return RunCost(runs=count, hours=seconds / 3600, hardware=usual, timed=counts[usual])
 
 
-def _hardware(run: RunFacts) -> str:
-    made = run.provenance
-    if made.device != "cpu":
-        return f"{made.hardware} ({made.device})"
-    return f"{made.hardware}, {made.threads} thread{'s' if made.threads > 1 else ''}"
+def _hardware(machine: Machine) -> str:
+    if machine.device != "cpu":
+        return f"{machine.hardware} ({machine.device})"
+    return f"{machine.hardware}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"

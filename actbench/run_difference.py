@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from actbench.difference import ABSENT, Difference, Section, differing
 from actbench.recipe.differences import differing_arm_settings, differing_settings, values_of
+from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import RunRecord
 from actbench.result_difference import (
@@ -34,7 +35,10 @@ def run_difference(first: RunRecord, second: RunRecord) -> RunDifference:
     """The first is called A and the second B."""
     same_run, numbers = first.run == second.run, same_numbers(first, second)
     provenance = _provenance(first, second)
-    if same_run and numbers:
+    told = _told_apart(first, second)
+    if same_run and told:
+        answer = f"one run by its hash, yet {', '.join(told)}: a hash that is not of its record's settings"
+    elif same_run and numbers:
         answer = (
             f"equal: one run made twice, every loss and every test answer the same{_elsewhere(provenance)}"
         )
@@ -42,9 +46,9 @@ def run_difference(first: RunRecord, second: RunRecord) -> RunDifference:
         answer = f"one run by its hash, yet {_outcome(first, second)}; {_suspects(provenance)}"
     else:
         same = ", and yet the same numbers" if numbers and first.history else ""
-        answer = f"not one run: {', '.join(_reasons(first, second))}{same}"
+        answer = f"not one run: {', '.join(told or [_UNTOLD])}{same}"
     return RunDifference(
-        is_equal=same_run and numbers,
+        is_equal=same_run and numbers and not told,
         answer=answer,
         sections=(
             _identity(first, second),
@@ -62,22 +66,22 @@ def run_difference(first: RunRecord, second: RunRecord) -> RunDifference:
     )
 
 
-def _reasons(first: RunRecord, second: RunRecord) -> list[str]:
+_UNTOLD = "another hash of the same settings, data and seed: another version hashed it"
+
+
+def _told_apart(first: RunRecord, second: RunRecord) -> list[str]:
+    """What of all that makes a run is not the same."""
     reasons = []
     if keys := differing_settings(first.recipe, second.recipe):
         reasons.append(f"other settings ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})")
     if first.data.fingerprint != second.data.fingerprint:
         reasons.append("other data")
-    if not reasons and first.footing != second.footing:
-        reasons.append(
-            "another footing by its hash, of the same settings and data: another version hashed it"
-        )
     if differing_arm_settings(first.arm, second.arm):
         named = f" ({first.arm.name} / {second.arm.name})" if first.arm.name != second.arm.name else ""
         reasons.append(f"another arm{named}")
     if first.seed != second.seed:
         reasons.append(f"another seed ({first.seed} / {second.seed})")
-    return reasons or ["another hash of the same settings, data and seed: another version hashed it"]
+    return reasons
 
 
 def _outcome(first: RunRecord, second: RunRecord) -> str:
@@ -191,7 +195,18 @@ def _footing(first: RunRecord, second: RunRecord) -> Section:
         notes.append(f"equal footing {first.footing[:8]}: both may stand in one table")
     elif "data.fingerprint" not in keys:
         notes.append("the same data")
+    notes += [
+        f"the hashes of {letter} are not those of its settings: edited, or of another version"
+        for letter, run in (("A", first), ("B", second))
+        if not _is_hashed(run)
+    ]
     return Section(name="footing", differences=found, notes=tuple(notes))
+
+
+def _is_hashed(run: RunRecord) -> bool:
+    """Whether the record's hashes are what its own settings give."""
+    footing = footing_hash(run.recipe, run.data.fingerprint)
+    return (footing, run_hash(footing, run.arm, run.seed)) == (run.footing, run.run)
 
 
 def _finger(run: RunRecord) -> str:

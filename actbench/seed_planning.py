@@ -106,8 +106,15 @@ def _spread(row: ArmRow, baseline: ArmRow, contrast: Contrast | None) -> Spread 
     if contrast is None or row.value is None or baseline.value is None or not contrast.standard_error:
         return None
     first, second = row.value.sd, baseline.value.sd
-    if contrast.method == "welch" and first is not None and second is not None:
-        return Spread(sd_first=first, sd_second=second)
+    if not contrast.test.is_paired and first is not None and second is not None:
+        both = first**2 + second**2
+        shared = both - contrast.standard_error**2 * contrast.test.n
+        balanced = row.completed == baseline.completed and first and second
+        return Spread(
+            sd_first=first,
+            sd_second=second,
+            correlation=max(0.0, shared / (2 * first * second)) if balanced else 0.0,
+        )
     # Methods over pairs know the difference's variance alone; its halves stand for the two arms.
     half = contrast.standard_error * sqrt(contrast.test.n / 2)
     return Spread(sd_first=half, sd_second=half)
@@ -125,5 +132,9 @@ def _range(degrees_of_freedom: float) -> tuple[float, float]:
 def _seeds(
     spread: Spread, factor: float, wanted: Wanted, method: Method, alpha: float, arms: int
 ) -> int | None:
-    scaled = Spread(sd_first=spread.sd_first * factor, sd_second=spread.sd_second * factor)
+    scaled = Spread(
+        sd_first=spread.sd_first * factor,
+        sd_second=spread.sd_second * factor,
+        correlation=spread.correlation,
+    )
     return seeds_needed(wanted.difference, scaled, method=method, power=wanted.power, alpha=alpha, arms=arms)

@@ -243,10 +243,12 @@ def _matching(
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
     fitting = tuple(run for run, differs in candidates if differs is None)
-    if fitting and sources.allow_mismatch:
-        fitting += _of_other_footing(recipe, fitting, [run for run, differs in candidates if differs])
-    taken = {run.path for run in fitting}
-    others = [differs for run, differs in candidates if differs and run.path not in taken]
+    left = [(run, differs) for run, differs in candidates if differs]
+    if fitting and left and sources.allow_mismatch:
+        taken = _of_other_footing(recipe, fitting, [run for run, _ in left])
+        fitting += taken
+        left = [(run, differs) for run, differs in left if run not in taken]
+    others = [differs for _, differs in left]
     why = f"(recipe now / record): {'; '.join(sorted(set(others)))}"
     if fitting:
         if others:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ class ToldCost(NamedTuple):
     """Median over the runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what every arm asks of a baseline is worked out once
 class Side:
     """An arm with its runs that completed or diverged."""
 
@@ -72,13 +73,24 @@ class Side:
         """Median over the runs; None unless every run that has a cost measured it by this clock."""
         if self.told:
             return self.told.step_time_s if clock == "wall" else None
-        costs = [run.cost for run in self.runs if run.cost]
-        times = [cost.step_cpu_s if clock == "cpu" else cost.step_time_s for cost in costs]
-        return median(time for time in times if time is not None) if times and None not in times else None
+        return self._medians[clock]
 
-    @property
+    @cached_property
+    def _medians(self) -> Mapping[Clock, float | None]:
+        measured = [run.step_times for run in self.runs if run.step_times]
+        return {
+            "cpu": _median([times.cpu_s for times in measured]),
+            "wall": _median([times.wall_s for times in measured]),
+        }
+
+    @cached_property
     def hardware(self) -> set[Machine]:
         return {run.machine for run in self.runs}
+
+
+def _median(times: Sequence[float | None]) -> float | None:
+    known = [time for time in times if time is not None]
+    return median(known) if known and len(known) == len(times) else None
 
 
 class Reading(NamedTuple):

@@ -1,11 +1,10 @@
 """From a record's file to what tables need of it, without an object for every epoch. Imports no torch.
 
-Most of a record is its history, and its recipe is that of thousands of others. So the history is read as JSON and no
-further, and each distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks
-everything and has the words for what is wrong.
+Most of a record is its history, and its recipe is that of thousands of others. So the history is passed over, and each
+distinct recipe and arm is made once. What this cannot read is left to `Store.read`, which checks everything and has
+the words for what is wrong.
 """
 
-import base64
 import json
 import re
 from functools import cache
@@ -15,29 +14,39 @@ from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Cost, DataFacts, Machine, Provenance, RunRecord, RunSummary, Status, TestResult
+from actbench.record import (
+    Cost,
+    DataFacts,
+    Machine,
+    Provenance,
+    RunRecord,
+    RunSummary,
+    Status,
+    TestResult,
+    whole_bits,
+)
 
 _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
     % "|".join(get_args(Status)).encode()
 )
-_ARM = b'"arm":'
-_SEED = b'"seed":'
+_ARM, _SEED, _HISTORY, _RESULTS = (f'"{key}":'.encode() for key in ("arm", "seed", "history", "results"))
+_EPOCH = re.compile(rb'"epoch":\s*\d')
 
 
 class _Skimmed(BaseModel):
     """An object of which nothing is looked at."""
 
 
-class _Rest(Frozen):
-    """What follows the arm in a record."""
-
+class _BeforeHistory(Frozen):
     seed: int
     footing: str
     run: str
     data: DataFacts
-    history: tuple[_Skimmed, ...]
-    results: tuple[TestResult, ...] = ()
+
+
+class _AfterHistory(Frozen):
+    results: tuple[TestResult, ...]
     backends: _Skimmed = _Skimmed()
     parameter_groups: tuple[_Skimmed, ...] = ()
     cost: Cost | None = None
@@ -45,20 +54,31 @@ class _Rest(Frozen):
 
 
 def summarise(content: bytes) -> RunSummary | None:
-    """The summary of a record's file; None where its keys stand in another order, or something is wrong."""
+    """The summary of a record's file; None where its keys stand in another order, or something is wrong.
+
+    JSON is read from left to right. Before the history every part is known to be whole, so that the next key is one
+    of the record's own; behind it the text could not end with the file if it had begun inside of something.
+    """
     head = _BEFORE_RECIPE.match(content)
-    if head is None:
+    if head is None or b"\0" in content:
         return None
     try:
-        before_arm = content.index(_ARM, head.end())
-        arm = before_arm + len(_ARM)
-        before_seed = content.index(_SEED, arm)
+        arm = content.index(_ARM, head.end())
+        seed = content.index(_SEED, arm)
+        history = content.index(_HISTORY, seed)
+        results = content.index(_RESULTS, history)
+        begins = content[history + len(_HISTORY) : content.index(b"[", history) + 1].strip()
+        ends = content[max(history, results - 64) : results].rstrip()
+        if begins != b"[" or not ends.endswith(b"],"):
+            return None
         return _summary(
-            _Rest.model_validate_json(b"{" + content[before_seed:]),
+            _BeforeHistory.model_validate_json(b"{" + _without_comma(content[seed:history]) + b"}"),
+            _AfterHistory.model_validate_json(b"{" + content[results:]),
             status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe_json=_recipe_json(content[head.end() : before_arm]),
-            arm_json=_arm_json(content[arm:before_seed]),
+            recipe=_recipe_before_a_key(content[head.end() : arm]),
+            arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
+            epochs=len(_EPOCH.findall(content, history, results)),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
@@ -68,58 +88,68 @@ def summary_of(record: RunRecord) -> RunSummary:
     """The summary of a record that is read whole."""
     return _summary(
         record,
+        record,
         status=record.status,
         reason=record.reason,
-        recipe_json=_json(record.recipe),
-        arm_json=_json(record.arm),
+        recipe=record.recipe,
+        arm=record.arm,
+        epochs=record.epochs,
     )
 
 
 def _summary(
-    rest: _Rest | RunRecord, *, status: Status, reason: str | None, recipe_json: bytes, arm_json: bytes
+    before: _BeforeHistory | RunRecord,
+    after: _AfterHistory | RunRecord,
+    *,
+    status: Status,
+    reason: str | None,
+    recipe: Recipe,
+    arm: Arm,
+    epochs: int,
 ) -> RunSummary:
-    made = rest.provenance
-    packed = [base64.b64decode(result.correct_bits) for result in rest.results]
+    made, cost = after.provenance, after.cost
+    packed = [whole_bits(result, before.data) for result in after.results]
     return RunSummary(
         status=status,
         reason=reason,
-        seed=rest.seed,
-        footing=rest.footing,
-        run=rest.run,
-        epochs=len(rest.history),
+        recipe=recipe,
+        arm=arm,
+        seed=before.seed,
+        footing=before.footing,
+        run=before.run,
+        data=before.data,
+        epochs=epochs,
         started=made.started,
+        wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads),
-        recipe_json=recipe_json,
-        arm_json=arm_json,
-        data_json=_json(rest.data),
-        cost_json=None if rest.cost is None else _json(rest.cost),
-        provenance_json=_json(made),
-        result_jsons=tuple(_json(result, exclude={"correct_bits"}) for result in rest.results),
+        step_wall_s=cost.step_time_s if cost else None,
+        step_cpu_s=cost.step_cpu_s if cost else None,
+        cost_json=None if cost is None else as_json(cost),
+        provenance_json=as_json(made),
+        result_jsons=tuple([as_json(result, exclude={"correct_bits"}) for result in after.results]),
         packed_bits=b"".join(packed),
         bits_lengths=tuple(map(len, packed)),
     )
 
 
-def _json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
+def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
     return facts.__pydantic_serializer__.to_json(facts, exclude=exclude)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
-# one whole JSON object and a comma when it was new; JSON is read from left to right, so it is the same again here.
+# one whole JSON object and a comma when it was new.
 @cache
-def _recipe_json(text: bytes) -> bytes:
-    return _json(Recipe.model_validate_json(_object(text)))
+def _recipe_before_a_key(text: bytes) -> Recipe:
+    return Recipe.model_validate_json(_without_comma(text))
 
 
 @cache
-def _arm_json(text: bytes) -> bytes:
-    return _json(Arm.model_validate_json(_object(text)))
+def _arm_before_a_key(text: bytes) -> Arm:
+    return Arm.model_validate_json(_without_comma(text))
 
 
-def _object(text: bytes) -> str:
-    """The JSON object in `text`, which must be followed by a comma and nothing else."""
-    decoded = text.decode().strip()
-    _, end = json.JSONDecoder().raw_decode(decoded)
-    if decoded[end:].strip() != ",":
-        raise ValueError("the text goes on after the object")
-    return decoded[:end]
+def _without_comma(text: bytes) -> bytes:
+    stripped = text.rstrip()
+    if not stripped.endswith(b","):
+        raise ValueError("no comma before the next key")
+    return stripped[:-1]

@@ -12,6 +12,7 @@ from actbench.stats.contrasts import METHOD_NAMES, Contrast
 from actbench.stats.intervals import Estimate, Interval
 from actbench.trace import FamilyTest, Number, Trace, TracedRun, TracedValue
 from actbench.traced_runs import Sides
+from actbench.verdict import verdict_of
 
 _OF_A_GAP: dict[str, dict[str, str]] = {
     "p": {"holm": "p_holm", "unadjusted": "p"},
@@ -122,9 +123,10 @@ class Tracer:
         if contrast.standard_error is None:
             return [what, "one seed: no interval and no test"]
         found = [what, _test(contrast)]
-        if gap.p_holm is not None:
+        if gap.p_holm is not None and contrast.p is not None:
+            smaller = sum(test.p is not None and test.p < contrast.p for test in self._family())
             holm = f"{gap.p_holm:.3g} after Holm over the {self.tested.family} tests of this table"
-            found.append(f"p {contrast.p:.3g}, {holm}")
+            found.append(f"p {contrast.p:.3g}, {holm}, of which {smaller} have a smaller p")
         return [*found, *_over_examples(gap.crossed)]
 
     def verdict(self, arm: str) -> Trace:
@@ -132,7 +134,10 @@ class Tracer:
         claim = self.group.claim
         if claim is None or arm not in claim.arms or claim.baseline not in self.group.baselines:
             return Trace(how=("no claim is about this arm here",))
-        return replace(self.gap(arm, claim.baseline), made={})
+        judged = verdict_of(self.anew[arm], replace(self.group, rows=tuple(self.anew.values())))
+        found = self.gap(arm, claim.baseline)
+        how = [f"judged anew: {judged.cell}"] if judged else []
+        return replace(found, how=(*how, *found.how), made={})
 
     def time(self, arm: str) -> Trace:
         """Of the ratio of an update's time."""

@@ -11,7 +11,7 @@ import actbench
 
 PACKAGE = Path(actbench.__file__).parent
 LEAVES = ("activations", "models", "data")
-BOTTOM = ("errors", "frozen", "gain", "streams")
+BOTTOM = ("errors", "frozen", "gain", "streams", "user_cache")
 HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn", "transformers")
 
 READING_HALF = [
@@ -27,6 +27,14 @@ READING_HALF = [
     "actbench.commands.ls",
     "actbench.commands.plot",
     "actbench.commands.power",
+    "actbench.commands.plot.compared",
+    "actbench.commands.plot.curves",
+    "actbench.commands.plot.shapes",
+    "actbench.commands.plot.compared",
+    "actbench.commands.plot.curves",
+    "actbench.commands.plot.shapes",
+    "actbench.commands.power",
+    "actbench.commands.report",
     "actbench.commands.show",
     "actbench.commands.trace",
     "actbench.commands.train",

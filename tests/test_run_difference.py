@@ -129,6 +129,19 @@ def test_a_hash_that_settings_do_not_explain_is_a_version_s(run: Make) -> None:
     assert found.answer.startswith("not one run: another hash of the same settings, data and seed")
 
 
+def test_a_hash_that_is_not_of_its_settings_is_no_proof(run: Make) -> None:
+    one, two = run(), run()
+    recipe = two.recipe.model_copy(update={"train": two.recipe.train.model_copy(update={"lr": 0.3})})
+    found = run_difference(one, two.model_copy(update={"recipe": recipe}))
+    assert not found.is_equal
+    assert found.answer == (
+        "one run by its hash, yet other settings (train.lr): a hash that is not of its record's settings"
+    )
+    told = "the hashes of B are not those of its settings: edited, or of another version"
+    assert told in notes(found, "footing")
+    assert told not in notes(run_difference(one, run()), "footing")
+
+
 def test_kernels_are_told_by_the_sites_that_share_them(run: Make) -> None:
     one = run(backends={"a": "reference", "b": "reference", "c": "compiled"})
     two = run(backends={"a": "compiled", "b": "compiled", "c": "compiled", "d": "reference"})

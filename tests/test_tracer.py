@@ -1,5 +1,6 @@
 """What stands behind each cell: every number made again of the record files."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -50,6 +51,8 @@ def test_every_cell_of_every_committed_table_is_made_again(recipe: str, profile:
                 found = checks(cell.numbers, traced.made)
                 assert {check.name for check in found} == cell.numbers.keys(), (row.arm, column.key)
                 assert all(check.agrees for check in found), (row.arm, column.key, found)
+                if column.key == "verdict" and cell.text != "-":
+                    assert traced.how[0] == f"judged anew: {cell.text}"
 
 
 @pytest.mark.parametrize(("recipe", "profile"), COMMITTED[:2])
@@ -183,6 +186,11 @@ def test_every_value_and_claim_of_every_paper_has_its_line() -> None:
         for table in paper.tables:
             for row in table.rows:
                 line = line_at(place_of_value(paper, table, row))
-                assert "value:" in line, (paper.paper.key, table.id, line)
+                (text,) = re.findall(r"\bvalue: ([^,}\s]+)", line)
+                assert (None if text == "null" else float(text)) == row.value, (
+                    paper.paper.key,
+                    table.id,
+                    line,
+                )
         for claim in paper.claims:
             assert claim.id in line_at(place_of_claim(paper, claim))

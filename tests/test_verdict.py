@@ -9,6 +9,7 @@ from actbench import stats
 from actbench.papers.reported import Claim
 from actbench.place import Place
 from actbench.stats import Contrast, contrasts, student
+from actbench.stats.standard_errors import StandardErrors
 from actbench.verdict import Verdict, judge
 
 FREEDOM = 4.0
@@ -51,11 +52,11 @@ def contrast_of(test: stats.Test) -> Contrast:
         first="new",
         second="relu",
         method="welch",
-        alternatives={"welch": test},
-        differences=(),
+        test=test,
         effect_size=None,
         alpha=0.05,
         power=0.8,
+        errors=StandardErrors({}),
     )
 
 

@@ -1,6 +1,6 @@
 """The lines below a table, made of stored runs: what they say, where it was reached, and of which runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def get_group(make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRec
     """Compares runs of a recipe that names a claim: keywords change the claim; the rest is about the runs."""
 
     def get(
-        counts: dict[str, tuple[int, ...]] = COUNTS,
+        counts: Mapping[str, tuple[int, ...]] = COUNTS,
         *,
         diverged: tuple[tuple[str, int], ...] = (),
         overrides: tuple[str, ...] = (),

@@ -50,7 +50,9 @@ def imported_group(
     require_arms(asked, selection.arms, whose=name)
     wanted = tuple(dict.fromkeys(asked or imported.baselines))
     baselines = tuple(arm for arm in wanted if arm in selection.arms)
-    runs = {arm: [run for run in selection.runs if run.arm == arm] for arm in selection.arms}
+    runs: dict[str, list[ImportedRun]] = {arm: [] for arm in selection.arms}
+    for run in selection.runs:
+        runs[run.arm].append(run)
     sides = {arm: imported_side(arm, runs[arm], chosen.name, selection.path) for arm in selection.arms}
     settings = AnalysisSettings()
     tested = analyse(sides, baselines, settings, share_seeds=imported.is_paired)

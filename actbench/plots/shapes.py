@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.errors import ActbenchError
 from actbench.papers.matching import data_label, model_label
+from actbench.plots.figure import broken, legend_columns
 from actbench.record import EpochRecord, RunRecord, SiteShape
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def drawn_epochs(record: RunRecord, wanted: Sequence[int] = ()) -> list[EpochRec
     return [epoch for epoch in measured if not wanted or epoch.epoch + 1 in wanted]
 
 
-def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu: bool = False) -> "Figure":
+def draw_shapes(
+    record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu: bool = False, width: float = WIDTH
+) -> "Figure":
     """The figure of these epochs' curves, the last one's with its band; to be called inside `plots.figure.style`.
 
     With `minus_relu`, how far each curve lies from ReLU: early in training, and in wide layers, that is little.
@@ -55,11 +58,12 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     last = epochs[-1]
-    columns = _columns(len(last.shapes))
+    columns = _columns(len(last.shapes), width)
     rows = math.ceil(len(last.shapes) / columns)
-    height = rows * (0.78 * WIDTH / columns + 0.12) + 0.9
+    title = "\n".join(line for text in _title(record, last) for line in broken(text, width, 8.0))
+    height = rows * (0.78 * width / columns + 0.12) + 0.6 + 0.15 * (title.count("\n") + 1)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.025, wspace=0.02, hspace=0.0)
-    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    figure = Figure(figsize=(width, height), layout=layout)
     panels = figure.subplots(rows, columns, squeeze=False)
     colors = _colors(len(epochs))
     for number, panel in enumerate(panels.flatten()):
@@ -73,7 +77,7 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
             panel.set_ylabel("output - ReLU" if minus_relu else "output")
         if number // columns == rows - 1:
             panel.set_xlabel("input")
-    figure.suptitle(_title(record, last), fontsize=8, linespacing=1.35)
+    figure.suptitle(title, fontsize=8, linespacing=1.35)
     _add_legend(figure, epochs, colors)
     # Laid out once: each further drawing would move things a little, and a file's bytes hang on how many came before.
     figure.draw_without_rendering()
@@ -81,9 +85,9 @@ def draw_shapes(record: RunRecord, epochs: Sequence[EpochRecord], *, minus_relu:
     return figure
 
 
-def _columns(sites: int) -> int:
-    """As many as rows; no more than eight, or their numbers would be too small to read."""
-    return min(8, max(1, math.ceil(math.sqrt(sites))))
+def _columns(sites: int, width: float) -> int:
+    """As many as rows; each at least 0.9 inches wide, or their numbers would be too small to read."""
+    return min(max(1, int(width / 0.9)), math.ceil(math.sqrt(sites)))
 
 
 def _colors(count: int) -> list[Color]:
@@ -168,7 +172,7 @@ def _bounds(epoch: EpochRecord, site: str) -> Iterator[float]:
             yield sum(known) / len(known)
 
 
-def _title(record: RunRecord, last: EpochRecord) -> str:
+def _title(record: RunRecord, last: EpochRecord) -> tuple[str, str]:
     recipe = record.recipe
     epochs = recipe.train.epochs
     ended = "" if record.status == "completed" else f", {record.status} after epoch {len(record.history)}"
@@ -178,8 +182,8 @@ def _title(record: RunRecord, last: EpochRecord) -> str:
     path = _common_path(last).rstrip(".")
     below = f"sites below {path}; " if path else ""
     return (
-        f"Learnt curves of {record.arm.activation} in {where} after epoch {last.epoch + 1} of {epochs}\n"
-        f"{run}{ended}{synthetic}; {below}lines are means over channels"
+        f"Learnt curves of {record.arm.activation} in {where} after epoch {last.epoch + 1} of {epochs}",
+        f"{run}{ended}{synthetic}; {below}lines are means over channels",
     )
 
 
@@ -202,6 +206,10 @@ def _add_legend(figure: "Figure", epochs: Sequence[EpochRecord], colors: Sequenc
         )
     handles.append(Line2D([], [], label="ReLU", **_RELU))
     handles.append(Patch(color=_GREY, label="input, own scale"))
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 2), frameon=False
+    fitting = legend_columns(figure.get_figwidth(), [str(handle.get_label()) for handle in handles])
+    columns = (
+        min(math.ceil(len(handles) / 2), fitting)
+        if figure.get_figwidth() < WIDTH
+        else math.ceil(len(handles) / 2)
     )
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)

@@ -1,15 +1,6 @@
 """Statistics for a handful of seeds: numbers in, numbers out. Needs neither numpy nor scipy."""
 
-from actbench.stats.contrasts import (
-    DEFAULT_METHOD,
-    METHOD_NAMES,
-    METHODS,
-    Contrast,
-    Method,
-    Samples,
-    Test,
-    contrasts,
-)
+from actbench.stats.contrasts import Contrast, Samples, Test, contrasts
 from actbench.stats.crossed import crossed_difference, crossed_mean
 from actbench.stats.equivalence import inside, shown_near_best, tost
 from actbench.stats.intervals import (
@@ -21,7 +12,8 @@ from actbench.stats.intervals import (
     sd,
     welch_difference,
 )
-from actbench.stats.multiplicity import benjamini_hochberg, holm
+from actbench.stats.methods import DEFAULT_METHOD, METHOD_NAMES, METHODS, Method
+from actbench.stats.multiplicity import adjusted, benjamini_hochberg, holm
 from actbench.stats.power import Spread, detectable_difference, power_of, seeds_needed
 from actbench.stats.sign_flip import SignFlip, sign_flip
 
@@ -37,6 +29,7 @@ __all__ = [
     "SignFlip",
     "Spread",
     "Test",
+    "adjusted",
     "benjamini_hochberg",
     "contrasts",
     "crossed_difference",

@@ -1,31 +1,28 @@
-"""The difference of two arms' means, with its standard error by each of several methods.
+"""The difference of two arms' means: its interval, its p, and what it could have shown, by each of several methods.
 
 Every method gives a difference, a standard error and degrees of freedom, and is a Student-t test from there on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import fsum, gamma, sqrt
-from sys import float_info
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import gamma, sqrt
 
 from actbench.stats import student
-from actbench.stats.intervals import Estimate, Interval, mean, sd
+from actbench.stats.intervals import Estimate, Interval, sd
+from actbench.stats.methods import DEFAULT_METHOD, METHOD_NAMES, METHODS, Method
 from actbench.stats.sign_flip import SignFlip, sign_flip
+from actbench.stats.standard_errors import Error, Samples, StandardErrors
 
-Method = Literal["paired", "welch", "block", "moderated"]
-METHODS: tuple[Method, ...] = ("paired", "welch", "block", "moderated")
-DEFAULT_METHOD: Method = "welch"
-METHOD_NAMES: dict[Method, str] = {
-    "paired": "paired t",
-    "welch": "Welch's t",
-    "block": "block contrasts with pooled error",
-    "moderated": "block contrasts with moderated error",
-}
-OWN_SHARE = 0.5
-"""How much of the moderated variance is the pair's own; the rest is that of the other arms."""
-
-Samples = Mapping[str, Mapping[int, float]]
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "METHOD_NAMES",
+    "Contrast",
+    "Method",
+    "Samples",
+    "Test",
+    "contrasts",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +37,9 @@ class Test:
     """Number of pairs, or of the smaller side of unpaired values."""
     is_paired: bool
     confidence: float
+    family_standard_error: float | None = None
+    """As one test of many, where that is another; so are the degrees of freedom."""
+    family_degrees_of_freedom: float | None = None
 
     @property
     def interval(self) -> Interval | None:
@@ -57,6 +57,14 @@ class Test:
     def p(self) -> float | None:
         """Two-sided; None without a standard error, or with one of 0, which says nothing of further seeds."""
         return self.p_against(0.0)
+
+    @property
+    def family_p(self) -> float | None:
+        """The p to be adjusted for the number of tests; by most methods `p` itself."""
+        if not self.family_standard_error or self.family_degrees_of_freedom is None:
+            return self.p
+        t = abs(self.difference) / self.family_standard_error
+        return student.two_sided_p(t, self.family_degrees_of_freedom)
 
     def p_against(self, difference: float) -> float | None:
         """Two-sided p of the hypothesis that the true difference is this one."""
@@ -92,18 +100,24 @@ class Contrast:
     second: str
     method: Method
     """The one used: Welch's where the one asked for needs seeds that the two arms do not share."""
-    alternatives: dict[Method, Test]
-    """By every method that can be had, the one used among them."""
-    differences: tuple[float, ...]
-    """Over the seeds that both have, in their order."""
+    test: Test
+    """By that method."""
     effect_size: float | None
     """Hedges' g: the difference in units of the two arms' pooled standard deviation, corrected for few values."""
     alpha: float
     power: float
+    errors: StandardErrors = field(repr=False, compare=False)
 
     @property
-    def test(self) -> Test:
-        return self.alternatives[self.method]
+    def alternatives(self) -> dict[Method, Test]:
+        """By every method that can be had, the one used among them."""
+        found = {name: self.errors.of(name, self.first, self.second) for name in METHODS}
+        return {name: _as_test(error, self.test.confidence) for name, error in found.items() if error}
+
+    @property
+    def differences(self) -> tuple[float, ...]:
+        """Over the seeds that both have, in their order."""
+        return self.errors.differences(self.first, self.second)
 
     @property
     def estimate(self) -> Estimate:
@@ -125,6 +139,11 @@ class Contrast:
     def p(self) -> float | None:
         """Two-sided and unadjusted; None with one seed, or where there is no spread at all."""
         return self.test.p
+
+    @property
+    def family_p(self) -> float | None:
+        """The p to be adjusted for the number of tests; see `multiplicity.adjusted`."""
+        return self.test.family_p
 
     @property
     def detectable(self) -> float | None:
@@ -153,58 +172,34 @@ def contrasts(
     `samples` holds arm -> seed -> value, of all arms: block methods take their error from arms beside the two.
     Neither the order of arms nor that of seeds matters.
     """
-    group = _Group(samples)
+    errors = StandardErrors(samples)
     found: list[Contrast | None] = []
     for first, second in pairs:
         if not samples.get(first) or not samples.get(second) or first == second:
             found.append(None)
             continue
-        tests = {name: _as_test(error, confidence) for name, error in group.errors(first, second)}
+        error, used = errors.of(method, first, second), method
+        if error is None:
+            error, used = errors.of("welch", first, second), "welch"
+        assert error is not None
+        freedom = len(samples[first]) + len(samples[second]) - 2
         found.append(
             Contrast(
                 first=first,
                 second=second,
-                method=method if method in tests else "welch",
-                alternatives=tests,
-                differences=group.differences(first, second),
-                effect_size=_hedges_g(samples[first], samples[second]),
+                method=used,
+                test=_as_test(error, confidence),
+                effect_size=_hedges_g(error.difference, errors.pooled_variance(first, second), freedom),
                 alpha=alpha,
                 power=power,
+                errors=errors,
             )
         )
     return found
 
 
-class Tests:
-    """The same tests by one method alone, made when they are asked for: for many pairs of one table."""
-
-    def __init__(
-        self, samples: Samples, *, method: Method = DEFAULT_METHOD, confidence: float = 0.95
-    ) -> None:
-        self._group, self._method, self._confidence = _Group(samples), method, confidence
-
-    def of(self, first: str, second: str) -> Test:
-        """Of two arms that have values; Welch's where the method needs seeds that they do not share."""
-        errors = dict[Method, _Error]()
-        for name, error in self._group.errors(
-            first, second
-        ):  # Welch's comes first, and no other is made for it
-            errors[name] = error
-            if name == self._method:
-                break
-        return _as_test(errors.get(self._method, errors["welch"]), self._confidence)
-
-
-class _Error(NamedTuple):
-    difference: float
-    variance: float | None
-    """Of the difference."""
-    degrees_of_freedom: float | None
-    n: int
-    is_paired: bool
-
-
-def _as_test(error: _Error, confidence: float) -> Test:
+def _as_test(error: Error, confidence: float) -> Test:
+    variance, freedom = error.in_family or (None, None)
     return Test(
         difference=error.difference,
         standard_error=None if error.variance is None else sqrt(error.variance),
@@ -212,124 +207,15 @@ def _as_test(error: _Error, confidence: float) -> Test:
         n=error.n,
         is_paired=error.is_paired,
         confidence=confidence,
+        family_standard_error=None if variance is None else sqrt(variance),
+        family_degrees_of_freedom=freedom,
     )
 
 
-class _Moments(NamedTuple):
-    n: int
-    mean: float
-    variance: float
-
-
-class _Residual(NamedTuple):
-    arms: int
-    square_sum: float
-    """Of what arm and seed leave of the values, over the arms that have all of the seeds."""
-
-
-class _Group:
-    """The samples of a table, and what the pairs of its arms have in common."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self._seeds = {arm: frozenset(values) for arm, values in samples.items()}
-        self._residuals: dict[frozenset[int], _Residual] = {}
-        self._moments_of: dict[str, _Moments] = {}
-        if any(value - value != 0 for values in samples.values() for value in values.values()):
-            raise ValueError("samples hold a value that is not finite")
-
-    def differences(self, first: str, second: str) -> tuple[float, ...]:
-        ours, theirs = self._samples[first], self._samples[second]
-        values = [ours[seed] - theirs[seed] for seed in sorted(self._seeds[first] & self._seeds[second])]
-        if values and max(values) - min(values) <= _rounding((*ours.values(), *theirs.values())):
-            return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
-        return tuple(values)
-
-    def errors(self, first: str, second: str) -> Iterable[tuple[Method, _Error]]:
-        yield "welch", _welch(self._moments(first), self._moments(second))
-        differences = self.differences(first, second)
-        n = len(differences)
-        if not n:
-            return
-        value = mean(differences)
-        if n == 1:
-            for method in METHODS:
-                if method != "welch":
-                    yield method, _Error(value, None, None, 1, True)
-            return
-        own = _variance(differences)
-        yield "paired", _Error(value, own / n, n - 1, n, True)
-        residual = self._residual(self._seeds[first] & self._seeds[second])
-        rest_freedom = (n - 1) * (residual.arms - 2)
-        if not rest_freedom:
-            yield "block", _Error(value, own / n, n - 1, n, True)
-            yield "moderated", _Error(value, own / n, n - 1, n, True)
-            return
-        pooled = 2 * residual.square_sum / (rest_freedom + n - 1)
-        yield "block", _Error(value, pooled / n, rest_freedom + n - 1, n, True)
-        rest = max(0.0, 2 * residual.square_sum - (n - 1) * own) / rest_freedom
-        mine, others = OWN_SHARE * own, (1 - OWN_SHARE) * rest
-        if mine + others == 0:
-            yield "moderated", _Error(value, 0.0, n - 1, n, True)
-            return
-        share = mine / (mine + others)
-        freedom = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / rest_freedom)
-        yield "moderated", _Error(value, (mine + others) / n, freedom, n, True)
-
-    def _moments(self, arm: str) -> _Moments:
-        if arm not in self._moments_of:
-            values = list(self._samples[arm].values())
-            variance = _variance(values) if len(values) > 1 else 0.0
-            self._moments_of[arm] = _Moments(len(values), mean(values), variance)
-        return self._moments_of[arm]
-
-    def _residual(self, seeds: frozenset[int]) -> _Residual:
-        if seeds not in self._residuals:
-            order = sorted(seeds)
-            arms = [arm for arm, had in sorted(self._seeds.items()) if seeds <= had]
-            rows = [[self._samples[arm][seed] for seed in order] for arm in arms]
-            rows = [[value - centre for value in row] for row, centre in ((row, mean(row)) for row in rows)]
-            blocks = [mean(column) for column in zip(*rows, strict=True)]
-            squares = [(value - block) ** 2 for row in rows for value, block in zip(row, blocks, strict=True)]
-            self._residuals[seeds] = _Residual(len(arms), fsum(squares))
-        return self._residuals[seeds]
-
-
-def _welch(first: _Moments, second: _Moments) -> _Error:
-    difference, n = first.mean - second.mean, min(first.n, second.n)
-    if n == 1:
-        return _Error(difference, None, None, n, False)
-    var_first, var_second = first.variance / first.n, second.variance / second.n
-    variance = var_first + var_second
-    if variance == 0:
-        return _Error(difference, 0.0, n - 1, n, False)
-    # Welch and Satterthwaite's approximation, written with shares so that tiny variances do not underflow.
-    share = var_first / variance
-    freedom = 1 / (share**2 / (first.n - 1) + (1 - share) ** 2 / (second.n - 1))
-    return _Error(difference, variance, freedom, n, False)
-
-
-def _hedges_g(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
-    freedom = len(first) + len(second) - 2
-    if min(len(first), len(second)) < 2:
+def _hedges_g(difference: float, variance: float | None, degrees_of_freedom: int) -> float | None:
+    if not variance:
         return None
-    ours, theirs = list(first.values()), list(second.values())
-    pooled = ((len(ours) - 1) * _variance(ours) + (len(theirs) - 1) * _variance(theirs)) / freedom
-    if pooled == 0:
-        return None
-    if freedom < 300:
-        correction = gamma(freedom / 2) / gamma((freedom - 1) / 2) / sqrt(freedom / 2)
-    else:
-        correction = 1 - 3 / (4 * freedom - 1)
-    return correction * (mean(ours) - mean(theirs)) / sqrt(pooled)
-
-
-def _variance(values: Sequence[float]) -> float:
-    centre = mean(values)
-    if max(values) - min(values) <= _rounding(values):
-        return 0.0
-    return fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
-
-
-def _rounding(values: Iterable[float]) -> float:
-    return 4 * float_info.epsilon * max(map(abs, values))
+    half = degrees_of_freedom / 2
+    # gamma() ends at 171; the approximation is then good to nine digits
+    correction = gamma(half) / gamma(half - 0.5) / sqrt(half) if half < 170 else 1 - 3 / (8 * half - 1)
+    return correction * difference / sqrt(variance)

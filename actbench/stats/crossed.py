@@ -6,8 +6,7 @@ integer; sums of products of such numbers follow from counts of common bits, so 
 integer, and the work grows with the number of runs and not with its square.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 from math import sqrt
 from typing import NamedTuple
 
@@ -21,12 +20,12 @@ class _Part(NamedTuple):
     degrees_of_freedom: float
 
 
-def crossed_mean(bits: Sequence[int], total: int, confidence: float = 0.95) -> Interval | None:
+def crossed_mean(bits: Collection[int], total: int, confidence: float = 0.95) -> Interval | None:
     """The interval of the mean accuracy over all runs; None for one run."""
     n = len(bits)
     if n < 2 or total < 2:
         return None
-    runs = _added(tuple(bits))
+    runs = _added(bits)
     count = sum(runs.counts)
     seeds = _Part(_spread(sorted(runs.counts)) / total**2 / n, n - 1)
     return _interval(
@@ -51,7 +50,7 @@ def crossed_difference(
     if contrast.test.is_paired:
         shared = sorted(first.keys() & second.keys())
         first, second = {s: first[s] for s in shared}, {s: second[s] for s in shared}
-    ours, theirs = _added(tuple(first.values())), _added(tuple(second.values()))
+    ours, theirs = _added(first.values()), _added(second.values())
     n, m, products = len(ours.counts), len(theirs.counts), _products(ours.digits, theirs.digits)
     square_sum = ours.squares / n**2 - 2 * products / (n * m) + theirs.squares / m**2
     shift = sum(ours.counts) / n - sum(theirs.counts) / m
@@ -69,6 +68,8 @@ def crossed_difference(
 class _Added(NamedTuple):
     """Several runs together."""
 
+    runs: tuple[int, ...]
+    """Kept, so that while this is known no other number gets the identity of one of them."""
     counts: tuple[int, ...]
     """Of each run how many examples it had right."""
     digits: tuple[int, ...]
@@ -77,15 +78,27 @@ class _Added(NamedTuple):
     """Sum over the examples of that number's square."""
 
 
-@lru_cache(1024)  # an arm stands against several others, a baseline against all
-def _added(bits: tuple[int, ...]) -> _Added:
-    digits: list[int] = []
-    for carried in bits:
-        for place, digit in enumerate(digits):
-            digits[place], carried = digit ^ carried, digit & carried
-        if carried:
-            digits.append(carried)
-    return _Added(tuple(run.bit_count() for run in bits), tuple(digits), _products(digits, digits))
+_known: dict[tuple[int, ...], _Added] = {}
+_MOST_KNOWN = 1024
+"""Sets of runs: an arm stands against several others, a baseline against all."""
+
+
+def _added(bits: Collection[int]) -> _Added:
+    # By identity, since to hash numbers of thousands of digits takes longer than the work that is saved.
+    key = tuple(map(id, bits))
+    if key not in _known:
+        if len(_known) == _MOST_KNOWN:
+            _known.clear()
+        digits: list[int] = []
+        for carried in bits:
+            for place, digit in enumerate(digits):
+                digits[place], carried = digit ^ carried, digit & carried
+            if carried:
+                digits.append(carried)
+        runs = tuple(bits)
+        counts = tuple(run.bit_count() for run in runs)
+        _known[key] = _Added(runs, counts, tuple(digits), _products(digits, digits))
+    return _known[key]
 
 
 def _products(first: Sequence[int], second: Sequence[int]) -> int:

@@ -1,7 +1,16 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
-from actbench.stats.contrasts import DEFAULT_METHOD, Contrast, Method, Samples, Tests
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from actbench.stats import student
+from actbench.stats.contrasts import Contrast
 from actbench.stats.intervals import mean
+from actbench.stats.methods import DEFAULT_METHOD, Method
+from actbench.stats.standard_errors import Error, Samples, StandardErrors
+
+UNPAIRED: tuple[Method, ...] = ("moderated", "welch")
+"""Methods that tell a difference from all values of both arms."""
 
 
 def tost(contrast: Contrast, margin: float) -> float | None:
@@ -45,8 +54,14 @@ def shown_near_best(
     sign = 1 if higher_is_better else -1
     height = {arm: sign * mean(list(samples[arm].values())) for arm in arms}
     ranked = sorted(arms, key=lambda arm: (-height[arm], arm))
-    tests = Tests(samples, method=method)
-    ps = {arm: p for arm in ranked if (p := _p_far(tests, arm, ranked, margin, sign, alpha)) is not None}
+    far = _Far(
+        errors=StandardErrors(samples),
+        method=method,
+        margin=margin,
+        sign=sign,
+        fewest=(min(len(samples[arm]) for arm in arms) - 1) / 2 if method in UNPAIRED else 1,
+    )
+    ps = {arm: p for arm in ranked if (p := far.p(arm, ranked, alpha)) is not None}
     shown: set[str] = set()
     for arm, p in sorted(ps.items(), key=lambda item: (item[1], item[0])):
         if p > alpha / min(len(arms) - 1, len(arms) - len(shown)):
@@ -55,15 +70,39 @@ def shown_near_best(
     return frozenset(shown)
 
 
-def _p_far(tests: Tests, arm: str, others: list[str], margin: float, sign: int, alpha: float) -> float | None:
-    """p of the hypothesis that some other arm is better by the margin; None as soon as it is above alpha."""
-    largest = 0.0
-    for other in others:
-        if other == arm:
-            continue
-        test = tests.of(arm, other)
-        p = test.p_above(-margin) if sign == 1 else test.p_below(margin)
-        if p is None or p > alpha:
-            return None
-        largest = max(largest, p)
-    return largest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Far:
+    """Tests of the hypothesis that some other arm is better by the margin."""
+
+    errors: StandardErrors
+    method: Method
+    margin: float
+    sign: int
+    fewest: float
+    """A number of degrees of freedom that no test falls below."""
+
+    def p(self, arm: str, others: list[str], alpha: float) -> float | None:
+        """None as soon as it is above alpha. The best of the others comes first: most often its p is the largest."""
+        largest, safe = 0.0, -inf
+        for other in others:
+            if other == arm or self._t_at_most(arm, other) <= safe:
+                continue
+            error = self.errors.of(self.method, arm, other) or self.errors.of("welch", arm, other)
+            if not error or not error.variance or error.degrees_of_freedom is None:
+                return None
+            p = student.cdf(self._t(error, error.variance), error.degrees_of_freedom)
+            if p > alpha:
+                return None
+            if p > largest:  # tails get lighter with the degrees of freedom: below `safe` no p is as large
+                largest, safe = p, student.quantile(p, self.fewest)
+        return largest
+
+    def _t(self, error: Error, variance: float) -> float:
+        return (-self.margin - self.sign * error.difference) / sqrt(variance)
+
+    def _t_at_most(self, arm: str, other: str) -> float:
+        """What the test's t does not exceed where it is below zero, found without what the arms have in common."""
+        if self.method not in UNPAIRED:
+            return inf
+        welch = self.errors.of("welch", arm, other)  # a correlation can only make the standard error smaller
+        return self._t(welch, welch.variance) if welch and welch.variance else inf

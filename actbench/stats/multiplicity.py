@@ -6,6 +6,21 @@ and which tests those are is settled by the number of runs, not by how they came
 
 from collections.abc import Sequence
 
+from actbench.stats.contrasts import Contrast
+
+
+def adjusted(family: Sequence[Contrast | None]) -> list[float | None]:
+    """p-values of the tests of one table that hold the chance of any error among them.
+
+    Holm's steps over `family_p`, and never below the test's own `p`: variances brought nearer to the table's are
+    safe among many tests, of which an arm that deviates more has few, and not where all others have been decided.
+    """
+    steps = holm([contrast.family_p if contrast else None for contrast in family])
+    return [
+        None if contrast is None or contrast.p is None or p is None else max(p, contrast.p)
+        for contrast, p in zip(family, steps, strict=True)
+    ]
+
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """p-values that hold the chance of any error in the family, by Holm's steps down."""

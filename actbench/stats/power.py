@@ -1,9 +1,11 @@
 """How many seeds a wanted difference needs."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from actbench.stats import student
-from actbench.stats.contrasts import DEFAULT_METHOD, OWN_SHARE, Method
+from actbench.stats.methods import DEFAULT_METHOD, Method
+from actbench.stats.standard_errors import FEWEST_TO_CORRELATE
 
 MOST_SEEDS = 1000
 
@@ -92,16 +94,19 @@ def _error(n: int, spread: Spread, method: Method, arms: int) -> tuple[float, fl
     """Standard error and degrees of freedom as they are expected."""
     if n < 2:
         return None
-    own = spread.difference_variance
-    rest_freedom = (n - 1) * (arms - 2)
-    if method == "welch":
-        variance = spread.sd_first**2 + spread.sd_second**2
-        share = spread.sd_first**2 / variance if variance else 0.5
-        freedom = (n - 1) / (share**2 + (1 - share) ** 2)
-    elif method == "paired" or not rest_freedom:
-        variance, freedom = own, float(n - 1)
-    elif method == "block":
-        variance, freedom = own, float(n - 1 + rest_freedom)
-    else:
-        variance, freedom = own, 1 / (OWN_SHARE**2 / (n - 1) + (1 - OWN_SHARE) ** 2 / rest_freedom)
-    return ((variance / n) ** 0.5, freedom) if variance > 0 else None
+    own, both = spread.difference_variance, spread.sd_first**2 + spread.sd_second**2
+    if method == "paired" or (method == "block" and arms < 3):
+        return _ratio(own, n, n - 1)
+    if method == "block":
+        return _ratio(own, n, (n - 1) * (arms - 1))
+    if not both:
+        return None
+    share = spread.sd_first**2 / both
+    freedom = (n - 1) / (share**2 + (1 - share) ** 2)
+    if method == "welch" or arms < 3 or n < FEWEST_TO_CORRELATE or spread.correlation <= 0:
+        return _ratio(both, n, freedom)
+    return _ratio(own, n, freedom / (1 + spread.correlation**2))
+
+
+def _ratio(variance: float, n: int, freedom: float) -> tuple[float, float] | None:
+    return (sqrt(variance / n), freedom) if variance > 0 else None

@@ -4,12 +4,14 @@
 the whole of a comparison over thousands of records; these need `math` alone. The tests hold them to scipy.special.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import erfc, exp, inf, isnan, lgamma, log, log1p, nan, pi, sqrt
 from statistics import NormalDist
 
 _EPSILON = 2.0**-53
 _TINY = 1e-300
+_BELOW_ONE = 1 - _EPSILON
 _CACHED = 4096
 """Distinct levels and degrees of freedom kept; those of Welch's test differ from pair to pair."""
 
@@ -66,7 +68,12 @@ def _rough_critical(alpha: float, degrees_of_freedom: float) -> float:
     if degrees_of_freedom < 3:
         return max(z, exp(-log(alpha / 2) / degrees_of_freedom) / 2)
     cube, v = z**3, degrees_of_freedom
-    return z + (cube + z) / (4 * v) + (5 * z**5 + 16 * cube + 3 * z) / (96 * v * v)
+    return (
+        z
+        + (cube + z) / (4 * v)
+        + (5 * z**5 + 16 * cube + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * cube - 15 * z) / (384 * v**3)
+    )
 
 
 def _density(t: float, degrees_of_freedom: float) -> float:
@@ -117,29 +124,48 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
 
 @lru_cache(_CACHED)
 def noncentral_cdf(t: float, degrees_of_freedom: float, noncentrality: float) -> float:
-    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom.
-
-    The normal's probability is averaged over S. In log S the integrand is smooth and falls off on both sides, so
-    the trapezoid rule gains digits exponentially with its number of points.
-    """
-    v = degrees_of_freedom
-    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
-    step = 1 / (3 * max(2.5, sqrt(2 * v), abs(noncentrality)))
-    total = 0.0
-    for direction in (1, -1):
-        k = 0 if direction == 1 else 1
-        while (
-            log_weight := log_front + v * (direction * k * step - exp(2 * direction * k * step) / 2)
-        ) > -42:
-            total += exp(log_weight) * erfc((noncentrality - t * exp(direction * k * step)) / sqrt(2)) / 2
-            k += 1
-    return total * step
+    """The probability that (Z + noncentrality) / S stays below `t`, S**2 a chi-squared over its degrees of freedom."""
+    return sum(
+        weight * erfc((noncentrality - t * s) / sqrt(2)) / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
 
 
 def power(noncentrality: float, degrees_of_freedom: float, alpha: float) -> float:
     """The chance that a two-sided t-test at level `alpha` finds a difference, whichever sign it then shows."""
     reach = critical(alpha, degrees_of_freedom)
-    return sum(noncentral_cdf(-reach, degrees_of_freedom, sign * noncentrality) for sign in (1, -1))
+    return sum(
+        weight
+        * (erfc((reach * s - noncentrality) / sqrt(2)) + erfc((reach * s + noncentrality) / sqrt(2)))
+        / 2
+        for s, weight in _chi_weights(degrees_of_freedom, abs(noncentrality))
+    )
+
+
+def _chi_weights(degrees_of_freedom: float, noncentrality: float) -> Iterator[tuple[float, float]]:
+    """Points s and weights that average a normal probability over S.
+
+    In log S such an integrand is smooth and falls off on both sides, so that the trapezoid rule gains digits
+    exponentially with its number of points. How close they must be follows from the steeper of the two factors.
+    """
+    v = degrees_of_freedom
+    log_front = log(2) + v / 2 * log(v / 2) - lgamma(v / 2)
+    step = 1 / (3 * max(2.5, sqrt(2 * v), noncentrality))
+    for direction, k in ((1, 0), (-1, 1)):
+        while True:
+            u = direction * k * step
+            log_weight = log_front + v * (u - exp(2 * u) / 2)
+            if log_weight < -42:  # 1e-18
+                break
+            yield exp(u), exp(log_weight) * step
+            k += 1
+
+
+def _rough_detectable(degrees_of_freedom: float, normal_quantile: float, alpha: float) -> float:
+    """By the normal approximation to the noncentral t (Abramowitz and Stegun, 26.7.10)."""
+    reach = critical(alpha, degrees_of_freedom)
+    centre = reach * (1 - 1 / (4 * degrees_of_freedom))
+    return max(0.1, centre + normal_quantile * sqrt(1 + reach**2 / (2 * degrees_of_freedom)))
 
 
 @lru_cache(_CACHED)
@@ -147,18 +173,18 @@ def detectable(degrees_of_freedom: float, power_wanted: float, alpha: float) -> 
     """The smallest true difference, in standard errors, that a two-sided t-test finds with the wanted power."""
     if not alpha < power_wanted < 1:
         raise ValueError(f"power must lie between alpha and 1: {power_wanted}")
-    low, high = 0.0, 1.0
-    while power(high, degrees_of_freedom, alpha) < power_wanted:
-        low, high = high, 2 * high
-    # Regula falsi, by Illinois's rule: the end that stays put counts half.
-    below, above = (power(end, degrees_of_freedom, alpha) - power_wanted for end in (low, high))
-    while high - low > 1e-12 * high:
-        middle = high - above * (high - low) / (above - below)
-        miss = power(middle, degrees_of_freedom, alpha) - power_wanted
-        if abs(miss) < 1e-13:
-            return middle
-        if miss < 0:
-            low, below, above = middle, miss, above / 2
-        else:
-            high, above, below = middle, miss, below / 2
-    return high
+    wanted = NormalDist().inv_cdf(power_wanted)
+
+    def miss(difference: float) -> float:
+        # As a normal quantile power is all but linear in the difference: a secant needs few steps.
+        return NormalDist().inv_cdf(min(power(difference, degrees_of_freedom, alpha), _BELOW_ONE)) - wanted
+
+    now = _rough_detectable(degrees_of_freedom, wanted, alpha)
+    last, missed, misses = 1.02 * now, miss(1.02 * now), miss(now)
+    while (
+        abs(now - last) > 1e-10 * now and misses != missed
+    ):  # the step that is left would be far smaller still
+        ahead = now - misses * (now - last) / (misses - missed)
+        last, missed, now = now, misses, min(4 * now, max(now / 4, ahead))
+        misses = miss(now)
+    return now

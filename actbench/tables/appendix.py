@@ -73,6 +73,7 @@ def _title(group: Group) -> str:
 
 
 def _runs(group: Group) -> str:
+    seeds = f"seed{'s' if len(group.seeds) != 1 else ''} {', '.join(map(str, group.seeds)) or 'none'}"
     completed = sum(row.completed for row in group.rows)
     ended = [f"{row.name} {row.diverged}" for row in group.rows if row.diverged]
     missing = [
@@ -80,7 +81,7 @@ def _runs(group: Group) -> str:
     ]
     return " ".join(
         [
-            f"{len(group.rows)} arms, seeds {', '.join(map(str, group.seeds)) or 'none'}: {completed} runs completed.",
+            f"{len(group.rows)} arms, {seeds}: {completed} runs completed.",
             f"Diverged, counted and in no mean: {'; '.join(ended)}." if ended else "No run diverged.",
             *([f"Missing seeds: {'; '.join(missing)}."] if missing else []),
         ]
@@ -218,7 +219,7 @@ def _counted(texts: Iterable[str]) -> str:
     counts = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     if len(counts) == 1:
         return f"{counts[0][0]}."
-    return "; ".join(f"{text} ({number} runs)" for text, number in counts) + "."
+    return "; ".join(f"{text} ({number} run{'s' if number != 1 else ''})" for text, number in counts) + "."
 
 
 def _made(group: Group) -> tuple[Recipe, DataFacts]:

@@ -232,7 +232,7 @@ def _reported(values: Sequence[Reported]) -> Cell:
 
 def _verdict(row: ArmRow, group: Group) -> Cell:
     verdict = verdict_of(row, group)
-    return Cell(tuple(wrap(verdict.cell, VERDICT_WIDTH)) if verdict else (NONE,))
+    return Cell(tuple(wrap(verdict.cell, VERDICT_WIDTH, break_on_hyphens=False)) if verdict else (NONE,))
 
 
 def _origin(reported: Reported) -> str:

@@ -52,6 +52,8 @@ def parse_columns(text: str, *, where: str = "command line", key: str = "--colum
         if known[name] in chosen:
             raise ActbenchError(f"column {name!r} twice", where=where, key=key)
         chosen.append(known[name])
+    if {"gaps", "differences"} <= set(chosen):
+        raise ActbenchError("gaps are among the differences: name one of the two", where=where, key=key)
     return tuple(chosen)
 
 

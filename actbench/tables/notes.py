@@ -138,7 +138,8 @@ def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     if "metric" in shown and group.near_best:
         yield Note(mark="bold", text=f"shown to lie within {100 * group.margin:g} points of the best.")
     if "metric" in shown and largest(group) is not None:
-        yield Note(mark="underline", text="the largest mean, which by itself shows nothing.")
+        what = "mean" if any(row.completed > 1 for row in group.rows) else "value"
+        yield Note(mark="underline", text=f"the largest {what}, which by itself shows nothing.")
     if group.family and gaps and not any(gap.is_significant for gap in gaps):
         what = "No gap" if _has_gaps(shown) else f"No gap to {_first_baseline(group)}"
         yield Note(mark="", text=f"{what} is significant at 5 % {_family(group)}.")
@@ -153,7 +154,7 @@ def _legends(group: Group, shown: Columns) -> Iterator[str]:
         others = sorted({METHOD_NAMES[c.method] for c in contrasts if c.method != group.method})
         where = f" ({', '.join(others)} where seeds are not shared)" if others else ""
         signs, gaps = ("± and [ ]", f"; gaps in points{where}") if contrasts else ("±", "")
-        yield f"{signs}: 95 % Student-t intervals over seeds{gaps}."
+        yield f"{signs}: 95 % Student-t intervals over seeds, each by itself{gaps}."
     if any(estimate and estimate.is_level for estimate in estimates):
         yield "Equal in all seeds: no spread to make an interval of; further seeds may still differ."
 

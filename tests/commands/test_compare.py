@@ -161,7 +161,7 @@ def test_records_that_agree_among_themselves_outlive_an_edited_recipe(bench: Ben
         "incomplete: mine lacks 1 of 6 runs; finish with: "
         "actbench train mine.yaml --profile lite --arm lslu --seeds 1 train.lr=0.1",
     )
-    assert "(n=2)" in outcome.text
+    assert "seeds 0, 1." in outcome.text
 
 
 def test_records_under_several_other_settings_are_refused(bench: Bench) -> None:
@@ -291,7 +291,8 @@ def test_limit_and_seeds_choose_records_and_stay_in_the_commands(bench: Bench) -
         bench.store(bench.make_run(limited, arm, 1, 5000))
     outcome = compare(["mine.yaml"], limit=64, seeds="1")
     assert "limited to 64 each" in outcome.text
-    assert outcome.text.count("(n=1)") == 3
+    assert "seed 1." in outcome.text
+    assert "One seed: no interval and no test." in outcome.text
     assert outcome.warnings == (
         "mine: 3 records of other settings left out (recipe now / record): limit 64 / null",
     )

@@ -93,6 +93,14 @@ def test_another_metric_has_its_own_values_and_missing_runs() -> None:
     assert row_of(group, "relu").missing_seeds == (1,)
 
 
+def test_a_value_before_the_end_of_a_run_that_diverged_or_failed_does_not_count() -> None:
+    Path("runs.csv").write_text("arm,seed,acc,status\nrelu,0,70,\nrelu,1,9,diverged\nrelu,2,8,failed\n")
+    import_runs(ImportRequest(file=Path("runs.csv")))
+    (relu,) = group_of(paths(Path("results"))[0]).rows
+    assert (relu.completed, relu.diverged, relu.missing_seeds) == (1, 1, (2,))
+    assert relu.value == mean_estimate([0.7])
+
+
 def test_equal_seeds_are_no_pairs_unless_somebody_says_so() -> None:
     lines = [
         f"{arm},{seed},{70 + step + 5 * seed},,,"
@@ -132,6 +140,16 @@ def test_tables_say_that_the_footing_was_not_audited() -> None:
     assert "1/3 diverged" in text
     assert "1 missing" in text
     assert "equal footing" not in text.replace("on equal footing is said, not audited", "")
+
+
+def test_of_whose_weights_the_values_are_is_not_made_up() -> None:
+    imported()
+    document = compare(["runs"]).document
+    assert isinstance(document, dict)
+    (table,) = document["tables"]
+    for key in ("profile", "epochs", "protocol", "which", "weights", "footing"):
+        assert table[key] is None
+    assert table["source"] == f"runs.csv (sha256 {_sum()})"
 
 
 def test_arms_seeds_and_baselines_can_be_chosen() -> None:

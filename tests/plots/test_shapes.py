@@ -103,7 +103,8 @@ def test_what_is_synthetic_or_did_not_end_says_so(
     record = with_curves(run, epochs=(0,), sites=("act",), spread=0.0)
     with style():
         figure = draw_shapes(record, drawn_epochs(record))
-    assert "seed 0, diverged after epoch 1; generated images, no result" in figure.get_suptitle()
+    title = figure.get_suptitle().replace("\n", " ")
+    assert "seed 0, diverged after epoch 1; generated images, no result" in title
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "10 to 90 % of channels" not in texts, "channels that share a curve have no band"
 

@@ -38,6 +38,7 @@ def test_a_block_without_its_own_end_is_no_place() -> None:
     assert replace_block("<!-- actbench: a -->", "a", "block") is None
     assert replace_block(f"<!-- actbench: a -->\n<!-- actbench: b -->\n{END}", "a", "block") is None
     assert replace_block(f"<!-- actbench: ab -->\n{END}", "a", "block") is None
+    assert replace_block(f"<!-- actbench: a -->\n<!-- actbench: a appendix -->\n{END}", "a", "block") is None
 
 
 def test_markdowns_own_characters_are_escaped_and_names_left_alone() -> None:

@@ -16,8 +16,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
+
+from actbench.user_cache import user_cache
 
 _FOLDER = Path(__file__).parent
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC")
@@ -48,7 +49,7 @@ def _built(name: str) -> Path:
     compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise RuntimeError("no C++ compiler found: install g++ or clang++, or set CXX")
-    folder = Path(platformdirs.user_cache_dir("actbench")) / "kernels"
+    folder = user_cache() / "kernels"
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"{name}-{_key(compiler, name)}.so"
     if not _is_whole(library):

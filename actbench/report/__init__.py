@@ -1,0 +1,1 @@
+"""One self-contained page about a comparison. Imports no torch, and matplotlib only where figures are drawn."""
