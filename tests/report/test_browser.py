@@ -120,9 +120,11 @@ def test_the_console_is_listened_to(page: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext here (Debian: poppler-utils)")
 def test_what_is_folded_is_printed(page: Path) -> None:
+    text = page.read_text()
+    page.write_text(text[: text.index("<script>")])  # the style alone prints it whole
     browse(page.parent, "--print-to-pdf=page.pdf", "--no-pdf-header-footer", page.as_uri())
-    text = subprocess.run(
+    printed = subprocess.run(
         ["pdftotext", "-layout", "page.pdf", "-"], cwd=page.parent, capture_output=True, text=True, check=True
     ).stdout
     for phrase in ("label_smoothing", "weight decay", "Hedges", "lslu-seed2"):
-        assert phrase in text, phrase
+        assert phrase in printed, phrase
