@@ -90,16 +90,15 @@ def expected_moderated(samples: Samples, first: str, second: str) -> tuple[float
     shared = min(max(min(r[i, j], np.mean(upper)), 0), 1)
     own = values.var(axis=1, ddof=1)
     usual = np.median(own) / (1 - 2 / (9 * (n - 1))) ** 3
-    found = []
-    for lent in (0, min(0.4, (k - 3) / k)):
-        v, w = (((n - 1) * own[arm] + lent * usual) / (n - 1 + lent) for arm in (i, j))
-        freedom = (n - 1 + lent) * (v + w) ** 2 / (v**2 + w**2) / (1 + shared**2)
-        found += [(v + w - 2 * shared * np.sqrt(v * w)) / n, freedom]
-    return (found[0], found[1], found[2], found[3])
+    lent = min(0.4, (k - 3) / k)
+    v, w = (((n - 1) * own[arm] + lent * usual) / (n - 1 + lent) for arm in (i, j))
+    freedom = (n - 1 + lent) * (v + w) ** 2 / (v**2 + w**2) / (1 + shared**2)
+    alone = (values[i] - values[j]).var(ddof=1) / n
+    return alone, n - 1, (v + w - 2 * shared * np.sqrt(v * w)) / n, freedom
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize(("arms", "n"), [(4, 3), (5, 5), (9, 10)])
+@pytest.mark.parametrize(("arms", "n"), [(3, 4), (4, 3), (5, 5), (9, 10)])
 def test_the_default_by_its_formula(seed: int, arms: int, n: int) -> None:
     samples = table(seed, arms=arms, n=n, b=0.008)
     test = contrast(samples).test
@@ -110,20 +109,21 @@ def test_the_default_by_its_formula(seed: int, arms: int, n: int) -> None:
     assert test.family_degrees_of_freedom == pytest.approx(family_freedom, rel=1e-9)
 
 
-@pytest.mark.parametrize("arms", [2, 3])
-def test_the_default_lends_nothing_to_a_table_of_three_arms(arms: int) -> None:
-    test = contrast(table(0, arms=arms)).test
-    assert test.family_p == pytest.approx(test.p, rel=1e-12)
-
-
-def test_two_arms_alone_have_welchs_test() -> None:
+def test_two_arms_alone_have_the_paired_test_and_in_a_family_welchs() -> None:
     found = contrast(table(0, arms=2))
-    assert found.test.p == found.alternatives["welch"].p
+    assert found.p == found.alternatives["paired"].p
+    assert found.family_p == pytest.approx(found.alternatives["welch"].p, rel=1e-12)
 
 
-def test_two_shared_seeds_tell_no_correlation() -> None:
-    found = contrast(table(0, n=2))
-    assert found.p == found.alternatives["welch"].p
+def test_without_the_same_seeds_the_default_is_welchs_with_the_smaller_arms_freedom() -> None:
+    samples = table(0, n=6)
+    few = {"a": {seed: samples["a"][seed] for seed in (0, 3)}, "b": samples["b"]}
+    found = contrast(few)
+    assert (found.method, found.test.is_paired, found.test.degrees_of_freedom) == ("welch", False, 1)
+    assert found.standard_error == found.alternatives["welch"].standard_error
+    apart = contrast({"a": samples["a"], "b": {seed + 6: value for seed, value in samples["b"].items()}})
+    assert apart.method == "welch"
+    assert apart.test == apart.alternatives["welch"]
 
 
 def test_correlated_seeds_narrow_the_default_interval_as_they_do_that_of_pairs() -> None:
@@ -133,7 +133,10 @@ def test_correlated_seeds_narrow_the_default_interval_as_they_do_that_of_pairs()
     found = contrast(samples)
     widths = {name: test.interval.half_width for name, test in found.alternatives.items() if test.interval}
     assert widths["moderated"] < 0.3 * widths["welch"]
-    assert widths["moderated"] < 2 * widths["paired"]
+    assert widths["moderated"] == widths["paired"]
+    assert found.test.family_standard_error is not None
+    assert found.standard_error is not None
+    assert found.test.family_standard_error < 2 * found.standard_error
 
 
 def test_an_arm_that_goes_astray_leaves_the_others_findings() -> None:
