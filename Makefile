@@ -41,8 +41,9 @@ tables: $(READY)
 	$(BIN)/actbench export-table raft_bert_small_sst2 --format markdown -o docs/zoo.md
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 -o docs/figures/pwlu_shapes.png
 	$(BIN)/actbench plot shapes pwlu_resnet20_c100 --arm pwlu --seeds 0 --minus-relu -o docs/figures/pwlu_shapes_minus_relu.png
-	$(BIN)/actbench plot params lslu_vanillanet_c100 --arm lslu -o docs/figures/lslu_params.png
-	$(BIN)/actbench plot curves lslu_vanillanet_c100 $(README_ARMS) -o docs/figures/lslu_curves.png
+	$(BIN)/actbench plot params lslu_vanillanet_c100 --arm lslu --param theta --param omega -o docs/figures/lslu_theta_omega.png
+	$(BIN)/actbench plot curves lslu_vanillanet_c100 $(README_ARMS) --show val -o docs/figures/lslu_curves.png
+	$(BIN)/actbench plot seeds lslu_vanillanet_c100 $(README_ARMS) -o docs/figures/lslu_seeds.png
 	$(BIN)/actbench plot pareto zoo_resnet8_c100 --width 6.5 -o docs/figures/zoo_pareto.png
 	$(BIN)/actbench plot seeds zoo_resnet8_c100 --width 5 -o docs/figures/zoo_seeds.png
 

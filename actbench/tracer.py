@@ -125,8 +125,8 @@ class Tracer:
         found = [what, _test(contrast)]
         if gap.p_holm is not None and contrast.p is not None:
             smaller = sum(test.p is not None and test.p < contrast.p for test in self._family())
-            holm = f"{gap.p_holm:.3g} after Holm over the {self.tested.family} tests of this table"
-            found.append(f"p {contrast.p:.3g}, {holm}, of which {smaller} have a smaller p")
+            rank = f"rank {smaller + 1} of the {self.tested.family} tests of this table"
+            found.append(f"p {contrast.p:.3g}, {rank}; {gap.p_holm:.3g} after Holm over them")
         return [*found, *_over_examples(gap.crossed)]
 
     def verdict(self, arm: str) -> Trace:
@@ -240,6 +240,8 @@ def _gap_to(baseline: str, gaps: Sequence[Gap]) -> Gap:
 def _test(contrast: Contrast) -> str:
     error, freedom = contrast.standard_error, contrast.test.degrees_of_freedom
     name = METHOD_NAMES[contrast.method]
+    if contrast.method in ("moderated", "block"):
+        name += ", which rests on the spread of the table's other arms as well"
     return f"{name}: standard error {error:.6g}, {freedom:.4g} degrees of freedom; 95 % interval"
 
 
