@@ -89,7 +89,7 @@ def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     if "metric" in shown and group.near_best:
         yield Note(mark="bold", text=f"shown to lie within {100 * group.margin:g} points of the best.")
     if "metric" in shown and largest(group) is not None:
-        yield Note(mark="underline", text="the largest of its column, which by itself shows nothing.")
+        yield Note(mark="underline", text="the largest mean, which by itself shows nothing.")
     if group.family and gaps and not any(gap.is_significant for gap in gaps):
         what = "No gap" if _has_gaps(shown) else f"No gap to {_first_baseline(group)}"
         yield Note(mark="", text=f"{what} is significant at 5 % {_family(group)}.")
