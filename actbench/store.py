@@ -159,7 +159,7 @@ def _is_alive(pid: str) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             return file.read()
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror or error}", where=str(path)) from error

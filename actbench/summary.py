@@ -31,7 +31,7 @@ _BEFORE_RECIPE = re.compile(
     % "|".join(get_args(Status)).encode()
 )
 _ARM, _SEED, _HISTORY, _RESULTS = (f'"{key}":'.encode() for key in ("arm", "seed", "history", "results"))
-_EPOCH = re.compile(rb'"epoch":\s*\d')
+_EPOCH = re.compile(rb'"epoch":\s*(\d+),')
 
 
 class _Skimmed(BaseModel):
@@ -66,7 +66,7 @@ def summarise(content: bytes) -> RunSummary | None:
         arm = content.index(_ARM, head.end())
         seed = content.index(_SEED, arm)
         history = content.index(_HISTORY, seed)
-        results = content.index(_RESULTS, history)
+        results = content.rindex(_RESULTS, history)  # from the end, where less lies before it
         begins = content[history + len(_HISTORY) : content.index(b"[", history) + 1].strip()
         ends = content[max(history, results - 64) : results].rstrip()
         if begins != b"[" or not ends.endswith(b"],"):
@@ -78,10 +78,20 @@ def summarise(content: bytes) -> RunSummary | None:
             reason=json.loads(head[2]),
             recipe=_recipe_before_a_key(content[head.end() : arm]),
             arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
-            epochs=len(_EPOCH.findall(content, history, results)),
+            epochs=_epochs(content, history, results),
         )
     except ValueError:  # pydantic's and json's errors among them
         return None
+
+
+def _epochs(content: bytes, history: int, results: int) -> int:
+    """How many the history has, by the number of the last; a plug-in may log something else under that name."""
+    end = results
+    while (start := content.rfind(b'"epoch":', history, end)) >= 0:
+        if number := _EPOCH.match(content, start):
+            return int(number[1]) + 1
+        end = start
+    return 0
 
 
 def summary_of(record: RunRecord) -> RunSummary:

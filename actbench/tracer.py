@@ -240,7 +240,7 @@ def _gap_to(baseline: str, gaps: Sequence[Gap]) -> Gap:
 def _test(contrast: Contrast) -> str:
     error, freedom = contrast.standard_error, contrast.test.degrees_of_freedom
     name = METHOD_NAMES[contrast.method]
-    if contrast.method in ("moderated", "block"):
+    if contrast.method == "block":
         name += ", which rests on the spread of the table's other arms as well"
     return f"{name}: standard error {error:.6g}, {freedom:.4g} degrees of freedom; 95 % interval"
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
 from actbench.stats.methods import moderation
+from actbench.stats.multiplicity import fewest_moderated
 
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -28,8 +29,7 @@ SEEDS = (3, 4, 5, 7, 10)
 CORRELATIONS = (0.0, 0.5, 0.9)
 FAMILIES = ((2, 1), (2, 3), (2, 5), (1, 4))
 """Baselines, other arms."""
-NAMES = ("paired", "welch", "block", "covariance", "moderated")
-"""The methods, and `covariance`: the default without its moderation, which is also what its intervals rest on."""
+NAMES = ("paired", "welch", "block", "moderated")
 
 
 _FREEDOMS = np.geomspace(0.5, 100, 1000)
@@ -119,7 +119,7 @@ class Tables:
         self.usual = np.median(self.variances, 1) / (1 - 2 / (9 * freedom)) ** 3
 
     def test(self, name: str, first: int, second: int) -> Test:
-        alone = "covariance" if name == "moderated" else name
+        alone = "paired" if name == "moderated" else name
         distance = np.abs(self.means[:, first] - self.means[:, second])
         found = {}
         for form in {alone, name}:
@@ -138,15 +138,15 @@ class Tables:
         if name == "block":
             rest = self.variances.sum(1) - self.covariance.sum((1, 2)) / self.arms
             return 2 * rest / (self.arms - 1), freedom * (self.arms - 1)
-        return self._unpaired(first, second, is_moderated=name == "moderated")
+        return self._moderated(first, second)
 
-    def _unpaired(self, first: int, second: int, is_moderated: bool) -> tuple[Numbers, Numbers]:
+    def _moderated(self, first: int, second: int) -> tuple[Numbers, Numbers]:
         pairs = self.arms * (self.arms - 1) // 2
         own = self.correlations[:, first, second]
         r = np.zeros_like(own)
         if self.n > 2 and pairs > 1:
             r = np.clip(np.minimum(own, (self.together - own) / (pairs - 1)), 0, 1)
-        lent = moderation(self.arms) if is_moderated else 0.0
+        lent = moderation(self.arms)
         freedom = self.n - 1 + lent
         ours, theirs = (
             ((self.n - 1) * self.variances[:, arm] + lent * self.usual) / freedom for arm in (first, second)
@@ -160,20 +160,26 @@ class Tables:
 
 
 def finds(tests: Sequence[Test]) -> Truths:
-    """What Holm's steps find, (tests, tables): a test's own p must lie below the level too."""
+    """What the steps of `multiplicity.adjusted` find, (tests, tables)."""
     p = np.array([test.in_family.p() for test in tests])
+    alone = np.array([np.broadcast_to(test.alone.p(), p.shape[1:]) for test in tests])
     order = np.argsort(p, axis=0)
-    limits = LEVEL / (len(p) - np.arange(len(p)))
-    passed = np.logical_and.accumulate(np.take_along_axis(p, order, 0) <= limits[:, None], axis=0)
+    left = (len(p) - np.arange(len(p)))[:, None]
+    steps = np.take_along_axis(p, order, 0)
+    own = np.take_along_axis(alone, order, 0)
+    steps = np.where(left > fewest_moderated(len(p)), steps, np.maximum(steps, own))
+    passed = np.logical_and.accumulate(steps * left <= LEVEL, axis=0)
     found = np.zeros_like(passed)
     np.put_along_axis(found, order, passed, 0)
-    result: Truths = found & np.array([test.alone.is_below(LEVEL) for test in tests])
+    result: Truths = found & (alone < LEVEL)
     return result
 
 
-def errs(tests: Sequence[Test]) -> float:
-    """How often any of the tests, all of them of no difference, is found, as long as all others have been."""
-    hit = [test.in_family.is_below(LEVEL / len(tests)) & test.alone.is_below(LEVEL) for test in tests]
+def errs(tests: Sequence[Test], family: int) -> float:
+    """How often any of the tests, all of no difference, is found, as long as all others of the family have been."""
+    level = LEVEL / len(tests)
+    own = level if len(tests) <= fewest_moderated(family) else LEVEL
+    hit = [test.in_family.is_below(level) & test.alone.is_below(own) for test in tests]
     return float(np.any(hit, axis=0).mean())
 
 
@@ -200,7 +206,8 @@ def error_rates(
                 made = Tables(draw(rng, tables, n, deviations, correlation, scaled))
                 where = f"{baselines}+{others} arms, wide: {wide}, correlation {correlation:g}"
                 for name in names:
-                    rate = errs([made.test(name, *pair) for pair in pairs_of(baselines, others)])
+                    tests = [made.test(name, *pair) for pair in pairs_of(baselines, others)]
+                    rate = errs(tests, len(tests))
                     found.setdefault((name, n), []).append(Rate(rate, where))
     return found
 
@@ -222,7 +229,7 @@ def partial_error_rates(
                     among = [test for pair, test in tests.items() if equals.issuperset(pair)]
                     if among:
                         where = f"equal: {sorted(equals)}, wide: {wide}, correlation {correlation:g}"
-                        found.setdefault((name, n), []).append(Rate(errs(among), where))
+                        found.setdefault((name, n), []).append(Rate(errs(among, len(pairs)), where))
     return found
 
 
@@ -247,7 +254,7 @@ def coverage(
     for n, correlation, scaled in settings(seeds):
         for wide, deviations in deviations_of(2, 3):
             made = Tables(draw(rng, tables, n, deviations, correlation, scaled))
-            for name in ("paired", "welch", "block", "covariance"):
+            for name in NAMES[:-1]:
                 rates = [made.interval_holds(name, *pair) for pair in pairs_of(2, 3)]
                 found.setdefault((name, n, wide == "none", correlation), []).extend(rates)
     return found
@@ -262,8 +269,7 @@ SAID = {
     "paired": "paired t",
     "welch": "Welch's t",
     "block": "block, pooled error",
-    "covariance": "Welch with covariance",
-    "moderated": "the default: that, moderated",
+    "moderated": "the default: paired, moderated in the family",
 }
 
 

@@ -203,11 +203,12 @@ def _record(recipe: Recipe, arm: Arm, footing: str, history: tuple[EpochRecord, 
 
 def cpu_s(folder: Path, *arguments: str) -> float:
     """CPU seconds, the system's included, of the program in that folder with the cache that lies there."""
+    settings = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-m", "actbench", *arguments],
         cwd=folder,
-        env={**os.environ, "ACTBENCH_CACHE_DIR": str(folder / "cache")},
+        env={**settings, "ACTBENCH_CACHE_DIR": str(folder / "cache")},
         stdout=subprocess.DEVNULL,
         check=True,
     )

@@ -101,7 +101,7 @@ class Contrast:
     method: Method
     """The one used: Welch's where the one asked for needs seeds that the two arms do not share."""
     test: Test
-    """By that method."""
+    """By that method; where it falls back on Welch's, with no more degrees of freedom than the smaller arm has."""
     effect_size: float | None
     """Hedges' g: the difference in units of the two arms' pooled standard deviation, corrected for few values."""
     alpha: float
@@ -180,8 +180,7 @@ def contrasts(
             continue
         error, used = errors.of(method, first, second), method
         if error is None:
-            error, used = errors.of("welch", first, second), "welch"
-        assert error is not None
+            error, used = errors.without_pairs(first, second), "welch"
         freedom = len(samples[first]) + len(samples[second]) - 2
         found.append(
             Contrast(

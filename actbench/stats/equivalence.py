@@ -9,7 +9,7 @@ from actbench.stats.intervals import mean
 from actbench.stats.methods import DEFAULT_METHOD, Method
 from actbench.stats.standard_errors import Error, Samples, StandardErrors
 
-UNPAIRED: tuple[Method, ...] = ("moderated", "welch")
+WHOLE: tuple[Method, ...] = ("moderated", "welch")
 """Methods that tell a difference from all values of both arms."""
 
 
@@ -59,7 +59,7 @@ def shown_near_best(
         method=method,
         margin=margin,
         sign=sign,
-        fewest=(min(len(samples[arm]) for arm in arms) - 1) / 2 if method in UNPAIRED else 1,
+        fewest=min(len(samples[arm]) for arm in arms) - 1 if method in WHOLE else 1,
     )
     ps = {arm: p for arm in ranked if (p := far.p(arm, ranked, alpha)) is not None}
     shown: set[str] = set()
@@ -87,7 +87,7 @@ class _Far:
         for other in others:
             if other == arm or self._t_at_most(arm, other) <= safe:
                 continue
-            error = self.errors.of(self.method, arm, other) or self.errors.of("welch", arm, other)
+            error = self.errors.of(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
             p = student.cdf(self._t(error, error.variance), error.degrees_of_freedom)
@@ -102,7 +102,7 @@ class _Far:
 
     def _t_at_most(self, arm: str, other: str) -> float:
         """What the test's t does not exceed where it is below zero, found without what the arms have in common."""
-        if self.method not in UNPAIRED:
+        if self.method not in WHOLE:
             return inf
-        welch = self.errors.of("welch", arm, other)  # a correlation can only make the standard error smaller
-        return self._t(welch, welch.variance) if welch and welch.variance else inf
+        furthest = self.errors.at_most(arm, other)
+        return (-self.margin - self.sign * furthest.difference) / furthest.standard_error if furthest else inf

@@ -5,10 +5,10 @@ from typing import Literal
 Method = Literal["moderated", "welch", "paired", "block"]
 METHODS: tuple[Method, ...] = ("moderated", "welch", "paired", "block")
 DEFAULT_METHOD: Method = "moderated"
-"""The most powerful that holds its family-wise error in the simulations of docs/statistics.md; chosen before any
-result and never by it."""
+"""The most powerful that holds its family-wise error in the simulations of docs/statistics.md, which chose it; no
+result did."""
 METHOD_NAMES: dict[Method, str] = {
-    "moderated": "moderated Welch's t",
+    "moderated": "moderated paired t",
     "welch": "Welch's t",
     "paired": "paired t",
     "block": "block contrasts with pooled error",

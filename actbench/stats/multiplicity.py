@@ -12,14 +12,29 @@ from actbench.stats.contrasts import Contrast
 def adjusted(family: Sequence[Contrast | None]) -> list[float | None]:
     """p-values of the tests of one table that hold the chance of any error among them.
 
-    Holm's steps over `family_p`, and never below the test's own `p`: variances brought nearer to the table's are
-    safe among many tests, of which an arm that deviates more has few, and not where all others have been decided.
+    Holm's steps over `family_p`, and never below the test's own `p`. Variances brought nearer to the table's are safe
+    among many tests, of which an arm that deviates more has few; where two thirds of them or fewer are left to decide,
+    a test's own `p` goes into the steps too.
     """
-    steps = holm([contrast.family_p if contrast else None for contrast in family])
-    return [
-        None if contrast is None or contrast.p is None or p is None else max(p, contrast.p)
-        for contrast, p in zip(family, steps, strict=True)
-    ]
+    order = _ascending(
+        [contrast.family_p if contrast and contrast.p is not None else None for contrast in family]
+    )
+    few = fewest_moderated(len(order))
+    found: list[float | None] = [None] * len(family)
+    largest = 0.0
+    for rank, (p, index) in enumerate(order):
+        contrast, left = family[index], len(order) - rank
+        assert contrast is not None
+        assert contrast.p is not None
+        step = p if left > few else max(p, contrast.p)
+        largest = max(largest, min(1.0, left * step))
+        found[index] = max(largest, contrast.p)
+    return found
+
+
+def fewest_moderated(tests: int) -> int:
+    """Of so many tests in a family: how many left to decide are too few to rest on the table's usual variance."""
+    return max(2 * tests // 3, min(3, tests - 1))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:

@@ -5,7 +5,6 @@ from math import sqrt
 
 from actbench.stats import student
 from actbench.stats.methods import DEFAULT_METHOD, Method
-from actbench.stats.standard_errors import FEWEST_TO_CORRELATE
 
 MOST_SEEDS = 1000
 
@@ -95,17 +94,14 @@ def _error(n: int, spread: Spread, method: Method, arms: int) -> tuple[float, fl
     if n < 2:
         return None
     own, both = spread.difference_variance, spread.sd_first**2 + spread.sd_second**2
-    if method == "paired" or (method == "block" and arms < 3):
+    if method in ("paired", "moderated") or (method == "block" and arms < 3):
         return _ratio(own, n, n - 1)
     if method == "block":
         return _ratio(own, n, (n - 1) * (arms - 1))
     if not both:
         return None
     share = spread.sd_first**2 / both
-    freedom = (n - 1) / (share**2 + (1 - share) ** 2)
-    if method == "welch" or arms < 3 or n < FEWEST_TO_CORRELATE or spread.correlation <= 0:
-        return _ratio(both, n, freedom)
-    return _ratio(own, n, freedom / (1 + spread.correlation**2))
+    return _ratio(both, n, (n - 1) / (share**2 + (1 - share) ** 2))
 
 
 def _ratio(variance: float, n: int, freedom: float) -> tuple[float, float] | None:

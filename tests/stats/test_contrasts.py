@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actbench import stats
 from actbench.stats import METHODS, Contrast, Method, Samples, adjusted, contrasts
 from actbench.stats.standard_errors import StandardErrors
 
@@ -284,12 +283,16 @@ def test_values_that_are_not_finite_are_refused(value: float) -> None:
         contrasts({"a": {0: 0.5, 1: value}, "b": {0: 0.5, 1: 0.6}}, [("a", "b")])
 
 
-def test_tests_one_by_one_are_those_of_the_contrasts() -> None:
+def test_errors_one_by_one_are_those_of_the_contrasts() -> None:
     samples = mixed()
+    errors = StandardErrors(samples)
     for method in METHODS:
-        tests = stats.Tests(samples, method=method)
         for second in "bcdefh":
-            assert tests.of("a", second) == contrast(samples, "a", second, method).test
+            error = errors.of(method, "a", second) or errors.of("welch", "a", second)
+            test = contrast(samples, "a", second, method).test
+            assert error is not None
+            assert (error.difference, error.n, error.is_paired) == (test.difference, test.n, test.is_paired)
+            assert error.variance == pytest.approx(test.standard_error and test.standard_error**2)
 
 
 def test_the_detectable_difference_is_found_with_the_power() -> None:
