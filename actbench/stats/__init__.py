@@ -8,9 +8,7 @@ from actbench.stats.intervals import (
     Interval,
     mean,
     mean_estimate,
-    paired_difference,
     sd,
-    welch_difference,
 )
 from actbench.stats.methods import DEFAULT_METHOD, METHOD_NAMES, METHODS, Method
 from actbench.stats.multiplicity import adjusted, benjamini_hochberg, holm
@@ -39,12 +37,10 @@ __all__ = [
     "inside",
     "mean",
     "mean_estimate",
-    "paired_difference",
     "power_of",
     "sd",
     "seeds_needed",
     "shown_near_best",
     "sign_flip",
     "tost",
-    "welch_difference",
 ]

@@ -8,7 +8,6 @@ interval.
 from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
-from sys import float_info
 from typing import NamedTuple
 
 from actbench.stats import student
@@ -57,35 +56,5 @@ def mean_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate
     centre, spread, n = mean(values), sd(values), len(values)
     if spread is None:
         return Estimate(centre, None, None, n, None)
-    return Estimate(centre, spread, _interval(centre, spread / sqrt(n), n - 1, confidence), n, n - 1)
-
-
-def paired_difference(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of first - second over pairs of equal seeds, with the paired t interval."""
-    differences = [a - b for a, b in zip(first, second, strict=True)]
-    rounding = 4 * float_info.epsilon * max(map(abs, (*first, *second)))
-    if max(differences) - min(differences) <= rounding:  # equal but for the last bits of 0.51 - 0.5
-        differences = [mean(differences)] * len(differences)
-    return mean_estimate(differences, confidence)._replace(paired=True)
-
-
-def welch_difference(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """mean(first) - mean(second) for values without pairs, variances not assumed equal."""
-    difference, n = mean(first) - mean(second), min(len(first), len(second))
-    sd_first, sd_second = sd(first), sd(second)
-    if sd_first is None or sd_second is None:
-        return Estimate(difference, None, None, n, None, paired=False)
-    var_first, var_second = sd_first**2 / len(first), sd_second**2 / len(second)
-    variance = var_first + var_second
-    if variance == 0:
-        return Estimate(difference, None, Interval(difference, difference), n, None, paired=False)
-    # Welch and Satterthwaite's approximation, written with shares so that tiny variances do not underflow.
-    share = var_first / variance
-    freedom = 1 / (share**2 / (len(first) - 1) + (1 - share) ** 2 / (len(second) - 1))
-    interval = _interval(difference, sqrt(variance), freedom, confidence)
-    return Estimate(difference, None, interval, n, freedom, paired=False)
-
-
-def _interval(centre: float, standard_error: float, degrees_of_freedom: float, confidence: float) -> Interval:
-    reach = student.critical(1 - confidence, degrees_of_freedom) * standard_error
-    return Interval(centre - reach, centre + reach)
+    reach = student.critical(1 - confidence, n - 1) * spread / sqrt(n)
+    return Estimate(centre, spread, Interval(centre - reach, centre + reach), n, n - 1)

@@ -14,7 +14,7 @@ from actbench.imported.group import imported_group
 from actbench.imported.selection import select_set
 from actbench.imported.store import paths
 from actbench.selection import Sources, select
-from actbench.stats import mean_estimate, welch_difference
+from actbench.stats import contrasts, mean_estimate
 from actbench.tables.formats import RENDERERS, Format
 
 LINES = (
@@ -72,7 +72,10 @@ def test_values_become_means_gaps_and_costs() -> None:
     assert (swish.completed, swish.diverged, swish.missing_seeds) == (2, 1, ())
     assert (mine.completed, mine.diverged, mine.missing_seeds) == (2, 0, (2,))
     assert mine.gaps[0].difference is not None
-    expected = welch_difference([0.72, 0.724], [0.701, 0.704, 0.699])
+    values = {"mine": {0: 0.72, 1: 0.724}, "relu": {2: 0.701, 3: 0.704, 4: 0.699}}
+    (welch,) = contrasts(values, [("mine", "relu")], method="welch")
+    assert welch is not None
+    expected = welch.estimate
     assert mine.gaps[0].difference.value == pytest.approx(expected.value, abs=1e-15)
     assert mine.gaps[0].difference.interval == pytest.approx(expected.interval, abs=1e-12)
     assert (swish.step_time_ratio, swish.step_clock) == (2.0, "wall")

@@ -50,6 +50,19 @@ def test_paired_and_welch_are_scipys(n: int, seed: int) -> None:
         assert test.degrees_of_freedom == pytest.approx(result.df, rel=1e-10)
 
 
+@pytest.mark.parametrize(("n", "m"), [(2, 5), (5, 3), (10, 9)])
+def test_unequal_numbers_have_scipys_welch_test(n: int, m: int) -> None:
+    from scipy import stats as oracle
+
+    samples = table(n, n=10, b=0.02)
+    samples = {arm: {s: v for s, v in samples[arm].items() if s < size} for arm, size in (("a", n), ("b", m))}
+    result = oracle.ttest_ind(*lists(samples, "a", "b"), equal_var=False)
+    test = contrast(samples, method="welch").test
+    assert test.interval == pytest.approx(tuple(result.confidence_interval(0.95)), rel=1e-10)
+    assert test.degrees_of_freedom == pytest.approx(result.df, rel=1e-10)
+    assert (test.n, test.is_paired) == (min(n, m), False)
+
+
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_one_sided_values_are_scipys(n: int) -> None:
     from scipy import stats as oracle
