@@ -76,6 +76,16 @@ class StandardErrors:
             return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
         return tuple(values)
 
+    def of_mean(self, arm: str) -> float:
+        """The variance of the arm's mean."""
+        moments = self._moments[arm]
+        return moments.variance / moments.n
+
+    @cached_property
+    def of_widest_mean(self) -> float:
+        """The largest variance of an arm's mean."""
+        return max(self.of_mean(arm) for arm in self._moments)
+
     def pooled_variance(self, first: str, second: str) -> float | None:
         """Of single values, over both arms; None if either has one alone."""
         ours, theirs = self._moments[first], self._moments[second]
