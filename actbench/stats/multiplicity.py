@@ -39,7 +39,7 @@ def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
     adjusted: list[float | None] = [None] * len(ps)
     smallest = 1.0
     for rank, (p, index) in reversed(list(enumerate(order, start=1))):
-        smallest = min(smallest, p * len(order) / rank)
+        smallest = min(smallest, p * (len(order) / rank))  # never rounded below p
         adjusted[index] = smallest
     return adjusted
 

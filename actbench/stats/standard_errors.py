@@ -232,8 +232,7 @@ def _unpaired(
         return Error(difference, 0.0, n - 1, n)
     # Welch and Satterthwaite's approximation, written with shares so that tiny variances do not underflow; what the
     # arms have in common is known no better for having been seen in both.
-    share = ours / both
-    spread = share**2 / (first.n - 1 + lent) + (1 - share) ** 2 / (second.n - 1 + lent)
+    spread = (ours / both) ** 2 / (first.n - 1 + lent) + (theirs / both) ** 2 / (second.n - 1 + lent)
     return Error(difference, variance, 1 / spread / (1 + shared**2), n)
 
 

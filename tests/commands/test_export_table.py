@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -299,3 +300,17 @@ def test_the_appendix_has_a_place_of_its_own() -> None:
     page.write_text(PAGE)
     with pytest.raises(ActbenchError, match="no place marked for the appendix of lslu_c100"):
         export_table(["results"], output=page, appendix=True)
+
+
+@pytest.mark.usefixtures("store_runs")
+def test_the_program_takes_the_options_of_tables(
+    program: "Callable[..., subprocess.CompletedProcess[str]]",
+) -> None:
+    done = program("export-table", "results", "--wide", "--layout", "paper", "-o", "t.html")
+    assert (done.returncode, done.stdout) == (0, "wrote t.html\n")
+    assert Path("t.html").read_text().startswith("<!DOCTYPE html>\n")
+    done = program("export-table", "results", "--wide", "--columns", "n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--wide shows all columns and --columns some: give one" in done.stderr
+    done = program("export-table", "results", "--appendix", "-f", "latex")
+    assert done.stdout.startswith("\\paragraph{How the numbers of lslu\\_c100 were made.}\n")

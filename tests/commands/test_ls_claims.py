@@ -46,7 +46,7 @@ def test_without_records_nothing_was_run() -> None:
 
 def test_records_tell_the_difference_and_where_it_was_measured(bench: Callable[..., None]) -> None:
     bench("lite", {"relu": (5000, 5100), "lslu": (5200, 5260), "series": (5050,)})
-    bench("smoke", {"relu": (40,), "lslu": (50,)})
+    bench("smoke", {"relu": (40, 40), "lslu": (140, 160)})
     assert {name: [finding["profile"] for finding in row["records"]] for name, row in claims().items()} == {
         "deep-exact": ["lite", "smoke"],
         "deep-wide": [],  # no run of its baseline
@@ -58,7 +58,7 @@ def test_records_tell_the_difference_and_where_it_was_measured(bench: Callable[.
     assert lite["difference"] == pytest.approx(0.018)
     assert lite["high"] - lite["difference"] == pytest.approx(12.7062 * 0.002, rel=1e-4)
     assert (lite["n"], lite["setting"], lite["synthetic"]) == (2, "VanillaNet-5 x0.125 on CIFAR-100", False)
-    assert (smoke["n"], smoke["synthetic"], smoke["q"]) == (1, True, None)
+    assert (smoke["n"], smoke["synthetic"], smoke["q"]) == (2, True, None)
     # One test alone: q is p.
     assert lite["q"] == pytest.approx(lite["p"])
     head = told("claims").partition("\n\nnot run")[0]
@@ -71,7 +71,8 @@ def test_records_tell_the_difference_and_where_it_was_measured(bench: Callable[.
         "            VanillaNet-5 on         +4.34] (n=2), q 0.07  x0.125 on CIFAR-100),\n"
         "            CIFAR-100                                     direction at reduced budget:\n"
         "                                                          under-powered\n"
-        "                                    smoke: +0.10 (n=1)    synthetic data: no verdict"
+        "                                    smoke: +1.10 [-0.17,  synthetic data: no verdict\n"
+        "                                    +2.37] (n=2)"
     )
 
 

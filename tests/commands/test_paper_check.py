@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from actbench.claims import recipes_with_papers
+from actbench.claims import evidence, recipes_with_papers
 from actbench.commands import paper_check as command
 from actbench.commands.paper_check import paper_check
 from actbench.errors import ActbenchError
-from actbench.papers.reported import load_papers
+from actbench.papers.reported import load_paper, load_papers
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path("results")
@@ -149,6 +150,18 @@ def test_the_nearest_setting_decides(bench: Bench) -> None:
         "on stand-in (VanillaNet-5 x0.125 on CIFAR-100), direction at reduced budget: reproduced",
         "synthetic data: no verdict",
     ]
+
+
+def test_the_order_of_findings_does_not_decide(bench: Bench) -> None:
+    bench("lite", {"relu": (5000, 5010), "lslu": (5150, 5162)})
+    bench("paper", {"relu": (5000, 5010), "lslu": (4900, 4912)})
+    paper, (recipes, _) = load_paper("deep"), recipes_with_papers()
+    found = evidence(paper.claim("deep-exact"), paper, recipes, RESULTS)
+    for findings in (found.findings, found.findings[::-1]):
+        decisive = replace(found, findings=findings).decisive("lslu")
+        assert decisive
+        assert decisive.profile == "paper"
+    assert found.decisive("series") is None
 
 
 def test_settings_that_are_not_the_recipes_keep_a_verdict_from_standing_bare(bench: Bench) -> None:

@@ -121,7 +121,7 @@ def test_the_console_is_listened_to(page: Path) -> None:
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext here (Debian: poppler-utils)")
 def test_what_is_folded_is_printed(page: Path) -> None:
     text = page.read_text()
-    page.write_text(text[: text.index("<script>")])  # by the style alone: what works without scripts prints whole
+    page.write_text(text[: text.index("<script>")])  # the style alone prints it whole
     browse(page.parent, "--print-to-pdf=page.pdf", "--no-pdf-header-footer", page.as_uri())
     printed = subprocess.run(
         ["pdftotext", "-layout", "page.pdf", "-"], cwd=page.parent, capture_output=True, text=True, check=True
