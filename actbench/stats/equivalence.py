@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, log, sqrt
 
 from actbench.stats import student
 from actbench.stats.contrasts import Contrast
@@ -103,8 +103,11 @@ class _Far:
             p = student.cdf(t, error.degrees_of_freedom)
             if p > alpha:
                 return None
-            if p > largest:  # tails get lighter with the degrees of freedom: below `safe` no p is as large
-                largest, safe = p, student.quantile(p, self.fewest)
+            if p > largest:
+                largest = p
+                if -log(p) < 100 * self.fewest:  # else there is no such t among numbers
+                    # Tails get lighter with the degrees of freedom: below this no p is as large.
+                    safe = student.quantile(p, self.fewest)
         return largest
 
     def _t_at_most(self, arm: str, other: str) -> float:
