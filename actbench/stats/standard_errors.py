@@ -34,11 +34,6 @@ class Error(NamedTuple):
     """Variance and degrees of freedom of the test as one of many, where that is another."""
 
 
-class Furthest(NamedTuple):
-    difference: float
-    standard_error: float
-
-
 class _Moments(NamedTuple):
     n: int
     mean: float
@@ -81,6 +76,16 @@ class StandardErrors:
             return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
         return tuple(values)
 
+    def of_mean(self, arm: str) -> float:
+        """The variance of the arm's mean."""
+        moments = self._moments[arm]
+        return moments.variance / moments.n
+
+    @cached_property
+    def of_widest_mean(self) -> float:
+        """The largest variance of an arm's mean."""
+        return max(self.of_mean(arm) for arm in self._moments)
+
     def pooled_variance(self, first: str, second: str) -> float | None:
         """Of single values, over both arms; None if either has one alone."""
         ours, theirs = self._moments[first], self._moments[second]
@@ -99,12 +104,6 @@ class StandardErrors:
         if error.degrees_of_freedom is None or self._moments[first].n == self._moments[second].n:
             return error
         return error._replace(degrees_of_freedom=min(error.degrees_of_freedom, error.n - 1))
-
-    def at_most(self, first: str, second: str) -> "Furthest | None":
-        """The difference with a standard error that no test of all values exceeds: that of opposite arms."""
-        ours, theirs = self._moments[first], self._moments[second]
-        error = sqrt(ours.variance / ours.n) + sqrt(theirs.variance / theirs.n)
-        return Furthest(ours.mean - theirs.mean, error) if error else None
 
     def _welch(self, first: str, second: str) -> Error:
         ours, theirs = self._moments[first], self._moments[second]
