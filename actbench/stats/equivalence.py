@@ -96,7 +96,7 @@ class _Far:
                 continue
             if self._t_at_most(arm, other) <= safe:
                 break  # nor can any that is lower still
-            error = self.errors.of(self.method, arm, other) or self.errors.without_pairs(arm, other)
+            error = self.errors.alone(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
             t = (-self.margin - self.sign * error.difference) / sqrt(error.variance)
