@@ -66,7 +66,12 @@ def star_text(groups: Sequence[Group], shown: Columns) -> str:
 
 
 def _family(group: Group) -> str:
-    return f"after Holm over all {group.family} tests of an arm against a baseline ({METHOD_NAMES[group.method]})"
+    count = len(group.unshown)
+    unshown = f", with those of {count} arm{'s' if count > 1 else ''} not shown" if count else ""
+    return (
+        f"after Holm over all {group.family} tests of an arm against a baseline{unshown} "
+        f"({METHOD_NAMES[group.method]})"
+    )
 
 
 def _has_gaps(shown: Columns) -> bool:
