@@ -96,12 +96,12 @@ class _Far:
                 continue
             if self._t_at_most(arm, other) <= safe:
                 break  # nor can any that is lower still
+            if self._t_about(arm, other) <= safe:
+                continue
             error = self.errors.alone(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
             t = (-self.margin - self.sign * error.difference) / sqrt(error.variance)
-            if t <= safe:
-                continue
             p = student.cdf(t, error.degrees_of_freedom)
             if p > alpha:
                 return None
@@ -119,3 +119,11 @@ class _Far:
             return inf
         error = sqrt(own) + sqrt(self.errors.of_widest_mean)
         return (-self.margin - (self.heights[arm] - self.heights[other])) / error
+
+    def _t_about(self, arm: str, other: str) -> float:
+        """The same of these two arms, for methods of pairs."""
+        variance = self.errors.paired_about(arm, other) if self.method in ("moderated", "paired") else 0.0
+        if not variance:
+            return inf
+        t = (-self.margin - (self.heights[arm] - self.heights[other])) / sqrt(variance)
+        return (1 - 1e-6) * t  # far more than all rounding
