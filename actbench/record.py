@@ -401,9 +401,13 @@ class RunSummary(NamedTuple):
         return tuple(result for result, _ in self._each_result())
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        for result, _ in self._each_result():  # most often the first is wanted, and no other is made
+        lengths = self.lengths
+        start = lengths[0] + lengths[1]
+        for place in range(2, len(lengths), 2):  # most often the first is wanted, and no other is made
+            result = _result(self.packed[start : start + lengths[place]])
             if result.which == which and result.weights == weights:
                 return result
+            start += lengths[place] + lengths[place + 1]
         return None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
@@ -418,7 +422,7 @@ class RunSummary(NamedTuple):
         for place in range(2, len(lengths), 2):
             middle = start + lengths[place]
             end = middle + lengths[place + 1]
-            yield _result(bytes(self.packed[start:middle])), self.packed[middle:end]
+            yield _result(self.packed[start:middle]), self.packed[middle:end]
             start = end
 
 
@@ -426,10 +430,9 @@ RunFacts = RunSummary | RunRecord
 """What both say, they say alike."""
 
 
-# What was asked for once is not parsed again. The validators themselves, since the methods around them cost as much.
-@cache
-def _result(text: bytes) -> ResultFacts:
-    return cast(ResultFacts, ResultFacts.__pydantic_validator__.validate_json(text))
+def _result(text: bytes | memoryview) -> ResultFacts:
+    # The validator itself, since the method around it takes as long.
+    return cast(ResultFacts, ResultFacts.__pydantic_validator__.validate_json(bytes(text)))
 
 
 @cache
