@@ -96,28 +96,29 @@ def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
 
     What it does not know is read by `read`, and the index is brought up to date.
     """
-    paths = [path for path in folder.iterdir() if path.name.endswith(".json")]  # faster than to join names
-    paths.sort(key=lambda path: path.name)
+    # A folder makes its paths faster than names are joined to it, and names are joined faster than a path is written.
+    paths = sorted((path.name, path) for path in folder.iterdir() if path.name.endswith(".json"))
     if len(paths) < FEWEST:
-        return [(path, _attempt(path, read)) for path in paths]
+        return [(path, _attempt(path, read)) for _, path in paths]
     place = _place(folder)
     kept, used, is_changed = _load(place), 0, False
     found: list[tuple[Path, Found]] = []
-    for path in paths:
-        entry, state = kept.get(path.name), _state(path)
+    prefix = f"{folder}{os.sep}"
+    for name, path in paths:
+        entry, state = kept.get(name), _state(f"{prefix}{name}")
         if entry is not None and state == entry[:2]:
             used += 1
             found.append((path, entry.summary))
             continue
-        is_changed |= kept.pop(path.name, None) is not None
+        is_changed |= kept.pop(name, None) is not None
         now = time.time_ns()
         summary = _attempt(path, read)
         found.append((path, summary))
         if state and state[1] < now - GRANULARITY_NS and not isinstance(summary, RecordError):
-            kept[path.name] = _Entry(*state, summary)
+            kept[name] = _Entry(*state, summary)
             used, is_changed = used + 1, True
     if used < len(kept):
-        there = {path.name for path in paths}
+        there = dict(paths)
         kept, is_changed = {name: entry for name, entry in kept.items() if name in there}, True
     if is_changed:
         _save(place, kept)
@@ -131,7 +132,7 @@ def _attempt(path: Path, read: Read) -> Found:
         return error
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _state(path: str) -> tuple[int, int] | None:
     """Size and time of change: by them a file is taken for the one that was read."""
     try:
         facts = os.stat(path)
