@@ -20,7 +20,7 @@ from actbench.recipe.differences import differing_arm_settings, differing_settin
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import RunFacts, Weights, Which
 from actbench.setting import setting_of
-from actbench.sides import Reading, side_of
+from actbench.sides import Reading, Side, side_of
 from actbench.store import StoredRun
 
 
@@ -32,6 +32,8 @@ class Selection:
     stored: tuple[StoredRun, ...]
     """The runs with their files; at least one."""
     origin: Origin
+    unshown: tuple[StoredRun, ...] = ()
+    """Runs of arms that are not to be shown."""
 
     @property
     def runs(self) -> tuple[RunFacts, ...]:
@@ -108,7 +110,8 @@ def _group(
     main = tuple(name for name in wanted if name in names)
     own = _own_baselines(plan, paper, reading.metric)
     baselines = (*main, *(name for name in own if name not in main))
-    tested = analyse(sides, baselines, plan.analysis)
+    unshown = _unshown(selection, reading)
+    tested = analyse({**sides, **unshown}, baselines, plan.analysis)
     return Group(
         setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
@@ -135,11 +138,24 @@ def _group(
         method=plan.analysis.method,
         family=tested.family,
         margin=plan.analysis.margin / 100,
-        near_best=frozenset() if mismatches else tested.near_best,  # nothing is shown of unequal runs
+        near_best=frozenset()
+        if mismatches
+        else tested.near_best & sides.keys(),  # nothing is shown of unequal runs
         paper=paper,
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
+        unshown=unshown,
         mismatches=mismatches,
     )
+
+
+def _unshown(selection: Selection, reading: Reading) -> dict[str, Side]:
+    """The sides of the arms that are not shown, of runs on the footing of those that are."""
+    footing = selection.runs[0].footing
+    runs: dict[str, list[StoredRun]] = {}
+    for run in selection.unshown:
+        if run.record.footing == footing:
+            runs.setdefault(run.record.arm.name, []).append(run)
+    return {name: side_of(found[0].record.arm, found, reading) for name, found in sorted(runs.items())}
 
 
 def _own_baselines(plan: Recipe, paper: Paper | None, metric: Metric) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 Numbers only, nothing rounded; `compare.py` makes it of stored runs. Imports no torch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from actbench.footing import Mismatch
@@ -13,7 +14,7 @@ from actbench.papers.reported import Claim, Paper
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import DataFacts, RunFacts, Weights, Which
 from actbench.setting import Setting
-from actbench.sides import Clock
+from actbench.sides import Clock, Side
 from actbench.stats.contrasts import Contrast, Method
 from actbench.stats.intervals import Estimate, Interval
 
@@ -121,6 +122,8 @@ class Group:
     """The arms shown to be so; empty where that cannot be shown of any."""
     paper: Paper | None
     claim: Claim | None
+    unshown: Mapping[str, Side] = field(default_factory=dict)
+    """Arms that were asked to be left out. Their tests count all the same: a choice of arms makes no finding."""
     mismatches: tuple[Mismatch, ...] = ()
     """Runs that were not trained on this footing, where a person wanted them in the table all the same."""
 

@@ -144,7 +144,8 @@ def _of_arms(selection: Selection, wanted: Sequence[str]) -> Selection:
             hints=[*edited, *_finishing(selection, [(name, seed) for name in wanted for seed in plan.seeds])],
         )
     arms = tuple(arm for arm in plan.arms if arm.name in wanted)
-    return replace(selection, plan=plan.model_copy(update={"arms": arms}), stored=stored)
+    unshown = tuple(run for run in selection.stored if run.record.arm.name not in wanted)
+    return replace(selection, plan=plan.model_copy(update={"arms": arms}), stored=stored, unshown=unshown)
 
 
 def _select_recipe(reference: str, sources: Sources, seen: set[Path], selected: Selected) -> None:

@@ -35,7 +35,9 @@ class Tracer:
         analysis = group.plan.analysis if group.plan else AnalysisSettings()
         self.group, self.sides, self.listed = group, read.sides, read.listed
         self.shown = {row.name: row for row in group.rows}
-        self.tested = analyse(read.sides, group.baselines, analysis, share_seeds=read.share_seeds)
+        self.tested = analyse(
+            {**read.sides, **group.unshown}, group.baselines, analysis, share_seeds=read.share_seeds
+        )
         self.anew = {
             name: row_of(
                 side,

@@ -26,6 +26,8 @@ class ImportedSelection:
     arms: tuple[str, ...]
     runs: tuple[ImportedRun, ...]
     """Of these arms, and of the seeds that are wanted."""
+    unshown: tuple[ImportedRun, ...] = ()
+    """Of the other arms."""
 
     @property
     def unfinished(self) -> tuple[ImportedRun, ...]:
@@ -54,8 +56,8 @@ def imported_group(
     for run in selection.runs:
         runs[run.arm].append(run)
     sides = {arm: imported_side(arm, runs[arm], chosen.name, selection.path) for arm in selection.arms}
-    settings = AnalysisSettings()
-    tested = analyse(sides, baselines, settings, share_seeds=imported.is_paired)
+    settings, unshown = AnalysisSettings(), _unshown(selection, chosen)
+    tested = analyse({**sides, **unshown}, baselines, settings, share_seeds=imported.is_paired)
     return Group(
         setting=_setting(imported, chosen),
         plan=None,
@@ -75,10 +77,18 @@ def imported_group(
         method=settings.method if imported.is_paired else "welch",
         family=tested.family,
         margin=settings.margin / 100,
-        near_best=tested.near_best,
+        near_best=tested.near_best & sides.keys(),
         paper=None,
         claim=None,
+        unshown=unshown,
     )
+
+
+def _unshown(selection: ImportedSelection, metric: Metric) -> dict[str, Side]:
+    runs: dict[str, list[ImportedRun]] = {}
+    for run in selection.unshown:
+        runs.setdefault(run.arm, []).append(run)
+    return {arm: imported_side(arm, found, metric.name, selection.path) for arm, found in runs.items()}
 
 
 def _metric(imported: ImportedSet, asked: str | None, name: str) -> Metric:

@@ -46,10 +46,12 @@ def select_set(path: Path, arms: Sequence[str], seeds: str | None) -> ImportedSe
             )
     wanted = None if seeds is None else _seeds(seeds)
     chosen = tuple(arm for arm in imported.arms if not arms or arm in arms)
-    runs = tuple(run for run in imported.runs if run.arm in chosen and (wanted is None or run.seed in wanted))
+    of_seeds = [run for run in imported.runs if wanted is None or run.seed in wanted]
+    runs = tuple(run for run in of_seeds if run.arm in chosen)
     if not runs:
         raise NotComparableError(f"imported set {imported.name!r} has no run of seeds {seeds}")
-    return ImportedSelection(imported=imported, path=path, arms=chosen, runs=runs)
+    unshown = tuple(run for run in of_seeds if run.arm not in chosen)
+    return ImportedSelection(imported=imported, path=path, arms=chosen, runs=runs, unshown=unshown)
 
 
 def unfinished_note(selection: ImportedSelection) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import gamma, sqrt
 
 from actbench.stats import student
-from actbench.stats.intervals import Estimate, Interval, sd
+from actbench.stats.intervals import Estimate, Interval
 from actbench.stats.methods import DEFAULT_METHOD, METHOD_NAMES, METHODS, Method
 from actbench.stats.sign_flip import SignFlip, sign_flip
 from actbench.stats.standard_errors import Error, Samples, StandardErrors
@@ -124,7 +124,9 @@ class Contrast:
         test = self.test
         return Estimate(
             test.difference,
-            sd(self.differences) if test.is_paired else None,
+            test.standard_error * sqrt(test.n)
+            if test.is_paired and test.standard_error is not None
+            else None,
             test.interval,
             test.n,
             test.degrees_of_freedom,

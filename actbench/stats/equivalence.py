@@ -1,13 +1,14 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, log, sqrt
 
 from actbench.stats import student
 from actbench.stats.contrasts import Contrast
 from actbench.stats.intervals import mean
 from actbench.stats.methods import DEFAULT_METHOD, Method
-from actbench.stats.standard_errors import Error, Samples, StandardErrors
+from actbench.stats.standard_errors import Samples, StandardErrors
 
 WHOLE: tuple[Method, ...] = ("moderated", "welch")
 """Methods that tell a difference from all values of both arms."""
@@ -59,9 +60,11 @@ def shown_near_best(
         method=method,
         margin=margin,
         sign=sign,
+        ranked=ranked,
+        heights=height,
         fewest=min(len(samples[arm]) for arm in arms) - 1 if method in WHOLE else 1,
     )
-    ps = {arm: p for arm in ranked if (p := far.p(arm, ranked, alpha)) is not None}
+    ps = {arm: p for arm in ranked if (p := far.p(arm, alpha)) is not None}
     shown: set[str] = set()
     for arm, p in sorted(ps.items(), key=lambda item: (item[1], item[0])):
         if p > alpha / min(len(arms) - 1, len(arms) - len(shown)):
@@ -78,31 +81,39 @@ class _Far:
     method: Method
     margin: float
     sign: int
+    ranked: list[str]
+    """The best arm first."""
+    heights: Mapping[str, float]
+    """Means, the better the higher."""
     fewest: float
     """A number of degrees of freedom that no test falls below."""
 
-    def p(self, arm: str, others: list[str], alpha: float) -> float | None:
+    def p(self, arm: str, alpha: float) -> float | None:
         """None as soon as it is above alpha. The best of the others comes first: most often its p is the largest."""
         largest, safe = 0.0, -inf
-        for other in others:
-            if other == arm or self._t_at_most(arm, other) <= safe:
+        for other in self.ranked:
+            if other == arm:
                 continue
-            error = self.errors.of(self.method, arm, other) or self.errors.without_pairs(arm, other)
+            if self._t_at_most(arm, other) <= safe:
+                break  # nor can any that is lower still
+            error = self.errors.alone(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
-            p = student.cdf(self._t(error, error.variance), error.degrees_of_freedom)
+            t = (-self.margin - self.sign * error.difference) / sqrt(error.variance)
+            p = student.cdf(t, error.degrees_of_freedom)
             if p > alpha:
                 return None
-            if p > largest:  # tails get lighter with the degrees of freedom: below `safe` no p is as large
-                largest, safe = p, student.quantile(p, self.fewest)
+            if p > largest:
+                largest = p
+                if -log(p) < 100 * self.fewest:  # else there is no such t among numbers
+                    # Tails get lighter with the degrees of freedom: below this no p is as large.
+                    safe = student.quantile(p, self.fewest)
         return largest
 
-    def _t(self, error: Error, variance: float) -> float:
-        return (-self.margin - self.sign * error.difference) / sqrt(variance)
-
     def _t_at_most(self, arm: str, other: str) -> float:
-        """What the test's t does not exceed where it is below zero, found without what the arms have in common."""
-        if self.method not in WHOLE:
+        """What the test's t does not exceed if it is below zero, as by the widest of the arms and opposite to it."""
+        own = self.errors.of_mean(arm)
+        if not own or self.method not in WHOLE:  # of two arms without any spread nothing is known
             return inf
-        furthest = self.errors.at_most(arm, other)
-        return (-self.margin - self.sign * furthest.difference) / furthest.standard_error if furthest else inf
+        error = sqrt(own) + sqrt(self.errors.of_widest_mean)
+        return (-self.margin - (self.heights[arm] - self.heights[other])) / error

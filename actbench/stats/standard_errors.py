@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from math import fsum, sqrt
-from operator import mul
+from operator import mul, sub
 from statistics import median
 from sys import float_info
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from actbench.stats.methods import Method, moderation
 Samples = Mapping[str, Mapping[int, float]]
 """Arm -> seed -> value."""
 
+ROUNDING = 4 * float_info.epsilon
+"""Share of the largest value within which two differences are the same."""
 FEWEST_TO_CORRELATE = 3
 """Shared seeds from which a correlation can be had: two always lie on a line."""
 NO_SPREAD = 1e-9
@@ -32,11 +34,6 @@ class Error(NamedTuple):
     is_paired: bool = False
     in_family: tuple[float, float] | None = None
     """Variance and degrees of freedom of the test as one of many, where that is another."""
-
-
-class Furthest(NamedTuple):
-    difference: float
-    standard_error: float
 
 
 class _Moments(NamedTuple):
@@ -61,6 +58,7 @@ class StandardErrors:
             raise ValueError("samples hold a value that is not finite")
         self._samples = {arm: dict(sorted(samples[arm].items())) for arm in sorted(samples) if samples[arm]}
         self._seeds = {arm: frozenset(values) for arm, values in self._samples.items()}
+        self._largest = {arm: max(map(abs, values.values())) for arm, values in self._samples.items()}
         self._squares: dict[frozenset[int], tuple[float, int]] = {}
 
     def of(self, method: Method, first: str, second: str) -> Error | None:
@@ -73,13 +71,35 @@ class StandardErrors:
         }
         return by[method](first, second)
 
+    def alone(self, method: Method, first: str, second: str) -> Error | None:
+        """The same without what the test is as one of many."""
+        if method == "moderated":
+            return self._paired(first, second) if self._seeds[first] == self._seeds[second] else None
+        return self.of(method, first, second)
+
     def differences(self, first: str, second: str) -> tuple[float, ...]:
         """Over the seeds that both have, in their order."""
         ours, theirs = self._samples[first], self._samples[second]
-        values = [value - theirs[seed] for seed, value in ours.items() if seed in theirs]
-        if values and max(values) - min(values) <= _rounding((*ours.values(), *theirs.values())):
+        if self._seeds[first] == self._seeds[second]:
+            values = list(map(sub, ours.values(), theirs.values()))
+        else:
+            values = [value - theirs[seed] for seed, value in ours.items() if seed in theirs]
+        if values and max(values) - min(values) <= self._rounding(first, second):
             return (mean(values),) * len(values)  # equal but for the last bits of 0.51 - 0.5
         return tuple(values)
+
+    def _rounding(self, first: str, second: str) -> float:
+        return ROUNDING * max(self._largest[first], self._largest[second])
+
+    def of_mean(self, arm: str) -> float:
+        """The variance of the arm's mean."""
+        moments = self._moments[arm]
+        return moments.variance / moments.n
+
+    @cached_property
+    def of_widest_mean(self) -> float:
+        """The largest variance of an arm's mean."""
+        return max(self.of_mean(arm) for arm in self._moments)
 
     def pooled_variance(self, first: str, second: str) -> float | None:
         """Of single values, over both arms; None if either has one alone."""
@@ -99,12 +119,6 @@ class StandardErrors:
         if error.degrees_of_freedom is None or self._moments[first].n == self._moments[second].n:
             return error
         return error._replace(degrees_of_freedom=min(error.degrees_of_freedom, error.n - 1))
-
-    def at_most(self, first: str, second: str) -> "Furthest | None":
-        """The difference with a standard error that no test of all values exceeds: that of opposite arms."""
-        ours, theirs = self._moments[first], self._moments[second]
-        error = sqrt(ours.variance / ours.n) + sqrt(theirs.variance / theirs.n)
-        return Furthest(ours.mean - theirs.mean, error) if error else None
 
     def _welch(self, first: str, second: str) -> Error:
         ours, theirs = self._moments[first], self._moments[second]
@@ -134,9 +148,12 @@ class StandardErrors:
         n = len(differences)
         if not n:
             return None
+        centre = mean(differences)
         if n == 1:
-            return Error(differences[0], None, None, 1, True)
-        return Error(mean(differences), _variance(differences) / n, n - 1, n, True)
+            return Error(centre, None, None, 1, True)
+        far = [value - centre for value in differences]
+        variance = 0.0 if differences.count(centre) == n else fsum(map(mul, far, far)) / (n - 1)
+        return Error(centre, variance / n, n - 1, n, True)
 
     def _block(self, first: str, second: str) -> Error | None:
         """Over the seeds that both share, with the error of all arms that have these seeds too."""
@@ -255,4 +272,4 @@ def _variance(values: Sequence[float]) -> float:
 
 
 def _rounding(values: Iterable[float]) -> float:
-    return 4 * float_info.epsilon * max(map(abs, values))
+    return ROUNDING * max(map(abs, values))

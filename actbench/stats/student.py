@@ -64,7 +64,7 @@ def critical(alpha: float, degrees_of_freedom: float) -> float:
 
 
 def _rough_critical(alpha: float, degrees_of_freedom: float) -> float:
-    z = max(1e-8, NormalDist().inv_cdf(1 - alpha / 2))
+    z = max(1e-8, -NormalDist().inv_cdf(alpha / 2))
     if degrees_of_freedom < 3:
         return max(z, exp(-log(alpha / 2) / degrees_of_freedom) / 2)
     cube, v = z**3, degrees_of_freedom

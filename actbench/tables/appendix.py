@@ -12,9 +12,10 @@ from actbench.comparison import LEVEL, Group
 from actbench.recipe.schema import Recipe
 from actbench.record import DataFacts, Provenance
 from actbench.stats import METHOD_NAMES
+from actbench.tables.arm_notes import described_arm
 from actbench.tables.latex_text import escaped as as_latex_text
 from actbench.tables.markdown import escaped as as_markdown_text
-from actbench.tables.notes import WHICH, described_arm
+from actbench.tables.notes import WHICH
 
 Item = tuple[str, str]
 """A head of one or two words, and the sentences behind it."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from actbench.comparison import Comparison, Group
 from actbench.tables.captions import caption
-from actbench.tables.cells import cells_of, columns_of, has
+from actbench.tables.cells import cells_of
 from actbench.tables.columns import DEFAULT, WIDE, Columns
 from actbench.tables.evidence import evidence_of
+from actbench.tables.heads import columns_of, has
 from actbench.tables.notes import table_notes
 from actbench.tables.table import Row, Table
 from actbench.verdict import claim_lines

@@ -3,18 +3,16 @@
 What else there is to know stands in further columns, in `--json` and in the appendix.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from heapq import nlargest, nsmallest
 
 from actbench.comparison import ArmRow, Gap, Group
-from actbench.frozen import OptionValue
-from actbench.papers.matching import Reported, resolved_activation
-from actbench.recipe.hashing import flatten
-from actbench.recipe.schema import Arm, Recipe
 from actbench.stats import METHOD_NAMES
-from actbench.tables.cells import headline_gap, largest, shown_baselines
+from actbench.tables.arm_notes import described_arm
+from actbench.tables.cells import headline_gap, largest
 from actbench.tables.columns import Columns
+from actbench.tables.heads import shown_baselines
+from actbench.tables.reported_notes import reported_notes
 from actbench.tables.table import Note
 
 WHICH = {
@@ -40,58 +38,11 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         _protocol(group),
         *_attack(group),
         *_comparisons(group),
-        *_reported(group, shown),
+        *reported_notes(group, shown),
     ]
     notes = [Note(mark=marks[name], text=text) for name, text in described.items()]
     notes += [*_signs(group, shown), *(Note(mark="", text=text, is_legend=True) for text in legends)]
     return (*notes, *(Note(mark="", text=text) for text in texts)), marks
-
-
-def described_arm(row: ArmRow, group: Group) -> str:
-    """What the arm is, and how its footing differs; empty where there is nothing to tell."""
-    note = arm_note(row.arm, group.plan) if row.arm and group.plan else ""
-    unequal: list[str] = []
-    for mismatch in group.mismatches:
-        if seeds := mismatch.seeds.get(row.name):
-            every = len(seeds) == row.completed + row.diverged
-            which = "" if every else f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} "
-            unequal.append(f"{which}not on the others' footing ({mismatch.difference})")
-    if not unequal:
-        return note
-    return f"{note.rstrip('.') + ', ' if note else row.name + ': '}{'; '.join(unequal)}."
-
-
-def arm_note(arm: Arm, plan: Recipe) -> str:
-    """What an arm is, where its name does not say it all; empty where it does."""
-    parts: list[str] = []
-    if arm.activation != arm.name:
-        parts.append(
-            f"the network's own activation, {resolved_activation(arm, plan)}"
-            if arm.activation == "native"
-            else f"activation {arm.activation}"
-        )
-    parts += _options(arm.chosen_options())
-    if arm.sites != "all":
-        where = "the stem" if arm.sites == "stem" else f"sites {', '.join(arm.sites)}"
-        fill = " ".join([arm.fill, *(f"({text})" for text in _options(arm.chosen_fill_options()))])
-        parts.append(f"only at {where}, {fill} elsewhere")
-    own = arm.model.changes().items()
-    parts += [f"the model's {key} = {json.dumps(value)} for it alone" for key, value in own]
-    if arm.train.lr_factor != 1:
-        parts.append(f"learning rate of its own parameters times {arm.train.lr_factor:g}")
-    if arm.train.weight_decay_factor != 1:
-        parts.append(f"weight decay of its own parameters times {arm.train.weight_decay_factor:g}")
-    if arm.train.deep_lambda is not None:
-        parts.append(f"deep training's lambda held at {arm.train.deep_lambda:g}")
-    if plan.stays_in_phase_one(arm):
-        parts.append(
-            f"phase one to the end ({plan.train.epochs} epochs): the activation never left its start"
-        )
-    return f"{arm.name}: {', '.join(parts)}." if parts else ""
-
-
-def _options(chosen: dict[str, OptionValue]) -> list[str]:
-    return [f"{key} = {json.dumps(value)}" for key, value in flatten(chosen).items()]
 
 
 def _shown_gaps(group: Group, shown: Columns) -> Iterator[tuple[ArmRow, Gap]]:
@@ -115,7 +66,12 @@ def star_text(groups: Sequence[Group], shown: Columns) -> str:
 
 
 def _family(group: Group) -> str:
-    return f"after Holm over all {group.family} tests of an arm against a baseline ({METHOD_NAMES[group.method]})"
+    count = len(group.unshown)
+    unshown = f", with those of {count} arm{'s' if count > 1 else ''} not shown" if count else ""
+    return (
+        f"after Holm over all {group.family} tests of an arm against a baseline{unshown} "
+        f"({METHOD_NAMES[group.method]})"
+    )
 
 
 def _has_gaps(shown: Columns) -> bool:
@@ -138,8 +94,7 @@ def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     if "metric" in shown and group.near_best:
         yield Note(mark="bold", text=f"shown to lie within {100 * group.margin:g} points of the best.")
     if "metric" in shown and largest(group) is not None:
-        what = "mean" if any(row.completed > 1 for row in group.rows) else "value"
-        yield Note(mark="underline", text=f"the largest {what}, which by itself shows nothing.")
+        yield Note(mark="underline", text="the largest mean, which by itself shows nothing.")
     if group.family and gaps and not any(gap.is_significant for gap in gaps):
         what = "No gap" if _has_gaps(shown) else f"No gap to {_first_baseline(group)}"
         yield Note(mark="", text=f"{what} is significant at 5 % {_family(group)}.")
@@ -268,43 +223,3 @@ def _cost_legends(group: Group, shown: Columns) -> Iterator[str]:
         yield "seeds x examples: 95 % intervals over seeds and test examples, both taken as drawn at random."
     if "optimism" in shown:
         yield "optimism: by how many points the best test epoch exceeds the last."
-
-
-def _reported(group: Group, shown: Columns) -> list[str]:
-    """Where the paper's values beside ours are from, and how sure they are."""
-    beside = [
-        (row, value)
-        for row in group.rows
-        for value in (
-            *(row.reported if "reported" in shown else ()),
-            *(r for gap in row.gaps if gap.baseline in shown_baselines(group, shown) for r in gap.reported),
-            *(row.reported_elsewhere if "reported" in shown else ()),
-        )
-    ]
-    if group.paper is None or not beside:
-        return []
-    paper = group.paper.paper
-    arxiv = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
-    missing = any(value.value is None for _, value in beside)
-    unread = '; "not found": the paper has a value that could not be read' if missing else ""
-    notes = [f"Reported: {paper.title}{arxiv}{unread}."]
-    return notes + list(dict.fromkeys(text for row, value in beside for text in _value(row, value)))
-
-
-def _value(row: ArmRow, reported: Reported) -> list[str]:
-    """How sure the value is, and for a gain whose baseline is no arm here, what it is."""
-    if reported.value is None:
-        return []
-    if reported in row.reported_elsewhere:
-        against = reported.row.reference
-        return [
-            f"The paper reports {reported.value:+.2f} for {row.name} against {against}, no baseline here."
-        ]
-    certainty = reported.row.certainty or reported.table.certainty
-    return [f"{row.name} in the paper, {_what(reported)}; certainty: {certainty}."] if certainty else []
-
-
-def _what(reported: Reported) -> str:
-    row = reported.row
-    number = f"{row.value:+.2f} over {row.reference}" if row.kind == "gain" else f"{row.value:.2f}"
-    return f"{number} on {reported.table.dataset} ({reported.table.id})"

@@ -73,7 +73,7 @@ def test_values_become_means_gaps_and_costs() -> None:
     assert (mine.completed, mine.diverged, mine.missing_seeds) == (2, 0, (2,))
     assert mine.gaps[0].difference is not None
     values = {"mine": {0: 0.72, 1: 0.724}, "relu": {2: 0.701, 3: 0.704, 4: 0.699}}
-    (welch,) = contrasts(values, [("mine", "relu")], method="welch")
+    (welch,) = contrasts(values, [("mine", "relu")])
     assert welch is not None
     expected = welch.estimate
     assert mine.gaps[0].difference.value == pytest.approx(expected.value, abs=1e-15)

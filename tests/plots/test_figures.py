@@ -243,16 +243,18 @@ def test_the_same_runs_in_any_order_give_the_same_bytes(kind: str, made: Made, m
                 figure = _seeds(group) if kind == "seeds" else _pareto(group)
             return [render(figure, suffix) for suffix in suffixes]
 
-    first = files(made.runs, SUFFIXES)
     shuffled = list(made.runs)
     random.Random(5).shuffle(shuffled)
-    again: Sequence[Suffix] = SUFFIXES if kind == "seeds" else (".svg",)
-    assert files(shuffled, again) == [
-        file for file, suffix in zip(first, SUFFIXES, strict=True) if suffix in again
-    ]
-    png, svg, pdf = first
+    suffixes: Sequence[Suffix] = SUFFIXES if kind == "seeds" else (".svg",)
+    assert files(shuffled, suffixes) == files(made.runs, suffixes)
+
+
+def test_files_hold_no_date_and_letters_stay_letters(made: Made, make_group: MakeGroup) -> None:
+    with style():
+        figure = _seeds(make_group(made.recipe, made.runs))
+        png, svg, pdf = (render(figure, suffix) for suffix in SUFFIXES)
     assert png.startswith(b"\x89PNG")
-    assert b"<text" in svg, "letters are letters"
+    assert b"<text" in svg
     assert not re.search(rb"<dc:date>|CreationDate", svg + pdf)
     streams = [_unpacked(part) for part in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)]
     assert b"/Type3" not in pdf + b"".join(streams)
@@ -266,7 +268,7 @@ def _unpacked(stream: bytes) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("width", [2.5, 3.3, 6.6])
+@pytest.mark.parametrize("width", [2.5, 6.6])
 def test_nothing_is_cut_off_at_any_width(width: float, made: Made, make_group: MakeGroup) -> None:
     group = make_group(made.recipe, made.runs)
     with style():

@@ -61,12 +61,13 @@ def test_the_default_holds_its_family_wise_error_at_every_number_of_seeds(n: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [3, 4, 5, 7, 10])
-def test_the_default_holds_it_among_equals_where_other_arms_differ(n: int) -> None:
+def test_among_equals_in_a_table_of_different_arms_the_default_holds_its_error() -> None:
     tables = 10_000
-    found = partial_error_rates(np.random.default_rng(2), tables, ["moderated"], (n,))["moderated", n]
-    slack = 2 * (chance(0.05, tables, len(found)) - 0.05)
-    assert max(found).rate <= 0.05 + slack, max(found).where
+    rates = partial_error_rates(np.random.default_rng(2), tables, ["moderated"], (3, 4, 5, 7, 10))
+    for n in (3, 4, 5, 7, 10):
+        found = rates["moderated", n]
+        slack = 2 * (chance(0.05, tables, len(found)) - 0.05)
+        assert max(found).rate <= 0.05 + slack, max(found).where
 
 
 def test_pooled_error_does_not_hold_where_one_arm_deviates_more() -> None:
@@ -93,14 +94,14 @@ def test_intervals_of_means_cover() -> None:
         assert 0.93 <= float((abs(values.mean(1)) <= reach).mean()) <= 0.97
 
 
-def test_the_default_intervals_of_differences_cover() -> None:
+def test_intervals_of_differences_cover() -> None:
     tables = 1500
-    found = coverage(np.random.default_rng(6), tables, (3, 5, 10))  # alone, the default is the paired test
-    rates = [rate for (name, *_), rates in found.items() if name == "paired" for rate in rates]
-    slack = chance(0.05, tables, len(rates)) - 0.05
-    assert len(rates) == 3 * 5 * 7 * 7  # seeds, correlations and how they come, who deviates, pairs
-    assert min(rates) >= 0.94 - slack
-    assert max(rates) <= 0.96 + slack
+    found = coverage(np.random.default_rng(6), tables, (3, 5, 10))
+    slack = chance(0.05, tables, 98) - 0.05
+    for (name, n, is_equal, correlation), rates in found.items():
+        if name == "paired":  # the default's
+            assert min(rates) >= 0.93 - slack, (n, is_equal, correlation)
+            assert max(rates) <= 0.97 + slack, (n, is_equal, correlation)
 
 
 def test_every_number_of_seeds_printed_is_simulated() -> None:

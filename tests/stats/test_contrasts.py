@@ -92,54 +92,64 @@ def test_hedges_g_keeps_its_digits_where_gamma_ends() -> None:
     assert many is not None
 
 
-def expected_in_family(samples: Samples, first: str, second: str) -> tuple[float, float]:
-    """Standard error and degrees of freedom of the default in a family, with numpy, for arms of equal seeds."""
+def expected_moderated(samples: Samples, first: str, second: str) -> tuple[float, float, float, float]:
+    """Variances and degrees of freedom alone and in the family, written out with numpy for arms of equal seeds."""
     names = sorted(samples)
     values = np.array([list(samples[name].values()) for name in names])
     k, n = values.shape
     i, j = names.index(first), names.index(second)
     r = np.corrcoef(values)
-    others = [r[p, q] for p in range(k) for q in range(p) if {p, q} != {i, j}]
-    shared = min(max(min(r[i, j], np.mean(others)), 0), 1) if others and n > 2 else 0.0
-    usual = np.median(values.var(axis=1, ddof=1)) / (1 - 2 / (9 * (n - 1))) ** 3
-    lent = min(0.4, max(0, k - 3) / k)
-    v, w = (((n - 1) * values[arm].var(ddof=1) + lent * usual) / (n - 1 + lent) for arm in (i, j))
+    upper = [r[p, q] for p in range(k) for q in range(p) if {p, q} != {i, j}]
+    shared = min(max(min(r[i, j], np.mean(upper)), 0), 1)
+    own = values.var(axis=1, ddof=1)
+    usual = np.median(own) / (1 - 2 / (9 * (n - 1))) ** 3
+    lent = min(0.4, (k - 3) / k)
+    v, w = (((n - 1) * own[arm] + lent * usual) / (n - 1 + lent) for arm in (i, j))
     freedom = (n - 1 + lent) * (v + w) ** 2 / (v**2 + w**2) / (1 + shared**2)
-    return float(np.sqrt((v + w - 2 * shared * np.sqrt(v * w)) / n)), float(freedom)
+    alone = (values[i] - values[j]).var(ddof=1) / n
+    return alone, n - 1, (v + w - 2 * shared * np.sqrt(v * w)) / n, freedom
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("arms", "n"), [(2, 5), (3, 3), (4, 2), (4, 3), (5, 5), (9, 10)])
-def test_the_default_is_paired_alone_and_moderated_in_the_family(seed: int, arms: int, n: int) -> None:
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("arms", "n"), [(3, 4), (4, 3), (5, 5), (9, 10)])
+def test_the_default_by_its_formula(seed: int, arms: int, n: int) -> None:
     samples = table(seed, arms=arms, n=n, b=0.008)
-    found = contrast(samples)
-    standard_error, freedom = expected_in_family(samples, "a", "b")
-    assert found.test.family_standard_error == pytest.approx(standard_error, rel=1e-9)
-    assert found.test.family_degrees_of_freedom == pytest.approx(freedom, rel=1e-9)
-    pairs = found.alternatives["paired"]
-    assert (found.p, found.estimate.interval) == (pairs.p, pairs.interval)
-    assert found.family_p != found.p
+    test = contrast(samples).test
+    variance, freedom, family_variance, family_freedom = expected_moderated(samples, "a", "b")
+    assert test.standard_error == pytest.approx(variance**0.5, rel=1e-9)
+    assert test.degrees_of_freedom == pytest.approx(freedom, rel=1e-9)
+    assert test.family_standard_error == pytest.approx(family_variance**0.5, rel=1e-9)
+    assert test.family_degrees_of_freedom == pytest.approx(family_freedom, rel=1e-9)
 
 
-def test_the_default_has_no_pairs_where_seeds_differ() -> None:
-    samples = table(0, arms=5, n=6)
-    del samples["b"][5]
-    found, welch = contrast(samples), contrast(samples, method="welch")
-    assert found.method == "welch"
-    assert found.standard_error == welch.standard_error
-    assert found.test.degrees_of_freedom == min(4, welch.test.degrees_of_freedom or 0)
+def test_two_arms_alone_have_the_paired_test_and_in_a_family_welchs() -> None:
+    found = contrast(table(0, arms=2))
+    assert found.p == found.alternatives["paired"].p
+    assert found.family_p == pytest.approx(found.alternatives["welch"].p, rel=1e-12)
 
 
-def test_correlated_seeds_narrow_the_default_in_a_family_too() -> None:
+def test_without_the_same_seeds_the_default_is_welchs_with_the_smaller_arms_freedom() -> None:
+    samples = table(0, n=6)
+    few = {"a": {seed: samples["a"][seed] for seed in (0, 3)}, "b": samples["b"]}
+    found = contrast(few)
+    assert (found.method, found.test.is_paired, found.test.degrees_of_freedom) == ("welch", False, 1)
+    assert found.standard_error == found.alternatives["welch"].standard_error
+    apart = contrast({"a": samples["a"], "b": {seed + 6: value for seed, value in samples["b"].items()}})
+    assert apart.method == "welch"
+    assert apart.test == apart.alternatives["welch"]
+
+
+def test_correlated_seeds_narrow_the_default_interval_as_they_do_that_of_pairs() -> None:
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 0.02, 8)
     samples = {arm: {s: 0.7 + shared[s] + rng.normal(0, 0.002) for s in range(8)} for arm in "abcdef"}
     found = contrast(samples)
-    welch = found.alternatives["welch"].standard_error
-    assert welch is not None
-    assert found.standard_error is not None
+    widths = {name: test.interval.half_width for name, test in found.alternatives.items() if test.interval}
+    assert widths["moderated"] < 0.3 * widths["welch"]
+    assert widths["moderated"] == widths["paired"]
     assert found.test.family_standard_error is not None
-    assert found.standard_error < found.test.family_standard_error < 0.3 * welch
+    assert found.standard_error is not None
+    assert found.test.family_standard_error < 2 * found.standard_error
 
 
 def test_an_arm_that_goes_astray_leaves_the_others_findings() -> None:
