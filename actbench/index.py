@@ -3,9 +3,9 @@
 It is derived and never the truth: an entry counts only while its record's file has the size and the time of change
 that it was read with. Whatever is wrong with an index, it is as if there were none. Imports no torch.
 
-The file: a line with a checksum of the rest and the length of its lines; a line of JSON, columns over the records,
-which name texts by their number; the texts, a line each, equal ones (recipes, arms) once; and the bits of all results,
-packed as they are, since to decode base64 costs more than all the rest.
+The file: a line with a checksum of the rest and the length of its lines; a line of JSON, columns over the records; what
+records share (recipes, arms), a line each, by number; and of every record in turn what is looked at only when it is
+asked for. Bits lie there as they are, since to decode base64 costs more than all the rest.
 """
 
 import contextlib
@@ -49,13 +49,13 @@ GRANULARITY_NS = 2_000_000_000
 """The coarsest clock of a file system (FAT's): what was changed less long ago may change again unseen."""
 
 _PLAIN = (
-    "status", "reason", "seed", "footing", "run", "epochs", "started", "wall_time_s", "step_wall_s",
-    "step_cpu_s",
+    "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s", "lengths",
 )  # fmt: skip
 _MARK = "actbench-index"
 _FIRST_LINE = len(f"{_MARK} {'':16} {'':10} {'':15} \n")
 
 _Model = TypeVar("_Model", bound=Frozen)
+_Item = TypeVar("_Item")
 Found = RunSummary | RecordError
 Read = Callable[[Path], RunSummary]
 
@@ -67,31 +67,28 @@ class _Entry(NamedTuple):
 
 
 class _Columns(Frozen):
-    """One entry for each record, but for the machines, which are listed once."""
+    """One entry for each record, but for footings and machines, which are listed once each."""
 
+    footings: tuple[str, ...]
     machines: tuple[Machine, ...]
     name: tuple[str, ...]
     size: tuple[int, ...]
     mtime_ns: tuple[int, ...]
     status: tuple[Status, ...]
     reason: tuple[str | None, ...]
+    recipe: tuple[int, ...]
+    arm: tuple[int, ...]
     seed: tuple[int, ...]
-    footing: tuple[str, ...]
+    footing: tuple[int, ...]
     run: tuple[str, ...]
+    data: tuple[int, ...]
     epochs: tuple[int, ...]
     started: tuple[str, ...]
     wall_time_s: tuple[float, ...]
     machine: tuple[int, ...]
     step_wall_s: tuple[float | None, ...]
     step_cpu_s: tuple[float | None, ...]
-    recipe: tuple[int, ...]
-    arm: tuple[int, ...]
-    data: tuple[int, ...]
-    cost: tuple[int | None, ...]
-    provenance: tuple[int, ...]
-    results: tuple[tuple[int, ...], ...]
-    bits: tuple[tuple[int, ...], ...]
-    """Of each result how many bytes of the file's end are its bits."""
+    lengths: tuple[tuple[int, ...], ...]
 
 
 def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
@@ -104,25 +101,26 @@ def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
     if len(paths) < FEWEST:
         return [(path, _attempt(path, read)) for path in paths]
     place = _place(folder)
-    known = _load(place)
-    entries: dict[str, _Entry] = {}
+    kept, used, is_changed = _load(place), 0, False
     found: list[tuple[Path, Found]] = []
-    is_new = False
     for path in paths:
-        name = path.name
-        entry = known.get(name)
-        state, now = _state(path), time.time_ns()
-        if entry is not None and entry[:2] == state:
-            entries[name] = entry
+        entry, state = kept.get(path.name), _state(path)
+        if entry is not None and state == entry[:2]:
+            used += 1
             found.append((path, entry.summary))
             continue
+        is_changed |= kept.pop(path.name, None) is not None
+        now = time.time_ns()
         summary = _attempt(path, read)
         found.append((path, summary))
         if state and state[1] < now - GRANULARITY_NS and not isinstance(summary, RecordError):
-            entries[name] = _Entry(*state, summary)
-            is_new = True
-    if is_new or len(entries) < len(known):
-        _save(place, entries)
+            kept[path.name] = _Entry(*state, summary)
+            used, is_changed = used + 1, True
+    if used < len(kept):
+        there = {path.name for path in paths}
+        kept, is_changed = {name: entry for name, entry in kept.items() if name in there}, True
+    if is_changed:
+        _save(place, kept)
     return found
 
 
@@ -147,30 +145,29 @@ def _place(folder: Path) -> Path:
     return user_cache() / "records" / f"{key}.index"
 
 
-def _load(place: Path) -> Mapping[str, _Entry]:
+def _load(place: Path) -> dict[str, _Entry]:
     """The index by name of file; empty where it is missing, broken, or of another version."""
     try:
         content = place.read_bytes()
         mark, version, checksum, length, _ = content[:_FIRST_LINE].decode().split(" ")
-        start, end = _FIRST_LINE, _FIRST_LINE + int(length)
-        rest = memoryview(content)[start:]
+        rest = memoryview(content)[_FIRST_LINE:]
         if (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(rest)):
             return {}
-        head, *texts = content[start:end].split(b"\n")
-        return _entries(_Columns.model_validate_json(head), texts, memoryview(content)[end:])
+        head, *texts = bytes(rest[: int(length)]).split(b"\n")
+        return _entries(_Columns.model_validate_json(head), texts, rest[int(length) :])
     except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
         return {}
 
 
 def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> dict[str, _Entry]:
-    ends = accumulate(map(sum, columns.bits))
+    ends = accumulate(map(sum, columns.lengths))
     rows = zip(
         columns.status,
         columns.reason,
         _made(Recipe, columns.recipe, texts),
         _made(Arm, columns.arm, texts),
         columns.seed,
-        columns.footing,
+        [columns.footings[number] for number in columns.footing],
         columns.run,
         _made(DataFacts, columns.data, texts),
         columns.epochs,
@@ -179,11 +176,8 @@ def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> d
         [columns.machines[number] for number in columns.machine],
         columns.step_wall_s,
         columns.step_cpu_s,
-        [None if number is None else texts[number] for number in columns.cost],
-        [texts[number] for number in columns.provenance],
-        [tuple([texts[number] for number in numbers]) for numbers in columns.results],
         [packed[start:end] for start, end in pairwise(chain([0], ends))],
-        columns.bits,
+        columns.lengths,
         strict=True,
     )
     # What a named tuple's own maker does, without the function around it: half of this function's time.
@@ -205,35 +199,29 @@ def _parsed(model: type[_Model], text: bytes) -> _Model:
 
 def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
     """Writes the index whole or not at all; where the cache cannot be written there is none."""
-    texts: dict[bytes, int] = {}
-    numbers: dict[int, int] = {}
-    machines: dict[Machine, int] = {}
-
-    def number(text: bytes) -> int:
-        return texts.setdefault(text, len(texts))
+    summaries = [entry.summary for entry in entries.values()]
+    footings, machines, texts = _Numbers[str](), _Numbers[Machine](), _Numbers[bytes]()
+    known: dict[int, int] = {}
 
     def shared(facts: Frozen) -> int:
-        if id(facts) not in numbers:
-            numbers[id(facts)] = number(as_json(facts))
-        return numbers[id(facts)]
+        if id(facts) not in known:
+            known[id(facts)] = texts.of(as_json(facts))
+        return known[id(facts)]
 
-    summaries = [entry.summary for entry in entries.values()]
     columns = dict(
         name=list(entries),
         size=[entry.size for entry in entries.values()],
         mtime_ns=[entry.mtime_ns for entry in entries.values()],
         **{key: [getattr(summary, key) for summary in summaries] for key in _PLAIN},
-        machine=[machines.setdefault(summary.machine, len(machines)) for summary in summaries],
+        footing=[footings.of(summary.footing) for summary in summaries],
+        machine=[machines.of(summary.machine) for summary in summaries],
         recipe=[shared(summary.recipe) for summary in summaries],
         arm=[shared(summary.arm) for summary in summaries],
         data=[shared(summary.data) for summary in summaries],
-        cost=[None if s.cost_json is None else number(s.cost_json) for s in summaries],
-        provenance=[number(summary.provenance_json) for summary in summaries],
-        results=[[number(text) for text in summary.result_jsons] for summary in summaries],
-        bits=[summary.bits_lengths for summary in summaries],
     )
-    lines = b"\n".join([to_json({"machines": list(machines), **columns}), *texts])
-    rest = b"".join([lines, *(summary.packed_bits for summary in summaries)])
+    head = to_json({"footings": list(footings), "machines": list(machines), **columns})
+    lines = b"\n".join([head, *texts])
+    rest = b"".join([lines, *(summary.packed for summary in summaries)])
     first = f"{_MARK} {_version()} {zlib.adler32(rest):010} {len(lines):015} \n".encode()
     temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
     try:
@@ -243,6 +231,13 @@ def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+class _Numbers(dict[_Item, int]):
+    """The distinct ones of what is asked for, numbered in order."""
+
+    def of(self, item: _Item) -> int:
+        return self.setdefault(item, len(self))
 
 
 @cache

@@ -5,6 +5,7 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 """
 
 import base64
+from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -377,42 +378,48 @@ class RunSummary(NamedTuple):
     machine: Machine
     step_wall_s: float | None
     step_cpu_s: float | None
-    cost_json: bytes | None
-    provenance_json: bytes
-    result_jsons: tuple[bytes, ...]
-    packed_bits: bytes | memoryview
-    """Of all results whose bits are there and whole, one after the other."""
-    bits_lengths: tuple[int, ...]
-    """How many bytes of it belong to each result."""
+    packed: bytes | memoryview
+    """One after the other: the cost's JSON, the provenance's, and of each result its JSON and its bits."""
+    lengths: tuple[int, ...]
+    """Of each of these; 0 where there is no cost, or where a result does not hold the bits of all examples."""
 
     @property
     def step_times(self) -> StepTimes | None:
-        return None if self.cost_json is None else StepTimes(self.step_wall_s, self.step_cpu_s)
+        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.lengths[0] else None
 
     @property
     def cost(self) -> Cost | None:
-        return None if self.cost_json is None else _cost(self.cost_json)
+        return _cost(bytes(self.packed[: self.lengths[0]])) if self.lengths[0] else None
 
     @property
     def provenance(self) -> Provenance:
-        return _provenance(self.provenance_json)
+        start = self.lengths[0]
+        return _provenance(bytes(self.packed[start : start + self.lengths[1]]))
 
     @property
     def results(self) -> tuple[ResultFacts, ...]:
-        return tuple(map(_result, self.result_jsons))
+        return tuple(result for result, _ in self._each_result())
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        results = map(_result, self.result_jsons)  # most often the first is wanted, and no other is made
-        return next((r for r in results if r.which == which and r.weights == weights), None)
+        for result, _ in self._each_result():  # most often the first is wanted, and no other is made
+            if result.which == which and result.weights == weights:
+                return result
+        return None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        start = 0
-        for text, length in zip(self.result_jsons, self.bits_lengths, strict=True):
-            result = _result(text)
+        for result, packed in self._each_result():
             if result.which == which and result.weights == weights:
-                return int.from_bytes(self.packed_bits[start : start + length]) if length else None
-            start += length
+                return int.from_bytes(packed) if packed else None
         return None
+
+    def _each_result(self) -> Iterator[tuple[ResultFacts, bytes | memoryview]]:
+        lengths = self.lengths
+        start = lengths[0] + lengths[1]
+        for place in range(2, len(lengths), 2):
+            middle = start + lengths[place]
+            end = middle + lengths[place + 1]
+            yield _result(bytes(self.packed[start:middle])), self.packed[middle:end]
+            start = end
 
 
 RunFacts = RunSummary | RunRecord

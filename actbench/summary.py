@@ -118,7 +118,9 @@ def _summary(
     epochs: int,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
-    packed = [whole_bits(result, before.data) for result in after.results]
+    parts = [b"" if cost is None else as_json(cost), as_json(made)]
+    for result in after.results:
+        parts += [as_json(result, exclude={"correct_bits"}), whole_bits(result, before.data)]
     return RunSummary(
         status=status,
         reason=reason,
@@ -134,16 +136,14 @@ def _summary(
         machine=Machine(made.device, made.hardware, made.threads),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
-        cost_json=None if cost is None else as_json(cost),
-        provenance_json=as_json(made),
-        result_jsons=tuple([as_json(result, exclude={"correct_bits"}) for result in after.results]),
-        packed_bits=b"".join(packed),
-        bits_lengths=tuple(map(len, packed)),
+        packed=b"".join(parts),
+        lengths=tuple(map(len, parts)),
     )
 
 
 def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
-    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude)
+    """Its JSON, without what is as by default."""
+    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude, exclude_defaults=True)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
