@@ -13,7 +13,7 @@ from actbench.sides import Side, StepTime, kept_bytes, step_time
 from actbench.stats.contrasts import Contrast, Samples, contrasts
 from actbench.stats.crossed import crossed_difference, crossed_mean
 from actbench.stats.equivalence import shown_near_best
-from actbench.stats.intervals import mean_estimate
+from actbench.stats.intervals import Interval, mean_estimate
 from actbench.stats.multiplicity import adjusted
 
 
@@ -104,7 +104,7 @@ def row_of(
         diverged=len(side.diverged),
         missing_seeds=tuple(seed for seed in planned if seed not in side.finished),
         value=mean_estimate(values) if values else None,
-        crossed=crossed_mean(list(side.bits.values()), side.examples) if side.bits else None,
+        over_examples=lambda: crossed_mean(side.bits.values(), side.examples) if side.bits else None,
         gaps=tuple(_gap(side, sides[name], tested, beside.gains.get(name, ())) for name in baselines),
         parameters=side.parameters,
         activation_parameters=side.activation_parameters,
@@ -136,14 +136,18 @@ def finished_seeds(sides: Mapping[str, Side]) -> tuple[int, ...]:
 
 def _gap(side: Side, baseline: Side, tested: Tested, reported: tuple[Reported, ...]) -> Gap:
     pair = side.name, baseline.name
-    contrast, crossed = tested.contrasts.get(pair), None
-    same_examples = side.examples == baseline.examples and side.fingerprint == baseline.fingerprint
-    if contrast and side.bits and baseline.bits and same_examples:
-        crossed = crossed_difference(contrast, side.bits, baseline.bits, side.examples)
+    contrast = tested.contrasts.get(pair)
+
+    def crossed() -> Interval | None:
+        same_examples = side.examples == baseline.examples and side.fingerprint == baseline.fingerprint
+        if not contrast or not same_examples or not side.bits or not baseline.bits:
+            return None
+        return crossed_difference(contrast, side.bits, baseline.bits, side.examples)
+
     return Gap(
         baseline=baseline.name,
         contrast=contrast,
-        crossed=crossed,
+        over_examples=crossed,
         p_holm=tested.adjusted.get(pair),
         reported=reported,
     )

@@ -3,8 +3,9 @@
 Numbers only, nothing rounded; `compare.py` makes it of stored runs. Imports no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from actbench.footing import Mismatch
@@ -22,19 +23,24 @@ LEVEL = 0.05
 """Of tests, over the whole family of a group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what costs most is worked out if asked for
 class Gap:
     """An arm's value minus a baseline's."""
 
     baseline: str
     contrast: Contrast | None
     """None where either side has no completed run, and for the baseline against itself."""
-    crossed: Interval | None
-    """Over seeds and test examples; None where the records do not hold which examples were right, or one seed ran."""
+    over_examples: Callable[[], Interval | None] = field(repr=False, compare=False)
+    """Works `crossed` out."""
     p_holm: float | None
     """Two-sided, adjusted over the group's family of tests; None where nothing was tested."""
     reported: tuple[Reported, ...]
     """The paper's gain against this very baseline."""
+
+    @cached_property
+    def crossed(self) -> Interval | None:
+        """Over seeds and test examples; None where the records do not hold which were right, or one seed ran."""
+        return self.over_examples()
 
     @property
     def difference(self) -> Estimate | None:
@@ -54,12 +60,12 @@ class Gap:
     def only_over_seeds(self) -> bool:
         """Whether other test examples might well have turned the sign, as the seeds alone might not."""
         seeds = self.difference.interval if self.difference else None
-        if seeds is None or self.crossed is None:
+        if seeds is None or seeds.low <= 0 <= seeds.high or self.crossed is None:
             return False
-        return not seeds.low <= 0 <= seeds.high and self.crossed.low <= 0 <= self.crossed.high
+        return self.crossed.low <= 0 <= self.crossed.high
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # likewise
 class ArmRow:
     name: str
     arm: Arm | None
@@ -70,8 +76,8 @@ class ArmRow:
     """Planned seeds that neither completed nor diverged."""
     value: Estimate | None
     """Of the group's metric, with the interval over seeds."""
-    crossed: Interval | None
-    """Over seeds and test examples."""
+    over_examples: Callable[[], Interval | None] = field(repr=False, compare=False)
+    """Works `crossed` out."""
     gaps: tuple[Gap, ...]
     parameters: int | None
     activation_parameters: int | None
@@ -92,6 +98,11 @@ class ArmRow:
     """Those that completed or diverged, by seed."""
     files: tuple[Path, ...]
     """Their records."""
+
+    @cached_property
+    def crossed(self) -> Interval | None:
+        """Of the mean, over seeds and test examples."""
+        return self.over_examples()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

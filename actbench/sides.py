@@ -1,8 +1,8 @@
 """One arm's finished runs as numbers: what a comparison takes from records, whoever made them. Imports no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
@@ -42,14 +42,19 @@ class Side:
     runs: tuple[RunFacts, ...] = ()
     files: tuple[Path, ...] = ()
     """The records, in order of seed."""
-    bits: Mapping[int, int] = field(default_factory=dict)
-    """By seed: which test examples were right, one bit each; empty where the records do not hold it for the metric."""
+    read_bits: Callable[[], Mapping[int, int]] = field(default=dict, repr=False, compare=False)
+    """Reads `bits`."""
     examples: int = 0
     """How many bits each has."""
     fingerprint: str | None = None
     """Of the data whose examples these are."""
     told: ToldCost | None = None
     """Of imported results alone."""
+
+    @cached_property
+    def bits(self) -> Mapping[int, int]:
+        """By seed: which test examples were right, a bit each; empty where records do not hold it for the metric."""
+        return self.read_bits()
 
     @property
     def finished(self) -> set[int]:
@@ -134,8 +139,6 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
     completed = [run.record for run in finished if run.record.status == "completed"]
     gains = [reading.optimism_of(run) for run in completed] if reading.which == "best_test" else []
     known = [gain for gain in gains if gain is not None]
-    bits = {run.seed: reading.bits_of(run) for run in completed}
-    held = {seed: value for seed, value in bits.items() if value is not None}
     data = {run.data.fingerprint for run in completed}
     return Side(
         name=arm.name,
@@ -145,10 +148,16 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
         optimism=sum(known) / len(known) if known else None,
         runs=tuple(run.record for run in finished),
         files=tuple(run.path for run in finished),
-        bits=held if len(held) == len(bits) and len(data) == 1 else {},
+        read_bits=partial(_bits, completed, reading) if len(data) == 1 else dict,
         examples=completed[0].data.test if completed else 0,
         fingerprint=next(iter(data)) if len(data) == 1 else None,
     )
+
+
+def _bits(runs: Sequence[RunFacts], reading: Reading) -> dict[int, int]:
+    bits = {run.seed: reading.bits_of(run) for run in runs}
+    held = {seed: value for seed, value in bits.items() if value is not None}
+    return held if len(held) == len(bits) else {}
 
 
 class StepTime(NamedTuple):

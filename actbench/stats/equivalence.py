@@ -100,6 +100,8 @@ class _Far:
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
             t = (-self.margin - self.sign * error.difference) / sqrt(error.variance)
+            if t <= safe:
+                continue
             p = student.cdf(t, error.degrees_of_freedom)
             if p > alpha:
                 return None

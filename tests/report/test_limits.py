@@ -59,7 +59,9 @@ def test_one_seed_throughout(group: MakeGroup) -> None:
 def test_what_only_the_seeds_show_is_told(group: MakeGroup) -> None:
     compared = group(WHOLE)
     rows = tuple(
-        replace(row, gaps=tuple(replace(gap, crossed=Interval(-0.01, 0.12)) for gap in row.gaps))
+        replace(
+            row, gaps=tuple(replace(gap, over_examples=lambda: Interval(-0.01, 0.12)) for gap in row.gaps)
+        )
         if row.name == "lslu"
         else row
         for row in compared.rows
