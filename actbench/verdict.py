@@ -98,7 +98,9 @@ def judge(
         detectable = contrast.detectable
         if detectable is None or unit_of(claim) * detectable > abs(claimed.difference):
             return Verdict(word="under-powered", place=place)
-    return Verdict(word="not shown", place=place)
+    excludes_0 = not seen.interval.low <= 0 <= seen.interval.high
+    reason = "significant alone, not among all claims" if excludes_0 else None
+    return Verdict(word="not shown", reason=reason, place=place)
 
 
 class Claimed(NamedTuple):
@@ -223,9 +225,7 @@ def claim_lines(group: Group) -> tuple[str, ...]:
             continue
         contrast = next(gap.contrast for gap in row.gaps if gap.baseline == claim.baseline)
         told = [f"{row.name} over {claim.baseline}, reported {reported(claim)}"]
-        told += (
-            [f"reproduced {measured(claim, contrast, diverged_of(claim, row, group))}"] if contrast else []
-        )
+        told += [f"measured {measured(claim, contrast, diverged_of(claim, row, group))}"] if contrast else []
         lines.append(f"Claim {claim.id}: {' | '.join([*told, verdict.cell])}")
     return tuple(lines)
 

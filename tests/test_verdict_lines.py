@@ -80,7 +80,7 @@ def test_runs_of_the_claims_own_setting_get_a_bare_verdict(get_group: GetGroup) 
     # Differences of 150, 151 and 150 right answers: mean 150.33, sd 0.577, 4.303 standard errors of 0.333.
     group = get_group()
     assert claim_lines(group) == (
-        "Claim the-claim: lslu over relu, reported +1.50 | reproduced +1.50 [+1.49, +1.52] (n=3) | reproduced",
+        "Claim the-claim: lslu over relu, reported +1.50 | measured +1.50 [+1.49, +1.52] (n=3) | reproduced",
     )
     assert verdict_of(row_of(group, "series"), group) is None
 

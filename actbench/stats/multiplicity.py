@@ -1,7 +1,6 @@
 """Many tests at once: p-values adjusted for how many there are.
 
-A test that could not be made (None) stays None and does not count: it can reject nothing, so it can err in nothing,
-and which tests those are is settled by the number of runs, not by how they came out.
+A test that could not be made (None) stays None and does not count: it can reject nothing, so it can err in nothing.
 """
 
 from collections.abc import Sequence

@@ -164,9 +164,9 @@ def _tests(group: Group) -> str:
     if not group.family:
         return "None: too few seeds."
     return (
-        f"Two-sided, by {METHOD_NAMES[group.method]}, which the results did not choose; adjusted by Holm over all "
-        f"{group.family} tests of an arm against a baseline ({', '.join(group.baselines)}), level {LEVEL:g}. Near the "
-        f"best: shown to lie within {100 * group.margin:g} points of every other arm, at the same level over all arms."
+        f"Two-sided, by {METHOD_NAMES[group.method]}, chosen by simulation and not by results; adjusted by Holm over "
+        f"all {group.family} tests of an arm against a baseline ({', '.join(group.baselines)}), level {LEVEL:g}. "
+        f"Near the best: no other arm can be better by {100 * group.margin:g} points or more, at that level too."
     )
 
 

@@ -137,7 +137,10 @@ def _detectable(group: Group, shown: Columns) -> Iterator[str]:
         low, high = f"{100 * min(found):.2f}", f"{100 * max(found):.2f}"
         span = low if low == high else f"{low} to {high}"
         to = "" if _has_gaps(shown) else f" to {_first_baseline(group)}"
-        yield f"Smallest true gap{to} that these seeds would show (80 % power, one test at 5 %): {span} points."
+        yield (
+            f"Smallest true gap{to} that these seeds would show if the spread is as seen "
+            f"(80 % power, one test at 5 %): {span} points."
+        )
 
 
 def _seeds(group: Group) -> Iterator[str]:
@@ -218,7 +221,10 @@ def _cost_legends(group: Group, shown: Columns) -> Iterator[str]:
     if "effect" in shown:
         yield "Hedges' g: the gap in units of the two arms' pooled standard deviation, corrected for few seeds."
     if "detectable" in shown:
-        yield "detectable: the smallest true gap that these seeds would show (80 % power, one test at 5 %), in points."
+        yield (
+            "detectable: the smallest true gap that these seeds would show if the spread is as seen (80 % power, one "
+            "test at 5 %), in points."
+        )
     if "examples" in shown:
         yield "seeds x examples: 95 % intervals over seeds and test examples, both taken as drawn at random."
     if "optimism" in shown:

@@ -193,7 +193,7 @@ def test_crossed_intervals_cover_where_those_over_seeds_do_not(n: int) -> None:
 def test_crossed_intervals_cover(
     n: int, seeds: float, hard: float, taste: float, method: Method, correlation: float
 ) -> None:
-    tables = 2000
+    tables = 1000
     mean, difference, _ = coverage(
         n, seeds=seeds, hard=hard, taste=taste, correlation=correlation, method=method, tables=tables
     )

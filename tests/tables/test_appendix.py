@@ -44,7 +44,7 @@ def test_tests_name_family_method_level_and_margin(golden: MakeComparison) -> No
     assert f"Holm over all {first.family} tests" in told["Tests"]
     assert f"by {METHOD_NAMES[DEFAULT_METHOD]}," in told["Tests"]
     assert "level 0.05" in told["Tests"]
-    assert "within 0.5 points" in told["Tests"]
+    assert "better by 0.5 points or more" in told["Tests"]
     assert "second interval" not in told["Error bars"]
     assert "second interval is over seeds and test examples" in answers(close)["Error bars"]
     assert (answers(awkward)["Error bars"], answers(awkward)["Tests"]) == (
