@@ -5,6 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from actbench.errors import NotComparableError
@@ -150,11 +151,11 @@ def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
     for run in stored:
         by_name.setdefault(run.record.arm.name, []).append(run)
     for name, same_name in sorted(by_name.items()):
-        by_arm = _sorted_into(same_name, _arm_key())
-        if len(by_arm) > 1:
+        arm_key = _arm_key()
+        if len({arm_key(run.record) for run in same_name}) > 1:
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
-                by_arm,
+                _sorted_into(same_name, arm_key),
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
@@ -186,7 +187,7 @@ def _arm_key() -> Callable[[RunFacts], str]:
 def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
     sets: dict[str, list[StoredRun]] = {}
-    for run in sorted(stored, key=lambda run: (run.record.arm.name, run.record.seed, run.record.run)):
+    for run in sorted(stored, key=attrgetter("record.arm.name", "record.seed", "record.run")):
         sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),

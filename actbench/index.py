@@ -3,9 +3,9 @@
 It is derived and never the truth: an entry counts only while its record's file has the size and the time of change
 that it was read with. Whatever is wrong with an index, it is as if there were none. Imports no torch.
 
-The file: a line with a checksum of the rest and the length of its lines; a line of JSON, columns over the records; what
-records share (recipes, arms), a line each, by number; and of every record in turn what is looked at only when it is
-asked for. Bits lie there as they are, since to decode base64 costs more than all the rest.
+The file: a line with a checksum and lengths; a line of JSON, columns over the records; what records share (recipes,
+arms), a line each, by number; every record's results; and what is read only when it is asked for: costs, provenance,
+and bits as they are, since to decode base64 costs more than all the rest.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from pydantic_core import to_json
 
 from actbench import __version__
-from actbench.errors import RecordError
+from actbench.errors import ActbenchError, RecordError
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
@@ -49,10 +49,11 @@ GRANULARITY_NS = 2_000_000_000
 """The coarsest clock of a file system (FAT's): what was changed less long ago may change again unseen."""
 
 _PLAIN = (
-    "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s", "lengths",
+    "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
+    "results_lengths", "details_lengths",
 )  # fmt: skip
 _MARK = "actbench-index"
-_FIRST_LINE = len(f"{_MARK} {'':16} {'':10} {'':15} \n")
+_FIRST_LINE = len(f"{_MARK} {'':16} {'':10} {'':15} {'':15} {'':15} \n")
 
 _Model = TypeVar("_Model", bound=Frozen)
 _Item = TypeVar("_Item")
@@ -88,7 +89,8 @@ class _Columns(Frozen):
     machine: tuple[int, ...]
     step_wall_s: tuple[float | None, ...]
     step_cpu_s: tuple[float | None, ...]
-    lengths: tuple[tuple[int, ...], ...]
+    results_lengths: tuple[tuple[int, ...], ...]
+    details_lengths: tuple[tuple[int, ...], ...]
 
 
 def read_folder(folder: Path, read: Read) -> list[tuple[Path, Found]]:
@@ -146,22 +148,67 @@ def _place(folder: Path) -> Path:
     return user_cache() / "records" / f"{key}.index"
 
 
+class _Open:
+    """An index whose end is read when it is asked for: of this very file, even if another takes its place meanwhile."""
+
+    def __init__(self, place: Path) -> None:
+        self._file = open(place, "rb", buffering=0)  # noqa: SIM115, closed with the last summary that needs it
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def read(self, start: int, length: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+class _Part:
+    """Bytes of an index that are not read yet."""
+
+    __slots__ = ("_end", "_index", "_start")
+
+    def __init__(self, index: _Open, start: int, end: int) -> None:
+        self._index, self._start, self._end = index, start, end
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, end, _ = part.indices(self._end - self._start)
+        try:
+            found = self._index.read(self._start + start, end - start)
+        except OSError:
+            found = b""
+        if len(found) < end - start:
+            raise ActbenchError("the index of the records went away while it was read", hints=["try again"])
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return self[:] == (other[:] if isinstance(other, _Part) else other)
+
+
 def _load(place: Path) -> dict[str, _Entry]:
     """The index by name of file; empty where it is missing, broken, or of another version."""
     try:
-        content = place.read_bytes()
-        mark, version, checksum, length, _ = content[:_FIRST_LINE].decode().split(" ")
-        rest = memoryview(content)[_FIRST_LINE:]
-        if (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(rest)):
+        index = _Open(place)
+        mark, version, checksum, *lengths, _ = index.read(0, _FIRST_LINE).decode().split(" ")
+        of_lines, of_results, of_details = map(int, lengths)
+        content = index.read(_FIRST_LINE, of_lines + of_results)
+        is_whole = index.size == _FIRST_LINE + of_lines + of_results + of_details
+        if not is_whole or (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(content)):
             return {}
-        head, *texts = bytes(rest[: int(length)]).split(b"\n")
-        return _entries(_Columns.model_validate_json(head), texts, rest[int(length) :])
+        head, *texts = content[:of_lines].split(b"\n")
+        return _entries(_Columns.model_validate_json(head), texts, memoryview(content)[of_lines:], index)
     except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
         return {}
 
 
-def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> dict[str, _Entry]:
-    ends = accumulate(map(sum, columns.lengths))
+def _entries(
+    columns: _Columns, texts: Sequence[bytes], results: memoryview, index: _Open
+) -> dict[str, _Entry]:
+    result_ends = accumulate(map(sum, columns.results_lengths), initial=0)
+    detail_ends = accumulate(
+        map(sum, columns.details_lengths), initial=index.size - sum(map(sum, columns.details_lengths))
+    )
     rows = zip(
         columns.status,
         columns.reason,
@@ -177,8 +224,10 @@ def _entries(columns: _Columns, texts: Sequence[bytes], packed: memoryview) -> d
         [columns.machines[number] for number in columns.machine],
         columns.step_wall_s,
         columns.step_cpu_s,
-        [packed[start:end] for start, end in pairwise(chain([0], ends))],
-        columns.lengths,
+        [results[start:end] for start, end in pairwise(result_ends)],
+        columns.results_lengths,
+        [_Part(index, start, end) for start, end in pairwise(detail_ends)],
+        columns.details_lengths,
         strict=True,
     )
     # What a named tuple's own maker does, without the function around it: half of this function's time.
@@ -222,12 +271,14 @@ def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
     )
     head = to_json({"footings": list(footings), "machines": list(machines), **columns})
     lines = b"\n".join([head, *texts])
-    rest = b"".join([lines, *(summary.packed for summary in summaries)])
-    first = f"{_MARK} {_version()} {zlib.adler32(rest):010} {len(lines):015} \n".encode()
+    content = b"".join([lines, *(summary.results_json for summary in summaries)])
+    details = [summary.details[:] for summary in summaries]
+    lengths = f"{len(lines):015} {len(content) - len(lines):015} {sum(map(len, details)):015}"
+    first = f"{_MARK} {_version()} {zlib.adler32(content):010} {lengths} \n".encode()
     temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(first + rest)
+        temporary.write_bytes(b"".join([first, content, *details]))
         temporary.replace(place)
     except OSError:
         with contextlib.suppress(OSError):

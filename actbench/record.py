@@ -7,7 +7,8 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 import base64
 from collections.abc import Iterator
 from functools import cache
-from typing import Annotated, Literal, NamedTuple, cast
+from itertools import accumulate, pairwise
+from typing import Annotated, Literal, NamedTuple, Protocol, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -358,6 +359,12 @@ class RunRecord(Frozen):
         return int.from_bytes(packed)
 
 
+class Sliced(Protocol):
+    """Bytes, which need not be at hand before a part of them is asked for."""
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
 class RunSummary(NamedTuple):
     """A record without its history; runs of a recipe share its object. What tables seldom need is kept as JSON.
 
@@ -378,52 +385,52 @@ class RunSummary(NamedTuple):
     machine: Machine
     step_wall_s: float | None
     step_cpu_s: float | None
-    packed: bytes | memoryview
-    """One after the other: the cost's JSON, the provenance's, and of each result its JSON and its bits."""
-    lengths: tuple[int, ...]
-    """Of each of these; 0 where there is no cost, or where a result does not hold the bits of all examples."""
+    results_json: bytes | memoryview
+    """Of each result, one after the other."""
+    results_lengths: tuple[int, ...]
+    details: Sliced
+    """One after the other: the cost's JSON, the provenance's, and the bits of each result."""
+    details_lengths: tuple[int, ...]
+    """0 where there is no cost, or where a result does not hold the bits of all examples."""
 
     @property
     def step_times(self) -> StepTimes | None:
-        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.lengths[0] else None
+        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.details_lengths[0] else None
 
     @property
     def cost(self) -> Cost | None:
-        return _cost(bytes(self.packed[: self.lengths[0]])) if self.lengths[0] else None
+        return _cost(self._detail(0)) if self.details_lengths[0] else None
 
     @property
     def provenance(self) -> Provenance:
-        start = self.lengths[0]
-        return _provenance(bytes(self.packed[start : start + self.lengths[1]]))
+        return _provenance(self._detail(1))
 
     @property
     def results(self) -> tuple[ResultFacts, ...]:
-        return tuple(result for result, _ in self._each_result())
+        return tuple(self._each_result())
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        lengths = self.lengths
-        start = lengths[0] + lengths[1]
-        for place in range(2, len(lengths), 2):  # most often the first is wanted, and no other is made
-            result = _result(self.packed[start : start + lengths[place]])
+        start = 0
+        for length in self.results_lengths:  # most often the first is wanted, and no other is made
+            result = _result(self.results_json[start : start + length])
             if result.which == which and result.weights == weights:
                 return result
-            start += lengths[place] + lengths[place + 1]
+            start += length
         return None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        for result, packed in self._each_result():
+        for place, result in enumerate(self._each_result(), start=2):
             if result.which == which and result.weights == weights:
-                return int.from_bytes(packed) if packed else None
+                return int.from_bytes(self._detail(place)) if self.details_lengths[place] else None
         return None
 
-    def _each_result(self) -> Iterator[tuple[ResultFacts, bytes | memoryview]]:
-        lengths = self.lengths
-        start = lengths[0] + lengths[1]
-        for place in range(2, len(lengths), 2):
-            middle = start + lengths[place]
-            end = middle + lengths[place + 1]
-            yield _result(self.packed[start:middle]), self.packed[middle:end]
-            start = end
+    def _each_result(self) -> Iterator[ResultFacts]:
+        ends = accumulate(self.results_lengths, initial=0)
+        return (_result(self.results_json[start:end]) for start, end in pairwise(ends))
+
+    def _detail(self, place: int) -> bytes:
+        start = sum(self.details_lengths[:place])
+        return self.details[start : start + self.details_lengths[place]]
 
 
 RunFacts = RunSummary | RunRecord

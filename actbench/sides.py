@@ -78,15 +78,15 @@ class Side:
         """Median over the runs; None unless every run that has a cost measured it by this clock."""
         if self.told:
             return self.told.step_time_s if clock == "wall" else None
-        return self._medians[clock]
+        return self._median_cpu_s if clock == "cpu" else self._median_wall_s
 
     @cached_property
-    def _medians(self) -> Mapping[Clock, float | None]:
-        measured = [run.step_times for run in self.runs if run.step_times]
-        return {
-            "cpu": _median([times.cpu_s for times in measured]),
-            "wall": _median([times.wall_s for times in measured]),
-        }
+    def _median_cpu_s(self) -> float | None:
+        return _median([times.cpu_s for run in self.runs if (times := run.step_times)])
+
+    @cached_property
+    def _median_wall_s(self) -> float | None:
+        return _median([times.wall_s for run in self.runs if (times := run.step_times)])
 
     @cached_property
     def hardware(self) -> set[Machine]:

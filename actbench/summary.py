@@ -118,9 +118,12 @@ def _summary(
     epochs: int,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
-    parts = [b"" if cost is None else as_json(cost), as_json(made)]
-    for result in after.results:
-        parts += [as_json(result, exclude={"correct_bits"}), whole_bits(result, before.data)]
+    results = [as_json(result, exclude={"correct_bits"}) for result in after.results]
+    details = [
+        b"" if cost is None else as_json(cost),
+        as_json(made),
+        *(whole_bits(result, before.data) for result in after.results),
+    ]
     return RunSummary(
         status=status,
         reason=reason,
@@ -136,8 +139,10 @@ def _summary(
         machine=Machine(made.device, made.hardware, made.threads),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
-        packed=b"".join(parts),
-        lengths=tuple(map(len, parts)),
+        results_json=b"".join(results),
+        results_lengths=tuple(map(len, results)),
+        details=b"".join(details),
+        details_lengths=tuple(map(len, details)),
     )
 
 

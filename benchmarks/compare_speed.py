@@ -38,7 +38,7 @@ from actbench.record import (
 )
 
 TEST_EXAMPLES = 10_000
-EPOCHS = 15
+EPOCHS = 8
 SITES = ("stem.act", "stages.0.act", "stages.1.act", "stages.2.act")
 
 
