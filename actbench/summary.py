@@ -63,7 +63,7 @@ def summarise(content: bytes) -> RunSummary | None:
     if head is None or b"\0" in content:
         return None
     try:
-        arm = content.index(_ARM, head.end())
+        recipe, arm = _recipe_at(content, head.end())
         seed = content.index(_SEED, arm)
         history = content.index(_HISTORY, seed)
         results = content.rindex(_RESULTS, history)  # from the end, where less lies before it
@@ -76,7 +76,7 @@ def summarise(content: bytes) -> RunSummary | None:
             _AfterHistory.model_validate_json(b"{" + content[results:]),
             status=cast(Status, head[1].decode()),
             reason=json.loads(head[2]),
-            recipe=_recipe_before_a_key(content[head.end() : arm]),
+            recipe=recipe,
             arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
             epochs=_epochs(content, history, results),
         )
@@ -153,8 +153,24 @@ def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was
 # one whole JSON object and a comma when it was new.
+def _recipe_at(content: bytes, start: int) -> tuple[Recipe, int]:
+    """The recipe that begins there, and where the key behind it stands; most often it is that of the file before."""
+    if _last_recipe and content.startswith(_last_recipe[0], start):
+        end = start + len(_last_recipe[0])
+        if content.startswith(_ARM, end):
+            return _parsed_recipe(_last_recipe[0]), end
+    end = content.index(_ARM, start)
+    text = content[start:end]
+    recipe = _parsed_recipe(text)
+    _last_recipe[:] = [text]
+    return recipe, end
+
+
+_last_recipe: list[bytes] = []
+
+
 @cache
-def _recipe_before_a_key(text: bytes) -> Recipe:
+def _parsed_recipe(text: bytes) -> Recipe:
     return Recipe.model_validate_json(_without_comma(text))
 
 
