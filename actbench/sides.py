@@ -115,9 +115,9 @@ class Reading(NamedTuple):
     def result(self, run: RunFacts) -> ResultFacts:
         result = run.result(self.which, self.weights)
         if result is None:
-            held = ", ".join(f"{r.which} ({r.weights})" for r in run.results) or "none"
+            held = ", ".join(f"{r.which.replace('_', '-')} ({r.weights})" for r in run.results) or "none"
             raise ActbenchError(
-                f"{_title(run)} has no test result at {self.which} ({self.weights})",
+                f"{_title(run)} has no test result at {self.which.replace('_', '-')} ({self.weights})",
                 hints=[f"it has: {held}"],
             )
         return result

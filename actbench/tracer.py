@@ -128,7 +128,9 @@ class Tracer:
         if gap.p_holm is not None and contrast.p is not None:
             smaller = sum(test.p is not None and test.p < contrast.p for test in self._family())
             rank = f"rank {smaller + 1} of the {self.tested.family} tests of this table"
-            found.append(f"p {contrast.p:.3g}, {rank}; {gap.p_holm:.3g} after Holm over them")
+            found.append(
+                f"p {contrast.p:.3g}, {rank}{_in_family(contrast)}; {gap.p_holm:.3g} after Holm over them"
+            )
         return [*found, *_over_examples(gap.crossed)]
 
     def verdict(self, arm: str) -> Trace:
@@ -245,6 +247,17 @@ def _test(contrast: Contrast) -> str:
     if contrast.method == "block":
         name += ", which rests on the spread of the table's other arms as well"
     return f"{name}: standard error {error:.6g}, {freedom:.4g} degrees of freedom; 95 % interval"
+
+
+def _in_family(contrast: Contrast) -> str:
+    """Which p goes through Holm's steps, where it is not the pair's own."""
+    test = contrast.test
+    if test.family_p is None or not test.family_standard_error or test.family_degrees_of_freedom is None:
+        return ""
+    return (
+        f"; among them, with errors moderated by the other arms' (docs/statistics.md), p {test.family_p:.3g} by "
+        f"standard error {test.family_standard_error:.6g} and {test.family_degrees_of_freedom:.4g} degrees of freedom"
+    )
 
 
 def _over_examples(crossed: Interval | None) -> list[str]:

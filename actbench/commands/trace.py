@@ -187,7 +187,9 @@ def _block(traced: _Traced) -> Iterable[str]:
     yield f"  {traced.cell.text}"
     numbers = {name: value for name, value in traced.cell.numbers.items() if value is not None}
     if numbers:
-        yield "  unrounded: " + ", ".join(f"{name} {value!r}" for name, value in numbers.items())
+        yield "  unrounded, as fractions: " + ", ".join(
+            f"{name} {value!r}" for name, value in numbers.items()
+        )
 
 
 def _grounds(trace: Trace) -> Iterable[str]:

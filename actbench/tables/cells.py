@@ -63,8 +63,8 @@ def headline_gap(row: ArmRow, group: Group, shown: Columns) -> Gap | None:
 
 
 def largest(group: Group) -> float | None:
-    """The largest mean of several arms."""
-    values = [row.value.value for row in group.rows if row.value]
+    """The largest mean of several arms; None where all have the same."""
+    values = {row.value.value for row in group.rows if row.value}
     return max(values) if len(values) > 1 else None
 
 

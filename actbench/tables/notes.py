@@ -65,12 +65,16 @@ def star_text(groups: Sequence[Group], shown: Columns) -> str:
     return f"{against}significant at 5 % {_family(groups[0])}."
 
 
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
 def _family(group: Group) -> str:
     count = len(group.unshown)
     unshown = f", with those of {count} arm{'s' if count > 1 else ''} not shown" if count else ""
+    tests = f"all {group.family} tests" if group.family > 1 else "one test"
     return (
-        f"after Holm over all {group.family} tests of an arm against a baseline{unshown} "
-        f"({METHOD_NAMES[group.method]})"
+        f"after Holm over {tests} against {_listed(group.baselines)}{unshown} ({METHOD_NAMES[group.method]})"
     )
 
 

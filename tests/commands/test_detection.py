@@ -155,7 +155,9 @@ def test_the_papers_ap_stands_beside_the_arms(make_run: Callable[..., RunRecord]
         selection = Selection(plan=plan, stored=runs, origin=Origin(reference=name, profile="paper"))
         papers = {"pwlu": load_paper("pwlu")}
         for metric, expected in (("box_ap", reported), ("mask_ap", dict.fromkeys(reported))):
-            (table,) = build_tables(compare_runs([selection], papers=papers, metric=metric))
+            (table,) = build_tables(
+                compare_runs([selection], papers=papers, metric=metric), lambda _name: ("metric", "reported")
+            )
             place = [column.key for column in table.columns].index("reported")
             assert {row.arm: row.cells[place].numbers["value"] for row in table.rows} == expected
             assert table.columns[0].text == {"box_ap": "box AP", "mask_ap": "mask AP"}[metric]
@@ -164,7 +166,7 @@ def test_the_papers_ap_stands_beside_the_arms(make_run: Callable[..., RunRecord]
         (table,) = build_tables(compare_runs([selection], papers=papers))
         assert table.rows[3].cells[1].text == "+3.00"
         assert "on COCO with" in table.caption
-        assert any("The claim: pwlu over swish by" in note.text for note in table.notes)
+        assert any("pwlu over swish, reported" in claim for claim in table.claims)
 
 
 def _with_ap(record: RunRecord, box: float, mask: float) -> RunRecord:

@@ -213,7 +213,7 @@ Call = Callable[[PlotRequest], Outcome]
             lambda r: plot_pareto(replace(r, arms=("lslu",)), Reading()),
             ["no baseline whose time", "--cost kept"],
         ),
-        (lambda r: plot_seeds(r, Reading(which="best_test")), ["has no test result at best_test"]),
+        (lambda r: plot_seeds(r, Reading(which="best_test")), ["has no test result at best-test"]),
         (
             lambda r: plot_seeds(replace(r, output=Path("x.eps")), Reading()),
             ["not .eps", "a folder for all three"],

@@ -58,7 +58,7 @@ def test_a_gap_by_the_head_of_its_column(bench: dict[str, Path], program: Progra
     lines = done.stdout.splitlines()
     assert lines[0] == "mine, profile lite: series, vs relu"
     assert lines[1].strip().startswith("+0.14 [")
-    assert lines[2].startswith("  unrounded: difference 0.0014")
+    assert lines[2].startswith("  unrounded, as fractions: difference 0.0014")
     for run in ("series 0", "series 1", "relu 0", "relu 1"):
         assert sum(str(bench[run]) in line for line in lines) == 1
     assert not any(str(bench["lslu 0"]) in line for line in lines)
