@@ -22,7 +22,7 @@ from actbench.loose_records import joint_plan, read_records, select_loose
 from actbench.recipe.differences import differing_arm_settings, differing_settings, shown_difference
 from actbench.recipe.find import find_recipe
 from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_recipe
-from actbench.recipe.schema import Profile, Recipe
+from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import RunFacts
 from actbench.store import Store, StoredRun, remembered_plugins
 
@@ -264,15 +264,27 @@ def _matching(
 
 def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:
     """Tells how a run differs from what the recipe would make; once for the runs that share recipe and arm."""
-    known: dict[tuple[int, int], str | None] = {}
+    arms = {arm.name: arm for arm in recipe.arms}
+    of_recipes: dict[int, str | None] = {}
+    of_arms: dict[int, str | None] = {}
 
     def difference(run: RunFacts) -> str | None:
-        key = id(run.recipe), id(run.arm)
-        if key not in known:
-            known[key] = _difference(recipe, run)
-        return known[key]
+        other, arm = run.recipe, run.arm
+        if id(other) not in of_recipes:
+            keys = differing_settings(recipe, other)
+            of_recipes[id(other)] = shown_difference(keys, recipe, other) if keys else None
+        if id(arm) not in of_arms:
+            of_arms[id(arm)] = _arm_difference(arms.get(arm.name), arm)
+        return of_recipes[id(other)] or of_arms[id(arm)]
 
     return difference
+
+
+def _arm_difference(now: Arm | None, then: Arm) -> str | None:
+    if now is None:
+        return f"no arm {then.name}"
+    keys = differing_arm_settings(now, then)
+    return f"arm {now.name}: {shown_difference(keys, now, then)}" if keys else None
 
 
 def _of_other_footing(
@@ -290,18 +302,6 @@ def _of_other_footing(
         if arm.name not in present and same:
             found += largest_footing(same)
     return tuple(found)
-
-
-def _difference(recipe: Recipe, run: RunFacts) -> str | None:
-    """How the run differs from what the recipe would make; None if it does not."""
-    keys = differing_settings(recipe, run.recipe)
-    if keys:
-        return shown_difference(keys, recipe, run.recipe)
-    if run.arm.name not in {arm.name for arm in recipe.arms}:
-        return f"no arm {run.arm.name}"
-    arm = recipe.arm(run.arm.name)
-    keys = differing_arm_settings(arm, run.arm)
-    return f"arm {arm.name}: {shown_difference(keys, arm, run.arm)}" if keys else None
 
 
 def _note_missing(selection: Selection, selected: Selected) -> None:
