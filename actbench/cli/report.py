@@ -47,7 +47,7 @@ def report(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML page: answer, tables, figures, and all that they rest on.
+    """Write one HTML page: the answer, tables, figures, runs.
 
     A chapter per recipe. It needs no network, prints well, and the same records give the same bytes.
     """
