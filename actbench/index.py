@@ -5,7 +5,7 @@ that it was read with. Whatever is wrong with an index, it is as if there were n
 
 The file: a line with a checksum and lengths; a line of JSON, columns over the records; what records share (recipes,
 arms), a line each, by number; every record's results; and what is read only when it is asked for: costs, provenance,
-and bits as they are, since to decode base64 costs more than all the rest.
+and which test examples were right.
 """
 
 import contextlib

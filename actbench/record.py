@@ -354,9 +354,7 @@ class RunRecord(Frozen):
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
         """Which test examples were right, one bit each; None where the record does not hold them all."""
         result = self.result(which, weights)
-        if result is None or not (packed := whole_bits(result, self.data)):
-            return None
-        return int.from_bytes(packed)
+        return None if result is None else _bits(result.correct_bits, result, self.data)
 
 
 class Sliced(Protocol):
@@ -389,9 +387,9 @@ class RunSummary(NamedTuple):
     """Of each result, one after the other."""
     results_lengths: tuple[int, ...]
     details: Sliced
-    """One after the other: the cost's JSON, the provenance's, and the bits of each result."""
+    """One after the other: the cost's JSON, the provenance's, and the bits of each result as the record has them."""
     details_lengths: tuple[int, ...]
-    """0 where there is no cost, or where a result does not hold the bits of all examples."""
+    """0 where there is no cost, or where a result holds no bits."""
 
     @property
     def step_times(self) -> StepTimes | None:
@@ -421,7 +419,7 @@ class RunSummary(NamedTuple):
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
         for place, result in enumerate(self._each_result(), start=2):
             if result.which == which and result.weights == weights:
-                return int.from_bytes(self._detail(place)) if self.details_lengths[place] else None
+                return _bits(self._detail(place), result, self.data)
         return None
 
     def _each_result(self) -> Iterator[ResultFacts]:
@@ -452,12 +450,12 @@ def _provenance(text: bytes) -> Provenance:
     return Provenance.model_validate_json(text)
 
 
-def whole_bits(result: TestResult, data: DataFacts) -> bytes:
-    """The packed bits of all test examples; empty where the result does not hold them all."""
-    packed = base64.b64decode(result.correct_bits)
+def _bits(correct_bits: str | bytes, result: ResultFacts, data: DataFacts) -> int | None:
+    packed = base64.b64decode(correct_bits)
     if not isinstance(result.tally, Tally) or len(packed) != (data.test + 7) // 8:
-        return b""
-    return packed if int.from_bytes(packed).bit_count() == result.tally.correct else b""
+        return None
+    bits = int.from_bytes(packed)
+    return bits if bits.bit_count() == result.tally.correct else None
 
 
 class VersionProbe(Frozen):

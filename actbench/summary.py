@@ -23,7 +23,6 @@ from actbench.record import (
     RunSummary,
     Status,
     TestResult,
-    whole_bits,
 )
 
 _BEFORE_RECIPE = re.compile(
@@ -122,7 +121,7 @@ def _summary(
     details = [
         b"" if cost is None else as_json(cost),
         as_json(made),
-        *(whole_bits(result, before.data) for result in after.results),
+        *(result.correct_bits.encode() for result in after.results),
     ]
     return RunSummary(
         status=status,

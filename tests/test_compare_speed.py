@@ -2,6 +2,7 @@
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from benchmarks.compare_speed import Shape, cpu_s, make_results
 HEAVY = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "sklearn", "rich")
 FIRST_S, LATER_S = 3.0, 1.0
 """CPU seconds for 10,000 records: without an index, and with one."""
+LIBRARIES_S = 0.2
+"""CPU seconds of the libraries alone where that holds; where other work slows them, all is slow."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,6 @@ def test_a_thousand_runs_cost_little_more_than_the_start(thousand: Path) -> None
         unit = _libraries_s()
         measured.append((cpu_s(thousand, "compare", "made_000"), unit))
     unit = min(unit for _, unit in measured)
-    # On the machine where 10,000 records take 1 and 3 seconds the libraries take 0.2.
     assert measured[0][0] / measured[0][1] <= 5.5
     assert min(later for later, _ in measured[1:]) / unit <= 4.0
 
@@ -77,8 +79,16 @@ def test_no_library_of_the_making_half_is_loaded(thousand: Path) -> None:
 def test_ten_thousand_runs_cost_a_second(shape: dict[str, Any], tmp_path: Path) -> None:
     names = make_results(tmp_path, Shape(**shape))
     _settle(tmp_path)
-    cpu_s(tmp_path, "validate", names[0])  # byte-compiles
-    first = cpu_s(tmp_path, "compare", *names)
-    later = min(cpu_s(tmp_path, "compare", *names) for _ in range(7))
-    assert first < FIRST_S
-    assert later < LATER_S
+    cpu_s(tmp_path, "compare", *names)  # byte-compiles
+    first, later, units = [], [], []
+    for _ in range(3):
+        for index in (tmp_path / "cache").rglob("*.index"):
+            index.unlink()
+        units.append(_libraries_s())
+        first.append(cpu_s(tmp_path, "compare", *names))
+        for _ in range(3):
+            units.append(_libraries_s())
+            later.append(cpu_s(tmp_path, "compare", *names))
+    slowness = max(1.0, statistics.median(units) / LIBRARIES_S)
+    assert min(first) / slowness < FIRST_S
+    assert min(later) / slowness < LATER_S
