@@ -110,7 +110,7 @@ def _group(
     main = tuple(name for name in wanted if name in names)
     own = _own_baselines(plan, paper, reading.metric)
     baselines = (*main, *(name for name in own if name not in main))
-    unshown = _unshown(selection, reading)
+    unshown = _unshown(selection, reading, kept.footing)
     tested = analyse({**sides, **unshown}, baselines, plan.analysis)
     return Group(
         setting=setting_of(plan, is_altered=selection.is_altered),
@@ -138,9 +138,7 @@ def _group(
         method=plan.analysis.method,
         family=tested.family,
         margin=plan.analysis.margin / 100,
-        near_best=frozenset()
-        if mismatches
-        else tested.near_best & sides.keys(),  # nothing is shown of unequal runs
+        near_best=frozenset() if mismatches else tested.near_best & sides.keys(),
         paper=paper,
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
         unshown=unshown,
@@ -148,9 +146,8 @@ def _group(
     )
 
 
-def _unshown(selection: Selection, reading: Reading) -> dict[str, Side]:
-    """The sides of the arms that are not shown, of runs on the footing of those that are."""
-    footing = selection.runs[0].footing
+def _unshown(selection: Selection, reading: Reading, footing: str) -> dict[str, Side]:
+    """The sides of the arms that are not shown, of their runs on that footing."""
     runs: dict[str, list[StoredRun]] = {}
     for run in selection.unshown:
         if run.record.footing == footing:

@@ -4,7 +4,7 @@ It is derived and never the truth: an entry counts only while its record's file 
 that it was read with. Whatever is wrong with an index, it is as if there were none. Imports no torch.
 
 The file: a line with a checksum and lengths; a line of JSON, columns over the records; what records share (recipes,
-arms), a line each, by number; every record's results; and what is read only when it is asked for: costs, provenance,
+arms), a line each, by number; every record's results; and what is parsed only when it is asked for: costs, provenance,
 and which test examples were right.
 """
 
@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeVar
 from pydantic_core import to_json
 
 from actbench import __version__
-from actbench.errors import ActbenchError, RecordError
+from actbench.errors import RecordError
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
@@ -148,67 +148,28 @@ def _place(folder: Path) -> Path:
     return user_cache() / "records" / f"{key}.index"
 
 
-class _Open:
-    """An index whose end is read when it is asked for: of this very file, even if another takes its place meanwhile."""
-
-    def __init__(self, place: Path) -> None:
-        self._file = open(place, "rb", buffering=0)  # noqa: SIM115, closed with the last summary that needs it
-        self.size = os.fstat(self._file.fileno()).st_size
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            self._file.close()
-
-    def read(self, start: int, length: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(length)
-
-
-class _Part:
-    """Bytes of an index that are not read yet."""
-
-    __slots__ = ("_end", "_index", "_start")
-
-    def __init__(self, index: _Open, start: int, end: int) -> None:
-        self._index, self._start, self._end = index, start, end
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, end, _ = part.indices(self._end - self._start)
-        try:
-            found = self._index.read(self._start + start, end - start)
-        except OSError:
-            found = b""
-        if len(found) < end - start:
-            raise ActbenchError("the index of the records went away while it was read", hints=["try again"])
-        return found
-
-    def __eq__(self, other: object) -> bool:
-        return self[:] == (other[:] if isinstance(other, _Part) else other)
-
-
 def _load(place: Path) -> dict[str, _Entry]:
     """The index by name of file; empty where it is missing, broken, or of another version."""
     try:
-        index = _Open(place)
-        mark, version, checksum, *lengths, _ = index.read(0, _FIRST_LINE).decode().split(" ")
+        whole = memoryview(place.read_bytes())
+        mark, version, checksum, *lengths, _ = bytes(whole[:_FIRST_LINE]).decode().split(" ")
         of_lines, of_results, of_details = map(int, lengths)
-        content = index.read(_FIRST_LINE, of_lines + of_results)
-        is_whole = index.size == _FIRST_LINE + of_lines + of_results + of_details
+        content = whole[_FIRST_LINE:]
+        is_whole = len(content) == of_lines + of_results + of_details
         if not is_whole or (mark, version, int(checksum)) != (_MARK, _version(), zlib.adler32(content)):
             return {}
-        head, *texts = content[:of_lines].split(b"\n")
-        return _entries(_Columns.model_validate_json(head), texts, memoryview(content)[of_lines:], index)
+        head, *texts = bytes(content[:of_lines]).split(b"\n")
+        ends = of_lines, of_lines + of_results
+        return _entries(_Columns.model_validate_json(head), texts, content[slice(*ends)], content[ends[1] :])
     except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
         return {}
 
 
 def _entries(
-    columns: _Columns, texts: Sequence[bytes], results: memoryview, index: _Open
+    columns: _Columns, texts: Sequence[bytes], results: memoryview, details: memoryview
 ) -> dict[str, _Entry]:
     result_ends = accumulate(map(sum, columns.results_lengths), initial=0)
-    detail_ends = accumulate(
-        map(sum, columns.details_lengths), initial=index.size - sum(map(sum, columns.details_lengths))
-    )
+    detail_ends = accumulate(map(sum, columns.details_lengths), initial=0)
     rows = zip(
         columns.status,
         columns.reason,
@@ -226,7 +187,7 @@ def _entries(
         columns.step_cpu_s,
         [results[start:end] for start, end in pairwise(result_ends)],
         columns.results_lengths,
-        [_Part(index, start, end) for start, end in pairwise(detail_ends)],
+        [details[start:end] for start, end in pairwise(detail_ends)],
         columns.details_lengths,
         strict=True,
     )
@@ -272,13 +233,14 @@ def _save(place: Path, entries: Mapping[str, _Entry]) -> None:
     head = to_json({"footings": list(footings), "machines": list(machines), **columns})
     lines = b"\n".join([head, *texts])
     content = b"".join([lines, *(summary.results_json for summary in summaries)])
-    details = [summary.details[:] for summary in summaries]
-    lengths = f"{len(lines):015} {len(content) - len(lines):015} {sum(map(len, details)):015}"
+    of_results = len(content) - len(lines)
+    content = b"".join([content, *(summary.details for summary in summaries)])
+    lengths = f"{len(lines):015} {of_results:015} {len(content) - len(lines) - of_results:015}"
     first = f"{_MARK} {_version()} {zlib.adler32(content):010} {lengths} \n".encode()
     temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(b"".join([first, content, *details]))
+        temporary.write_bytes(first + content)
         temporary.replace(place)
     except OSError:
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import Annotated, Literal, NamedTuple, Protocol, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -357,12 +357,6 @@ class RunRecord(Frozen):
         return None if result is None else _bits(result.correct_bits, result, self.data)
 
 
-class Sliced(Protocol):
-    """Bytes, which need not be at hand before a part of them is asked for."""
-
-    def __getitem__(self, part: slice, /) -> bytes: ...
-
-
 class RunSummary(NamedTuple):
     """A record without its history; runs of a recipe share its object. What tables seldom need is kept as JSON.
 
@@ -386,7 +380,7 @@ class RunSummary(NamedTuple):
     results_json: bytes | memoryview
     """Of each result, one after the other."""
     results_lengths: tuple[int, ...]
-    details: Sliced
+    details: bytes | memoryview
     """One after the other: the cost's JSON, the provenance's, and the bits of each result as the record has them."""
     details_lengths: tuple[int, ...]
     """0 where there is no cost, or where a result holds no bits."""
@@ -428,7 +422,7 @@ class RunSummary(NamedTuple):
 
     def _detail(self, place: int) -> bytes:
         start = sum(self.details_lengths[:place])
-        return self.details[start : start + self.details_lengths[place]]
+        return bytes(self.details[start : start + self.details_lengths[place]])
 
 
 RunFacts = RunSummary | RunRecord

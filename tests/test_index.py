@@ -152,6 +152,9 @@ def test_a_record_that_may_change_unseen_is_not_trusted(store: Store, opened: li
         lambda content: content + b" ",
         lambda content: content.replace(b"lslu_c100", b"lslu_c10x", 1),
         lambda content: content.replace(b'"correct":5000', b'"correct":5001', 1),
+        lambda content: (
+            content[:-40] + bytes([content[-40] ^ 1]) + content[-39:]
+        ),  # in what is seldom looked at
         lambda content: bytes(255 - byte for byte in content),
         lambda content: content[: index._FIRST_LINE] + content[index._FIRST_LINE :].replace(b"{", b"[", 1),
     ],

@@ -258,7 +258,7 @@ class StandardErrors:
             blocks = [mean(column) for column in zip(*rows, strict=True)]
             squares = fsum((v - block) ** 2 for row in rows for v, block in zip(row, blocks, strict=True))
             most = max(abs(value) for arm in arms for value in self._samples[arm].values())
-            rounding = (4 * float_info.epsilon * most) ** 2 * len(arms) * len(seeds)
+            rounding = (ROUNDING * most) ** 2 * len(arms) * len(seeds)
             self._squares[seeds] = (squares if squares > rounding else 0.0, len(arms))
         return self._squares[seeds]
 
