@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actbench.comparison import ArmRow, Gap, Group
-from actbench.report.words import listed, name_of, of_tests, over_seeds, p_value, percent, points, reach
+from actbench.report.words import name_of, of_tests, over_seeds, p_value, reach
 from actbench.stats.contrasts import METHOD_NAMES
+from actbench.tables.words import listed, percent, points
 
 FEW = 2
 """So many arms have a sentence each; more are counted."""

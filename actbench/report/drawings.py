@@ -16,7 +16,8 @@ from actbench.plots.subject import subject_of_group
 from actbench.record import RunRecord
 from actbench.report.figures import Drawing
 from actbench.report.learnt import params_drawing, shapes_drawing, shown_learners
-from actbench.report.words import listed, name_of
+from actbench.report.words import name_of
+from actbench.tables.words import listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

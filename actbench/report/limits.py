@@ -2,7 +2,8 @@
 
 from actbench.comparison import Group
 from actbench.footing import Mismatch
-from actbench.report.words import listed, name_of
+from actbench.report.words import name_of
+from actbench.tables.words import listed
 
 
 def limits(group: Group) -> list[str]:

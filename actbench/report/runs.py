@@ -8,7 +8,7 @@ from actbench.record import RunRecord
 from actbench.report.chapter import RecordFile
 from actbench.report.grid import Field, grid
 from actbench.report.markup import Html, element, join
-from actbench.report.words import listed
+from actbench.tables.words import listed
 
 LONG = 24
 """From so many runs on the list begins folded."""

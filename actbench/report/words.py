@@ -1,8 +1,7 @@
 """Numbers and names as the sentences of a report have them."""
 
-from collections.abc import Sequence
-
 from actbench.stats.intervals import Interval
+from actbench.tables.words import points
 
 _NAMES = {"relu": "ReLU", "swish": "Swish"}
 
@@ -10,21 +9,6 @@ _NAMES = {"relu": "ReLU", "swish": "Swish"}
 def name_of(arm: str) -> str:
     """An arm as a sentence names it."""
     return _NAMES.get(arm, arm)
-
-
-def listed(names: Sequence[str], word: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
-
-
-def percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
-
-
-def points(fraction: float) -> str:
-    """A difference in points, signed unless it rounds to nothing."""
-    text = f"{100 * fraction:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 def reach(interval: Interval) -> str:

@@ -12,6 +12,7 @@ from actbench.papers.matching import Reported
 from actbench.tables.columns import ColumnName, Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.table import NONE, Cell, Emphasis, Number
+from actbench.tables.words import percent, points
 from actbench.verdict import verdict_of
 
 LEVEL = ("equal in", "all seeds")
@@ -34,9 +35,9 @@ def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> lis
             effects = [gap.contrast.effect_size if gap.contrast else None for gap in gaps]
             return [_number(effect, "effect_size", lambda g: f"{g:+.2f}") for effect in effects]
         case "detectable":
-            return [_number(gap.detectable, "detectable", _percent) for gap in gaps]
+            return [_number(gap.detectable, "detectable", percent) for gap in gaps]
         case "examples":
-            return [_interval(row.crossed, _percent), *(_interval(gap.crossed, _signed) for gap in gaps)]
+            return [_interval(row.crossed, percent), *(_interval(gap.crossed, points) for gap in gaps)]
         case "n":
             return [Cell((str(row.completed), *_missing(row)), {"completed": row.completed})]
         case "diverged":
@@ -48,7 +49,7 @@ def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> lis
         case "kept":
             return [_kept(row)]
         case "optimism":
-            return [_number(row.optimism, "optimism", _signed)]
+            return [_number(row.optimism, "optimism", points)]
         case "reported":
             return [_reported(row.reported)]
         case "verdict":
@@ -72,11 +73,11 @@ def _value(row: ArmRow, group: Group, shown: Columns) -> Cell:
     lines: list[str] = []
     emphasis: set[Emphasis] = set()
     if row.value:
-        lines.append(_percent(row.value.value))
+        lines.append(percent(row.value.value))
         if row.value.is_level:
             lines += LEVEL
         elif row.value.interval:
-            lines[0] += f" ± {_percent(row.value.interval.half_width)}"
+            lines[0] += f" ± {percent(row.value.interval.half_width)}"
         if row.completed != len(group.seeds) and "n" not in shown:
             lines.append(f"(n={row.completed})")
         if row.name in group.near_best:
@@ -123,11 +124,11 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
     if gap.difference is None:
         lines.append(NONE)
     else:
-        lines.append(_signed(gap.difference.value))
+        lines.append(points(gap.difference.value))
         if gap.difference.is_level:
             lines += LEVEL
         elif gap.difference.interval:
-            lines.append(_bracketed(gap.difference.interval, _signed))
+            lines.append(_bracketed(gap.difference.interval, points))
     lines += [f"({_origin(r)}: {_gain(r)})" for r in gap.reported]
     return Cell(tuple(lines), numbers, marks=_marks(gap))
 
@@ -197,12 +198,3 @@ def _numbers(estimate: stats.Estimate | None, name: str) -> dict[str, Number]:
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
     }
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
-
-
-def _signed(fraction: float) -> str:
-    text = f"{100 * fraction:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text

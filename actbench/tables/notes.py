@@ -14,6 +14,7 @@ from actbench.tables.columns import Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.reported_notes import reported_notes
 from actbench.tables.table import Note
+from actbench.tables.words import listed
 
 WHICH = {
     "last": "after the last epoch",
@@ -65,16 +66,12 @@ def star_text(groups: Sequence[Group], shown: Columns) -> str:
     return f"{against}significant at 5 % {_family(groups[0])}."
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
 def _family(group: Group) -> str:
     count = len(group.unshown)
     unshown = f", with those of {count} arm{'s' if count > 1 else ''} not shown" if count else ""
     tests = f"all {group.family} tests" if group.family > 1 else "one test"
     return (
-        f"after Holm over {tests} against {_listed(group.baselines)}{unshown} ({METHOD_NAMES[group.method]})"
+        f"after Holm over {tests} against {listed(group.baselines)}{unshown} ({METHOD_NAMES[group.method]})"
     )
 
 
