@@ -77,7 +77,7 @@ def _digest(library: Path) -> str:
 
 def _key(compiler: str, name: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=_PATIENCE_S)
-    sources = b"".join((_FOLDER / file).read_bytes() for file in (f"{name}.cpp", "rows.h"))
+    sources = b"".join(file.read_bytes() for file in (_FOLDER / f"{name}.cpp", *sorted(_FOLDER.glob("*.h"))))
     parts = (sources, version.stdout, repr((_FLAGS, _EXTRAS)).encode(), _processor().encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
