@@ -1,12 +1,27 @@
 """`actbench bench`: what activations, training steps and the input pipeline cost on this machine."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from actbench.cli.options import Json, Plugins, choice
+from actbench.cli.options import (
+    RECIPES,
+    Arms,
+    DataDir,
+    Device,
+    Json,
+    Limit,
+    Plugins,
+    Profile,
+    choice,
+    known_profile,
+    load_plugins,
+    split_arguments,
+)
 from actbench.cli.output import run
+from actbench.errors import ActbenchError
 
 app = typer.Typer(help="Measure what activations, steps and data cost.", no_args_is_help=True)
 
@@ -34,7 +49,7 @@ def ops(
     shape: Annotated[str, typer.Option("--shape", help="of the output: N,C,H,W")] = "256,64,16,16",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16")] = "float32",
     layout: Annotated[str, typer.Option("--layout", help="contiguous or channels_last")] = "contiguous",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0, ...")] = "cpu",
+    device: Device = "cpu",
     compiled: Annotated[
         bool, typer.Option("--compile", help="each compiled by torch.compile too, beside as it is")
     ] = False,
@@ -65,3 +80,46 @@ def ops(
         allocator=choice("--allocator", allocator, ALLOCATORS),
     )
     run(lambda: bench_ops(request, _note), as_json)
+
+
+@app.command()
+def model(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=RECIPES)],
+    profile: Profile = None,
+    arm: Arms = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+    steps: Annotated[int, typer.Option("--steps", help="of every arm; two more warm up")] = 10,
+    limit: Limit = None,
+    data_dir: DataDir = Path("data"),
+    allocator: AllocatorOption = "keep",
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a recipe's training step, arm beside arm.
+
+    Step time, its ratio to relu's in the same round, images per second, the shares of data, augmentation, forward,
+    backward and optimiser, what computed the activations. On generated images where the recipe's own are not at hand.
+    """
+    from actbench.bench.allocator import ALLOCATORS
+    from actbench.commands.bench.model import ModelRequest, bench_model
+
+    load_plugins(plugin)
+    references, overrides = split_arguments(arguments)
+    if len(references) > 1:
+        raise ActbenchError(
+            "bench model takes one recipe", where="command line", hints=[" ".join(references)]
+        )
+    request = ModelRequest(
+        reference=references[0],
+        overrides=overrides,
+        profile=known_profile(profile),
+        arms=tuple(arm or ()),
+        device=device,
+        threads=threads,
+        steps=steps,
+        limit=limit,
+        data_dir=data_dir,
+        allocator=choice("--allocator", allocator, ALLOCATORS),
+    )
+    run(lambda: bench_model(request, _note), as_json)
