@@ -1,4 +1,4 @@
-"""The images that a recipe's steps are measured on: its own where they are at hand, else generated ones of the shape."""
+"""The images that steps are measured on: a recipe's own where they are at hand, else generated ones of that shape."""
 
 from pathlib import Path
 from typing import NamedTuple
