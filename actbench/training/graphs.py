@@ -85,6 +85,10 @@ class _CapturedUpdate:
         self._loss: Tensor | None = None
 
     def __call__(self, batch: Batch) -> Tensor:
+        with torch.cuda.device(self._device):
+            return self._take(batch)
+
+    def _take(self, batch: Batch) -> Tensor:
         if self._graph is None and self._taken >= WARM_UPDATES:
             self._capture(batch)
         if self._graph is None or not self._fits(batch):

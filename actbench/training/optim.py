@@ -112,7 +112,9 @@ def make_optimizer(
         )
     betas = (settings.beta1, settings.beta2)
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=fused)
+        return torch.optim.AdamW(
+            groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=fused, capturable=captured
+        )
     from timm.optim.lamb import Lamb  # slow to import, and few recipes want it
 
     optimizer: torch.optim.Optimizer = Lamb(
