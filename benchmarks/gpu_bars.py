@@ -197,7 +197,7 @@ def data_loader(size: Size, device: torch.device, source: DataSource) -> dict[st
             sgd.zero_grad()
             with autocast(device, settings.amp):
                 loss = F.cross_entropy(state.model(images), targets)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             sgd.step()
             total += loss.item()
 

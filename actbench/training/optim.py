@@ -94,13 +94,15 @@ def make_optimizer(
         groups = [{**group, "lr": torch.tensor(settings.lr, device=device)} for group in groups]
     fused = True if on_gpu else None
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             groups,
             lr=settings.lr,
             momentum=settings.momentum,
             nesterov=settings.nesterov and settings.momentum > 0,
             fused=fused,
         )
+        _fill_momenta(sgd)
+        return sgd
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(
             groups,
@@ -163,9 +165,25 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]
         for ours, theirs in zip(optimizer.param_groups, saved["param_groups"], strict=True)
     ]
     optimizer.load_state_dict({**saved, "param_groups": groups})
+    _fill_momenta(optimizer)
 
 
 def forget(optimizer: torch.optim.Optimizer, parameters: tuple[Tensor, ...]) -> None:
     """Drops the optimiser's state of parameters whose values were changed in place by a new phase."""
     for parameter in parameters:
         optimizer.state.pop(parameter, None)
+    _fill_momenta(optimizer)
+
+
+def _fill_momenta(optimizer: torch.optim.Optimizer) -> None:
+    """Gives parameters without a momentum one of zeros, after which the next step is what a first one would be.
+
+    For the fused SGD alone, which takes momenta of all tensors of a group or of none.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        if group["fused"] and group["momentum"]:
+            for parameter in group["params"]:
+                if optimizer.state[parameter].get("momentum_buffer") is None:
+                    optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
