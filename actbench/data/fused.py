@@ -1,7 +1,9 @@
 """A training batch in one pass over its bytes, by augment.cpp: the CPU's form of the plain one in pipeline.py.
 
-Its batches are bitwise those of the plain form. It takes crop with padding, flip, RandAugment, normalisation
-and cutout; what comes before (a random-resized crop) and after (random erasing, mixing) stays PyTorch's.
+Its batches are bitwise those of the plain form wherever PyTorch's own kernels fuse multiplication and addition
+(AVX2, AVX-512); elsewhere an operation may differ by the rounding of a grey level. It takes crop with padding,
+flip, RandAugment, normalisation and cutout; what comes before (a random-resized crop) and after (random erasing,
+mixing) stays PyTorch's.
 """
 
 import ctypes

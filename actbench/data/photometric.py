@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from actbench.data.transfer import send
-
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R 601-2, as Pillow turns colour into grey."""
 
@@ -94,8 +92,9 @@ def _per_image(values: Tensor) -> Tensor:
 def _grey(images: Tensor) -> Tensor:
     if images.shape[-1] == 1:
         return images.to(torch.float32)
-    grey = images.to(torch.float32) @ send(torch.tensor(LUMA), images.device)
-    return grey.round().unsqueeze(-1)
+    # Summed in this order and not by a matrix product, whose rounding depends on the library and the processor.
+    red, green, blue = (images[..., i : i + 1] * LUMA[i] for i in range(3))
+    return (red + green + blue).round_()
 
 
 def _blend(other: Tensor, images: Tensor, factor: Tensor) -> Tensor:

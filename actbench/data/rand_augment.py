@@ -77,9 +77,11 @@ def rand_augment(images: Tensor, layers: Sequence[Draws]) -> Tensor:
         # Grouped on the CPU, where the draws are, so that a GPU is told once and never asked.
         order = draws.operation.argsort(stable=True)
         counts = torch.bincount(draws.operation + 1, minlength=len(OPERATIONS) + 1).tolist()
-        groups = send(order, images.device).split(counts)[1:]
-        level, sign = (send(values[order], images.device).split(counts)[1:] for values in draws[1:])
-        for chosen, operation, *amounts in zip(groups, OPERATIONS.values(), level, sign, strict=True):
+        groups, level, sign = (
+            torch.split(send(values, images.device), counts)[1:]
+            for values in (order, draws.level[order], draws.sign[order])
+        )
+        for operation, chosen, *amounts in zip(OPERATIONS.values(), groups, level, sign, strict=True):
             if len(chosen):
                 changed = operation(take(images, chosen), *amounts)
                 images.flatten(1)[chosen] = changed.flatten(1)

@@ -26,6 +26,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 NORMALIZATION = Normalization((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+EXACT = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
+"""Whether PyTorch's own kernels fuse multiplication and addition here, as the compiled pass does."""
+GREY_LEVEL = 1 / (255 * min(NORMALIZATION.std))
 NONE = Moves(None, None, None, (), None)
 
 
@@ -55,7 +58,7 @@ def assert_equal(
     assert fused.takes(images, moves), "the compiled pass must serve where there is a compiler"
     compiled = pipeline.pixels(images, index, moves, channels_last=channels_last)
     plain = pipeline.plain_pixels(images, index, moves, channels_last=channels_last)
-    assert torch.equal(compiled, plain)
+    assert torch.equal(compiled, plain) or (not EXACT and (compiled - plain).abs().max() < 1.01 * GREY_LEVEL)
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     assert compiled.is_contiguous(memory_format=memory_format)
     assert plain.is_contiguous(memory_format=memory_format)
@@ -125,6 +128,7 @@ def test_all_values_at_many_strengths(name: str) -> None:
     assert_equal(pipeline_of(InputSettings(), 3), images, None, moves, channels_last=False)
 
 
+@pytest.mark.skipif(not EXACT, reason="one layer may enlarge what the one before has rounded otherwise")
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 4), st.sampled_from([1, 3]), st.booleans(), st.integers(8, 33), st.integers(0, 1000))
 def test_all_stages_together(num_ops: int, channels: int, channels_last: bool, side: int, seed: int) -> None:
