@@ -16,6 +16,11 @@ from actbench.data.geometry import to_bytes
 FILL = 128.0
 
 
+def pixel_centres(size: int) -> Tensor:
+    """Where affine_grid has the centres of that many pixels, between the outer edges at -1 and 1."""
+    return torch.linspace(-1, 1, size) * (size - 1) / size
+
+
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """Around the centre."""
     angle = degrees * (math.pi / 180)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from actbench.data.transfer import send
+
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R 601-2, as Pillow turns colour into grey."""
 
@@ -34,7 +36,7 @@ def solarize_add(images: Tensor, amount: Tensor) -> Tensor:
 
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return _blend(torch.zeros(()), images, factor)
+    return _blend(torch.zeros((), device=images.device), images, factor)
 
 
 def color(images: Tensor, factor: Tensor) -> Tensor:
@@ -92,11 +94,11 @@ def _per_image(values: Tensor) -> Tensor:
 def _grey(images: Tensor) -> Tensor:
     if images.shape[-1] == 1:
         return images.to(torch.float32)
-    grey = images.to(torch.float32) @ torch.tensor(LUMA, device=images.device)
+    grey = images.to(torch.float32) @ send(torch.tensor(LUMA), images.device)
     return grey.round().unsqueeze(-1)
 
 
 def _blend(other: Tensor, images: Tensor, factor: Tensor) -> Tensor:
     # Truncated like Pillow's; past the range of bytes it is clipped first.
-    blended = torch.lerp(other.to(images.device), images.to(torch.float32), _per_image(factor))
+    blended = torch.lerp(other, images.to(torch.float32), _per_image(factor))
     return blended.clamp_(0, 255).to(torch.uint8)
