@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite."""
+    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite.
 
-    def __init__(self, *, show_epochs: bool) -> None:
-        self._show_epochs = show_epochs
+    Where several runs go on at a time, each line names its own.
+    """
+
+    def __init__(self, *, show_epochs: bool, several: bool = False) -> None:
+        self._show_epochs, self._several = show_epochs, several
         self._live = sys.stderr.isatty()
 
     def note(self, text: str) -> None:
@@ -35,7 +38,7 @@ class Progress:
         tally = epoch.val or epoch.test
         found = f"  {'val' if epoch.val else 'test'} {headline(tally)}" if tally else ""
         text = (
-            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
+            f"{self._name(run)}  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
             f"  {epoch.time_s:.1f} s"
         )
         if self._live:
@@ -48,7 +51,12 @@ class Progress:
 
         result = record.result()
         found = f"  test {headline(result.tally)}" if result else ""
-        self._line(f"  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}")
+        self._line(
+            f"{self._name(run)}  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}"
+        )
+
+    def _name(self, run: "PlannedRun") -> str:
+        return run.label if self._several else ""
 
     def agrees(self, question: str) -> bool:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
