@@ -4,9 +4,12 @@
 
 Needs a CUDA device and PyTorch, no data set and no network: the images are generated, 50,000 of CIFAR's shape, held in
 memory and augmented as a recipe does (crop, flip). Everything is trained by the program's own loop, bf16, channels
-last, validation left out; a rate is images over the wall time of whole epochs, batches included, after an epoch to
-warm up. Ways: eager; captured (`train.capture`); compiled (`train.compile`); both. In `packed`, so many processes train
-ResNet-20 at the same time and begin their timed epochs together; the rate is that of all together.
+last, without evaluation; a rate is images over the wall time of whole epochs, batches included, after one to warm up.
+
+Ways          eager; captured (`train.capture`); compiled (`train.compile`); both
+DataLoader    what people write: a worker for each core, torchvision's transforms on PIL images, `loss.item()` at every
+              step; the same network, precision and layout
+N at a time   N processes train ResNet-20 and begin their timed epochs together; the rate is that of all together
 
 A part that would begin after `--budget` seconds is left out and said so. `--tiny` runs all but compiling on a CPU,
 to see that it runs; its numbers say nothing.
@@ -15,6 +18,7 @@ to see that it runs; its numbers say nothing.
 import argparse
 import json
 import multiprocessing
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -22,11 +26,17 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from actbench.data.source import DataSource
 from actbench.recipe.schema import Recipe
 from actbench.training.loop import train_epochs
+from actbench.training.precision import autocast
 from actbench.training.sources import DataSources
 from actbench.training.state import start_state
 
@@ -135,6 +145,71 @@ def alone(size: Size, way: str, device: torch.device, source: DataSource) -> dic
     return {"images_per_s": round(rate, 1), "first_epoch_s": round(ready, 2)}
 
 
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Generated images as PIL has them, cropped and flipped one by one."""
+
+    def __init__(self, count: int) -> None:
+        from torchvision.transforms import v2
+
+        rng = np.random.default_rng(0)
+        self.images = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        self.transform = v2.Compose(
+            [
+                v2.RandomCrop(32, padding=4),
+                v2.RandomHorizontalFlip(),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        image: Tensor = self.transform(Image.fromarray(self.images[place]))
+        return image, place % 100
+
+
+def data_loader(size: Size, device: torch.device, source: DataSource) -> dict[str, float]:
+    recipe = resnet18(size, "eager", device.type)
+    state = start_state(recipe, recipe.arms[0], seed=0, source=source, device=device)
+    settings = recipe.train
+    sgd = torch.optim.SGD(
+        state.model.parameters(), lr=settings.lr, momentum=0.9, weight_decay=5e-4, nesterov=True
+    )
+    workers = 0 if size is TINY else os.cpu_count() or 1
+    loader = DataLoader(
+        Pictures(size.images),
+        batch_size=size.batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+    def epoch() -> None:
+        total = 0.0
+        for images, targets in loader:
+            images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+            targets = targets.to(device, non_blocking=True)
+            sgd.zero_grad()
+            with autocast(device, settings.amp):
+                loss = F.cross_entropy(state.model(images), targets)
+            loss.backward()
+            sgd.step()
+            total += loss.item()
+
+    begun = time.perf_counter()
+    epoch()
+    ready = time.perf_counter()
+    for _ in range(size.epochs):
+        epoch()
+    rate = size.epochs * len(loader) * size.batch / (time.perf_counter() - ready)
+    return {"images_per_s": round(rate, 1), "first_epoch_s": round(ready - begun, 2), "workers": workers}
+
+
 def _member(
     size: Size, way: str, device_type: str, seed: int, threads: int, start: Barrier, results: Any
 ) -> None:
@@ -177,7 +252,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
-    parser.add_argument("--budget", type=float, default=200, help="seconds after which no part is begun")
+    parser.add_argument("--budget", type=float, default=160, help="seconds after which no part is begun")
     parser.add_argument("--tiny", action="store_true", help="on the CPU, in seconds")
     asked = parser.parse_args()
     size, device = (TINY, CPU) if asked.tiny else (WHOLE, torch.device("cuda"))
@@ -202,6 +277,7 @@ def main() -> None:
     print(f"{time.perf_counter() - begun:6.1f} s  {size.images} images are made", flush=True)
     for way in ("eager", "captured"):
         take(f"ResNet-18, {way}", alone, size, way, device, source)
+    take("ResNet-18, DataLoader of torchvision", data_loader, size, device, source)
     for count in size.processes:
         take(f"ResNet-20, {count} at a time, captured", packed, size, "captured", device, count)
     take(f"ResNet-20, {count} at a time, eager", packed, size, "eager", device, count)

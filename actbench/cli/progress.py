@@ -1,5 +1,6 @@
 """What `train` tells while it works."""
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class Progress:
             f"  {epoch.time_s:.1f} s"
         )
         if self._live:
-            print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+            width = _width()
+            print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 
@@ -62,5 +64,10 @@ class Progress:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
 
     def _line(self, text: str) -> None:
-        clear = f"\r{'':<78}\r" if self._live else ""
+        clear = f"\r{'':<{_width()}}\r" if self._live else ""
         print(f"{clear}{text}", file=sys.stderr, flush=True)
+
+
+def _width() -> int:
+    """One less than the terminal has: a line that is full goes on to the next, and cannot be overwritten."""
+    return shutil.get_terminal_size().columns - 1
