@@ -74,7 +74,7 @@ def summarise(content: bytes) -> RunSummary | None:
             _BeforeHistory.model_validate_json(b"{" + _without_comma(content[seed:history]) + b"}"),
             _AfterHistory.model_validate_json(b"{" + content[results:]),
             status=cast(Status, head[1].decode()),
-            reason=json.loads(head[2]),
+            reason=None if head[2] == b"null" else json.loads(head[2]),
             recipe=recipe,
             arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
             epochs=_epochs(content, history, results),
