@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import torch
 
+from actbench.cli.progress import Progress
+from actbench.commands.request import TrainRequest
+from actbench.commands.train import train
 from actbench.commands.workers import _ending, threads_each
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -46,35 +49,65 @@ def _history(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [{key: value for key, value in epoch.items() if key not in TIMES} for epoch in record["history"]]
 
 
+@pytest.fixture
+def with_deadly(tmp_path: Path) -> Callable[[str], list[str]]:
+    """The demonstration with an arm that kills a worker, before its others or behind them; what names it all."""
+
+    def make(where: str) -> list[str]:
+        (tmp_path / "deadly.py").write_text(DEADLY)
+        (tmp_path / "recipes").mkdir()
+        text = (Path(__file__).parents[2] / "recipes" / "demo_digits.yaml").read_text()
+        anchor = "arms:\n" if where == "first" else "activation: swish}\n"
+        assert anchor in text
+        text = text.replace(anchor, f"{anchor}- {{name: deadly, activation: Deadly}}\n")
+        (tmp_path / "recipes" / "demo_digits.yaml").write_text(text)
+        arms = [word for arm in ("deadly", "relu", "swish") for word in ("--arm", arm)]
+        return ["train", *DIGITS, *arms, "--seeds", "0", "--plugin", "deadly.py", "-j", "2"]
+
+    return make
+
+
 def test_a_process_that_dies_costs_its_run_and_the_others_end_as_alone(
-    program: Program, tmp_path: Path
+    program: Program, tmp_path: Path, with_deadly: Callable[[str], list[str]]
 ) -> None:
-    """Three runs in two processes: the first kills its own, and the one that takes its place trains on."""
-    (tmp_path / "deadly.py").write_text(DEADLY)
-    (tmp_path / "recipes").mkdir()
-    text = (Path(__file__).parents[2] / "recipes" / "demo_digits.yaml").read_text()
-    text = text.replace("arms:\n", "arms:\n- {name: deadly, activation: Deadly}\n")
-    (tmp_path / "recipes" / "demo_digits.yaml").write_text(text)
-    few = ["--arm", "deadly", "--arm", "relu", "--arm", "swish", "--seeds", "0", "--plugin", "deadly.py"]
-    done = program("train", *DIGITS, *few, "-j", "2", "--json")
+    done = program(*with_deadly("last"), "--json")
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
     document = {run["arm"]: run["status"] for run in json.loads(done.stdout)["runs"]}
-    assert document == {"deadly": "failed", "relu": "completed", "swish": "completed"}
+    assert document == {"relu": "completed", "swish": "completed", "deadly": "failed"}
     reason = "the process that trained it was killed by SIGKILL, perhaps for want of memory"
     assert f"deadly seed 0: failed: {reason}" in done.stderr
+    assert "[2/3] demo_digits swish seed 0" in done.stderr
     assert "demo_digits relu seed 0  epoch 2/2  loss " in done.stderr
     together = _records(tmp_path / "results")
     assert together["deadly 0"]["reason"] == reason
     assert {record["provenance"]["shared_by"] for record in together.values()} == {2}
-    assert "[2/3] demo_digits relu seed 0" in done.stderr
-    alone = program("train", *DIGITS, *few[2:], "--results-dir", "alone")
-    assert alone.returncode == 0, alone.stderr
+    torch.set_num_threads(1)
+    request = TrainRequest(
+        references=("demo_digits",),
+        overrides=tuple(word for word in DIGITS if "=" in word),
+        limit=100,
+        arms=("relu", "swish"),
+        seeds="0",
+        device="cpu",
+        results_dir=tmp_path / "alone",
+    )
+    assert train(request, Progress(show_epochs=False)).exit_code == 0
     for name, record in _records(tmp_path / "alone").items():
         assert record["provenance"]["shared_by"] == 1
         assert record["run"] == together[name]["run"]
         assert _history(record) == _history(together[name])
         assert record["results"] == together[name]["results"]
+
+
+@pytest.mark.slow
+def test_another_takes_the_place_of_a_process_that_dies(
+    program: Program, tmp_path: Path, with_deadly: Callable[[str], list[str]]
+) -> None:
+    done = program(*with_deadly("first"), "-j", "2")
+    assert done.returncode == 3, done.stderr
+    status = {name: record["status"] for name, record in _records(tmp_path / "results").items()}
+    assert status == {"deadly 0": "failed", "relu 0": "completed", "swish 0": "completed"}
 
 
 @pytest.mark.slow
