@@ -76,7 +76,9 @@ def test_a_captured_run_is_the_plain_one(
     make_recipe: MakeRecipe, open_source: Open, optimizer: str, arm: str
 ) -> None:
     """Dropout and mixing of every step, three values of lambda, learning rates of a schedule: the same losses."""
-    train = {**ALL, "optimizer": optimizer, "epochs": 3, "lr": 1e-3}
+    # RMSprop begins with ten times the sign of each gradient, which turns with the gradient's last bit.
+    lr = 1e-4 if optimizer == "rmsprop" else 1e-3
+    train = {**ALL, "optimizer": optimizer, "epochs": 3, "lr": lr}
     model = {"decay_epochs": 2}
     plain, captured = (make_recipe(train={**train, "capture": it}, model=model) for it in (False, True))
     source = open_source(plain)
