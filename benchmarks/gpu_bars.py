@@ -47,7 +47,7 @@ WAYS: dict[str, dict[str, bool]] = {
     "compiled": {"compile": True},
     "compiled and captured": {"compile": True, "capture": True},
 }
-PATIENCE_S = 200
+PATIENCE_S = 90
 
 
 class Size(NamedTuple):
