@@ -168,11 +168,11 @@ class StepTime(NamedTuple):
 def step_time(side: Side, baseline: Side) -> StepTime:
     """Time of an update over the baseline's: on a CPU by CPU time, which other work on the machine disturbs least.
 
-    Elsewhere by wall time; none where the hardware differs.
+    Elsewhere by wall time; none where the hardware, or how many runs shared it, differs.
     """
     if len(hardware := side.hardware | baseline.hardware) > 1:
         return StepTime(None, None)
-    on_cpu = all(device == "cpu" for device, _, _ in hardware)
+    on_cpu = all(machine.device == "cpu" for machine in hardware)
     for clock in CLOCKS if on_cpu else CLOCKS[1:]:
         ours, theirs = side.step_time_s(clock), baseline.step_time_s(clock)
         if ours is not None and theirs:

@@ -135,7 +135,7 @@ def _summary(
         epochs=epochs,
         started=made.started,
         wall_time_s=made.wall_time_s,
-        machine=Machine(made.device, made.hardware, made.threads),
+        machine=Machine(made.device, made.hardware, made.threads, made.shared_by),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
         results_json=b"".join(results),

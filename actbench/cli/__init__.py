@@ -103,6 +103,10 @@ def train(
     download: Annotated[
         bool, typer.Option("--download", help="download CIFAR if it is not there, without asking")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, help="runs at a time, on one GPU or sharing the CPU's threads"),
+    ] = 1,
     as_json: Json = False,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
@@ -112,7 +116,7 @@ def train(
 
     Every arm over its seeds, the first seed of every arm first.
     """
-    from actbench.commands.train import TrainRequest
+    from actbench.commands.request import TrainRequest
     from actbench.commands.train import train as command
 
     load_plugins(plugin)
@@ -130,8 +134,10 @@ def train(
         plan_only=plan,
         force=force,
         download=download,
+        jobs=jobs,
+        plugins=tuple(plugin or ()),
     )
-    run(lambda: command(request, Progress(show_epochs=progress)), as_json)
+    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)
 
 
 @app.command("eval")

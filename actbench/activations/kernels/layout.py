@@ -1,4 +1,4 @@
-"""How a tensor is laid out for the C++ kernels, and which tensors they take."""
+"""How a tensor is laid out for the kernels, and which tensors they take."""
 
 import ctypes
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from actbench.activations.kernels import gpu
 from actbench.activations.kernels.build import load_library
 
 _SUFFIXES = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
@@ -19,12 +20,21 @@ _WORTH_THREADS = 1 << 15
 def takes(library: str, x: Tensor) -> bool:
     """Whether that library computes this input. Exported programs get plain operators that anyone can run."""
     return (
-        x.device.type == "cpu"
-        and x.dtype in _SUFFIXES
+        x.dtype in _SUFFIXES
         and not torch.compiler.is_exporting()
         and not torch.onnx.is_in_onnx_export()
-        and is_available(library, x.dtype)
+        and (
+            (x.device.type == "cpu" and is_available(library, x.dtype))
+            or (x.device.type == "cuda" and gpu.load_kernels(library))
+        )
     )
+
+
+def backend(library: str, parameter: Tensor) -> str:
+    """What computes where that parameter is: "cpp", "triton" or "reference"."""
+    if parameter.device.type == "cuda" and gpu.load_kernels(library):
+        return "triton"
+    return "cpp" if parameter.device.type == "cpu" and is_available(library) else "reference"
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

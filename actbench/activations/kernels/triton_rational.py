@@ -1,0 +1,440 @@
+"""The Triton form of rationals, registered for CUDA with the same operators; formulas as in rational.cpp.
+
+In float32 while |x| <= NEAR and coefficients are no larger than TAME: no power overflows there. A program that met
+another element does all its work again in float64, which holds x^7 of any float32; that is rare, so nobody waits for
+it. Infinite inputs count as +-FARTHEST and have an infinite value where the one there exceeds ENDLESS; NaN passes.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from actbench.activations.kernels import rational as operators
+from actbench.activations.kernels.layout import dense, float_tables, like
+from actbench.activations.kernels.triton_rows import (
+    SIZES,
+    across,
+    along,
+    along_next,
+    along_start,
+    as_words,
+    on_device_of,
+    pack,
+    sum_chunks,
+    unpack,
+)
+
+NEAR = tl.constexpr(1024.0)
+TAME = tl.constexpr(2.0**32)
+FARTHEST = tl.constexpr(2.0**140)
+ENDLESS = tl.constexpr(2.0**100)
+_THREADS = 128
+_UNROLL = 4
+
+
+@triton.jit
+def _flip(at, x):
+    """x * sgn(at), sgn(0) = +1."""
+    return tl.where(at < 0, -x, x)
+
+
+@triton.jit
+def _inverse(q, IS_QUICK: tl.constexpr):
+    """1 / q; the quick one is off by at most an ulp, for q from 2^-126 to 2^126."""
+    if IS_QUICK:
+        inverse = tl.inline_asm_elementwise(
+            "rcp.approx.ftz.f32 $0, $1;", "=f,f", [q], tl.float32, is_pure=True, pack=1
+        )
+    else:
+        inverse = 1.0 / q
+    return inverse
+
+
+@triton.jit
+def _value(
+    x, a, c, offset, M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_QUICK: tl.constexpr
+):
+    z = tl.abs(x) if OF_MAGNITUDE else x
+    p, s = a[M], c[N]
+    for i in tl.static_range(M):
+        p = p * x + a[M - 1 - i]
+    for j in tl.static_range(N):
+        s = s * z + c[N - 1 - j]
+    return p * _inverse(offset + tl.abs(s), IS_QUICK)
+
+
+@triton.jit
+def _parts(
+    x, g, a, c, offset, M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_QUICK: tl.constexpr
+):
+    """g dy/dx, g / Q, and -s g R / Q."""
+    z = tl.abs(x) if OF_MAGNITUDE else x
+    p, s = a[M], c[N]
+    dp, ds = 0.0 * p, 0.0 * s
+    for i in tl.static_range(M):
+        dp = dp * x + p if i else p
+        p = p * x + a[M - 1 - i]
+    for j in tl.static_range(N):
+        ds = ds * z + s if j else s
+        s = s * z + c[N - 1 - j]
+    inverse = _inverse(offset + tl.abs(s), IS_QUICK)
+    y, share = _flip(s, p * inverse), g * inverse
+    if OF_MAGNITUDE:
+        ds = _flip(x, ds)
+    return (dp - y * ds) * share, share, -y * share
+
+
+@triton.jit
+def _terms(x, share, fall, M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr):
+    """share * x^i, then fall * z^j, as a tuple."""
+    signed = _flip(x, fall) if OF_MAGNITUDE else fall  # |x|^j = sgn(x) x^j for odd j
+    power = x
+    of_a, of_c = (share,), (fall,)
+    for i in tl.static_range(1, max(M, N) + 1):
+        if i > 1:
+            power = power * x
+        if i <= M:
+            of_a += (share * power,)
+        if i <= N:
+            of_c += ((signed if i % 2 else fall) * power,)
+    return of_a + of_c
+
+
+@triton.jit
+def _cut(x):
+    """In float64 and between +-FARTHEST; NaN stays."""
+    x = x.to(tl.float64)
+    return tl.where(x != x, x, tl.minimum(tl.maximum(x, -FARTHEST), FARTHEST))
+
+
+@triton.jit
+def _far_value(x, a, c, offset, M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr):
+    y = _value(_cut(x), a, c, offset, M, N, OF_MAGNITUDE, False)
+    is_endless = (tl.abs(x) == float("inf")) & (tl.abs(y) > ENDLESS)
+    return tl.where(is_endless, y * float("inf"), y).to(tl.float32)
+
+
+@triton.jit
+def _load_row(pointer, COUNT: tl.constexpr):
+    """COUNT neighbours, as a tuple."""
+    values = ()
+    for i in tl.static_range(COUNT):
+        values += (tl.load(pointer + i),)
+    return values
+
+
+@triton.jit
+def _load_rows(pointer, row, mask, COUNT: tl.constexpr):
+    """COUNT neighbours of each row, as a tuple of (1, rows)."""
+    values = ()
+    for i in tl.static_range(COUNT):
+        values += (tl.load(pointer + row * COUNT + i, mask=mask, other=0)[None, :],)
+    return values
+
+
+@triton.jit
+def _near(a, c, M: tl.constexpr, N: tl.constexpr):
+    """Up to which |x| float32 serves; negative if it never does."""
+    largest = tl.abs(a[0])
+    for i in tl.static_range(1, M + 1):
+        largest = tl.maximum(largest, tl.abs(a[i]))
+    for j in tl.static_range(N + 1):
+        largest = tl.maximum(largest, tl.abs(c[j]))
+    return tl.where(largest <= TAME, NEAR, -1.0)
+
+
+@triton.jit
+def _doubles(values, COUNT: tl.constexpr):
+    wide = ()
+    for i in tl.static_range(COUNT):
+        wide += (values[i].to(tl.float64),)
+    return wide
+
+
+@triton.jit
+def _zeros(like, COUNT: tl.constexpr):
+    values = ()
+    for _ in tl.static_range(COUNT):
+        values += (like,)
+    return values
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _forward_along(
+    x_ptr, y_ptr, a_ptr, c_ptr, offset, channels, vectors, total, rounds,
+    M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_CUDA: tl.constexpr,
+    TILE: tl.constexpr, VECTOR: tl.constexpr, INDEX: tl.constexpr,
+):  # fmt: skip
+    chunk, channel = tl.program_id(0) // channels, tl.program_id(0) % channels
+    a, c = _load_row(a_ptr + channel * (M + 1), M + 1), _load_row(c_ptr + channel * (N + 1), N + 1)
+    largest = tl.zeros([TILE], tl.float32)
+    number, place, at, step, stride, jump = along_start(
+        chunk, channel, channels, vectors, rounds, TILE, INDEX
+    )
+    for _ in range(rounds):
+        mask = (number < total)[:, None]
+        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
+        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
+        y = _value(x, a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
+        tl.store(y_ptr + here, y.to(y_ptr.dtype.element_ty), mask=mask)
+        largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
+        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+    if tl.max(largest) > _near(a, c, M, N):
+        wide_a, wide_c = _doubles(a, M + 1), _doubles(c, N + 1)
+        number, place, at, step, stride, jump = along_start(
+            chunk, channel, channels, vectors, rounds, TILE, INDEX
+        )
+        for _ in range(rounds):
+            for v in range(VECTOR):
+                x = tl.load(x_ptr + at * VECTOR + v, mask=number < total, other=0).to(tl.float32)
+                y = _far_value(x, wide_a, wide_c, offset, M, N, OF_MAGNITUDE)
+                tl.store(y_ptr + at * VECTOR + v, y.to(y_ptr.dtype.element_ty), mask=number < total)
+            number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _backward_along(
+    x_ptr, g_ptr, dx_ptr, a_ptr, c_ptr, partial_ptr, offset, channels, vectors, total, rounds, chunks,
+    M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_CUDA: tl.constexpr,
+    TILE: tl.constexpr, VECTOR: tl.constexpr, INDEX: tl.constexpr,
+):  # fmt: skip
+    TERMS: tl.constexpr = M + N + 2
+    chunk, channel = tl.program_id(0) // channels, tl.program_id(0) % channels
+    a, c = _load_row(a_ptr + channel * (M + 1), M + 1), _load_row(c_ptr + channel * (N + 1), N + 1)
+    largest = tl.zeros([TILE], tl.float32)
+    sums = _zeros(largest, TERMS)
+    number, place, at, step, stride, jump = along_start(
+        chunk, channel, channels, vectors, rounds, TILE, INDEX
+    )
+    for _ in range(rounds):
+        mask = (number < total)[:, None]
+        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
+        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
+        g = tl.load(g_ptr + here, mask=mask, other=0).to(tl.float32)
+        dx, share, fall = _parts(x, g, a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
+        tl.store(dx_ptr + here, dx.to(dx_ptr.dtype.element_ty), mask=mask)
+        terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
+        new = ()
+        for i in tl.static_range(TERMS):
+            new += (sums[i] + tl.sum(terms[i], axis=1),)
+        sums = new
+        largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
+        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+    is_far = tl.max(largest) > _near(a, c, M, N)
+    to = partial_ptr + channel * TERMS * chunks + chunk
+    for i in tl.static_range(TERMS):
+        tl.store(to + i * chunks, tl.sum(sums[i]).to(tl.float64))
+    if is_far:
+        wide_a, wide_c = _doubles(a, M + 1), _doubles(c, N + 1)
+        wide = _zeros(tl.zeros([TILE], tl.float64), TERMS)
+        number, place, at, step, stride, jump = along_start(
+            chunk, channel, channels, vectors, rounds, TILE, INDEX
+        )
+        for _ in range(rounds):
+            for v in range(VECTOR):
+                here_v, keep = at * VECTOR + v, number < total
+                x_v = _cut(tl.load(x_ptr + here_v, mask=keep, other=0).to(tl.float32))
+                g_v = tl.load(g_ptr + here_v, mask=keep, other=0).to(tl.float64)
+                dx_v, share_v, fall_v = _parts(x_v, g_v, wide_a, wide_c, offset, M, N, OF_MAGNITUDE, False)
+                tl.store(dx_ptr + here_v, dx_v.to(tl.float32).to(dx_ptr.dtype.element_ty), mask=keep)
+                terms_v = _terms(x_v, share_v, fall_v, M, N, OF_MAGNITUDE)
+                new_wide = ()
+                for i in tl.static_range(TERMS):
+                    new_wide += (wide[i] + terms_v[i],)
+                wide = new_wide
+            number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        for i in tl.static_range(TERMS):
+            tl.store(to + i * chunks, tl.sum(wide[i]))
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _forward_across(
+    x_ptr, y_ptr, a_ptr, c_ptr, offset, rows, words, rounds,
+    M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_CUDA: tl.constexpr,
+    THREADS: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr, SLOTS: tl.constexpr, INDEX: tl.constexpr,
+):  # fmt: skip
+    ROWS: tl.constexpr = THREADS // BLOCK
+    blocks = tl.cdiv(words, BLOCK)
+    chunk, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
+    column = block * BLOCK + tl.arange(0, BLOCK)
+    is_column = column < words
+    a, c, largest = (), (), ()
+    for slot in tl.static_range(SLOTS):
+        a += (_load_rows(a_ptr, column * SLOTS + slot, is_column, M + 1),)
+        c += (_load_rows(c_ptr, column * SLOTS + slot, is_column, N + 1),)
+        largest += (tl.zeros([ROWS, BLOCK], tl.float32),)
+    DTYPE: tl.constexpr = y_ptr.dtype.element_ty
+    x_ptr, y_ptr = as_words(x_ptr, SLOTS), as_words(y_ptr, SLOTS)
+    first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
+    row = first
+    for _ in range(rounds):
+        inputs, places, masks = (), (), ()
+        for _step in tl.static_range(UNROLL):
+            mask = (row < rows)[:, None] & is_column[None, :]
+            here = row[:, None] * words + column[None, :]
+            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
+            places += (here,)
+            masks += (mask,)
+            row += ROWS
+        for step in tl.static_range(UNROLL):
+            values, new = (), ()
+            for slot in tl.static_range(SLOTS):
+                x = unpack(inputs[step], slot, SLOTS, DTYPE)
+                values += (_value(x, a[slot], c[slot], offset, M, N, OF_MAGNITUDE, IS_CUDA),)
+                new += (tl.maximum(largest[slot], tl.abs(x)),)
+            largest = new
+            tl.store(y_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
+    far = 0
+    for slot in tl.static_range(SLOTS):
+        far += tl.max((largest[slot] > _near(a[slot], c[slot], M, N)).to(tl.int32))
+    if far > 0:
+        row = first
+        for _ in range(rounds * UNROLL):
+            mask = (row < rows)[:, None] & is_column[None, :]
+            here = row[:, None] * words + column[None, :]
+            word = tl.load(x_ptr + here, mask=mask, other=0)
+            values = ()
+            for slot in tl.static_range(SLOTS):
+                x = unpack(word, slot, SLOTS, DTYPE)
+                wide_a, wide_c = _doubles(a[slot], M + 1), _doubles(c[slot], N + 1)
+                values += (_far_value(x, wide_a, wide_c, offset, M, N, OF_MAGNITUDE),)
+            tl.store(y_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
+            row += ROWS
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _backward_across(
+    x_ptr, g_ptr, dx_ptr, a_ptr, c_ptr, partial_ptr, offset, rows, words, rounds, chunks,
+    M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.constexpr, IS_CUDA: tl.constexpr,
+    THREADS: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr, SLOTS: tl.constexpr, INDEX: tl.constexpr,
+):  # fmt: skip
+    ROWS: tl.constexpr = THREADS // BLOCK
+    TERMS: tl.constexpr = M + N + 2
+    blocks = tl.cdiv(words, BLOCK)
+    chunk, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
+    column = block * BLOCK + tl.arange(0, BLOCK)
+    is_column = column < words
+    zero = tl.zeros([ROWS, BLOCK], tl.float32)
+    a, c = (), ()
+    for slot in tl.static_range(SLOTS):
+        a += (_load_rows(a_ptr, column * SLOTS + slot, is_column, M + 1),)
+        c += (_load_rows(c_ptr, column * SLOTS + slot, is_column, N + 1),)
+    largest, sums = _zeros(zero, SLOTS), _zeros(zero, SLOTS * TERMS)
+    DTYPE: tl.constexpr = dx_ptr.dtype.element_ty
+    x_ptr, g_ptr, dx_ptr = as_words(x_ptr, SLOTS), as_words(g_ptr, SLOTS), as_words(dx_ptr, SLOTS)
+    first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
+    row = first
+    for _ in range(rounds):
+        inputs, grads, places, masks = (), (), (), ()
+        for _step in tl.static_range(UNROLL):
+            mask = (row < rows)[:, None] & is_column[None, :]
+            here = row[:, None] * words + column[None, :]
+            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
+            grads += (tl.load(g_ptr + here, mask=mask, other=0),)
+            places += (here,)
+            masks += (mask,)
+            row += ROWS
+        for step in tl.static_range(UNROLL):
+            values, new, new_largest = (), (), ()
+            for slot in tl.static_range(SLOTS):
+                x, g = unpack(inputs[step], slot, SLOTS, DTYPE), unpack(grads[step], slot, SLOTS, DTYPE)
+                dx, share, fall = _parts(x, g, a[slot], c[slot], offset, M, N, OF_MAGNITUDE, IS_CUDA)
+                values += (dx,)
+                terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
+                for i in tl.static_range(TERMS):
+                    new += (sums[slot * TERMS + i] + terms[i],)
+                new_largest += (tl.maximum(largest[slot], tl.abs(x)),)
+            sums, largest = new, new_largest
+            tl.store(dx_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
+    far = 0
+    for slot in tl.static_range(SLOTS):
+        far += tl.max((largest[slot] > _near(a[slot], c[slot], M, N)).to(tl.int32))
+        to = partial_ptr + (column * SLOTS + slot) * (TERMS * chunks) + chunk
+        for i in tl.static_range(TERMS):
+            tl.store(to + i * chunks, tl.sum(sums[slot * TERMS + i], axis=0).to(tl.float64), mask=is_column)
+    if far > 0:
+        wide = _zeros(zero.to(tl.float64), SLOTS * TERMS)
+        row = first
+        for _ in range(rounds * UNROLL):
+            mask = (row < rows)[:, None] & is_column[None, :]
+            here = row[:, None] * words + column[None, :]
+            word = tl.load(x_ptr + here, mask=mask, other=0)
+            grad = tl.load(g_ptr + here, mask=mask, other=0)
+            values, new = (), ()
+            for slot in tl.static_range(SLOTS):
+                x, g = _cut(unpack(word, slot, SLOTS, DTYPE)), unpack(grad, slot, SLOTS, DTYPE).to(tl.float64)
+                wide_a, wide_c = _doubles(a[slot], M + 1), _doubles(c[slot], N + 1)
+                dx, share, fall = _parts(x, g, wide_a, wide_c, offset, M, N, OF_MAGNITUDE, False)
+                values += (dx.to(tl.float32),)
+                terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
+                for i in tl.static_range(TERMS):
+                    new += (wide[slot * TERMS + i] + terms[i],)
+            wide = new
+            tl.store(dx_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
+            row += ROWS
+        for slot in tl.static_range(SLOTS):
+            to = partial_ptr + (column * SLOTS + slot) * (TERMS * chunks) + chunk
+            for i in tl.static_range(TERMS):
+                tl.store(to + i * chunks, tl.sum(wide[slot * TERMS + i], axis=0), mask=is_column)
+
+
+# ---- operators --------------------------------------------------------------------------------------------------
+
+
+def forward(x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int) -> Tensor:
+    x, layout = dense(x.detach(), channel_dim, len(a))
+    y = torch.empty_like(x)
+    if not x.numel():
+        return y
+    orders = a.shape[1] - 1, c.shape[1] - 1
+    tables = float_tables(a, c)
+    with on_device_of(x):
+        if layout.across:
+            plan = across(x, len(a), threads=_THREADS, unroll=_UNROLL)
+            _forward_across[plan.programs](
+                x, y, *tables, offset, plan.rows, plan.words, plan.rounds, *orders, of_magnitude, x.is_cuda,
+                plan.threads, plan.block, plan.unroll, plan.slots, plan.index, num_warps=_THREADS // 32,
+            )  # fmt: skip
+        else:
+            length = x.numel() if len(a) == 1 else layout.length
+            rows = along(x, len(a), length, threads=_THREADS)
+            _forward_along[rows.programs](
+                x, y, *tables, offset, rows.channels, rows.vectors, rows.total, rows.rounds,
+                *orders, of_magnitude, x.is_cuda, rows.tile, rows.vector, rows.index, num_warps=_THREADS // 32,
+            )  # fmt: skip
+    return y
+
+
+def backward(
+    grad: Tensor, x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int
+) -> tuple[Tensor, Tensor]:
+    x, layout = dense(x.detach(), channel_dim, len(a))
+    dx = torch.empty_like(x)
+    orders = a.shape[1] - 1, c.shape[1] - 1
+    terms = len(a), sum(orders) + 2
+    if not x.numel():
+        return dx, x.new_zeros(terms, dtype=torch.float32)
+    tensors = (x, like(x, grad), dx, *float_tables(a, c))
+    with on_device_of(x):
+        if layout.across:
+            plan = across(x, len(a), threads=_THREADS, unroll=_UNROLL)
+            partial = x.new_empty(terms[0] * terms[1], plan.chunks, dtype=torch.float64)
+            _backward_across[plan.programs](
+                *tensors, partial, offset, plan.rows, plan.words, plan.rounds, plan.chunks,
+                *orders, of_magnitude, x.is_cuda,
+                plan.threads, plan.block, plan.unroll, plan.slots, plan.index, num_warps=_THREADS // 32,
+            )  # fmt: skip
+        else:
+            length = x.numel() if len(a) == 1 else layout.length
+            rows = along(x, len(a), length, threads=_THREADS)
+            partial = x.new_empty(terms[0] * terms[1], rows.chunks, dtype=torch.float64)
+            _backward_along[rows.programs](
+                *tensors, partial, offset, rows.channels, rows.vectors, rows.total, rows.rounds, rows.chunks,
+                *orders, of_magnitude, x.is_cuda, rows.tile, rows.vector, rows.index, num_warps=_THREADS // 32,
+            )  # fmt: skip
+        return dx, sum_chunks(partial, terms)[0]
+
+
+operators.rational.register_kernel("cuda")(forward)
+operators.rational_backward.register_kernel("cuda")(backward)
