@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.bench import app as bench_app
 from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
@@ -58,6 +59,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench_app, name="bench")
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from actbench.activations.base import backend_of
 from actbench.data.source import DataSource, Source
 from actbench.errors import ActbenchError, DivergedError
 from actbench.metrics import selection_score
@@ -191,7 +192,7 @@ def _record(
 
 
 def _backends(state: State) -> dict[str, str]:
-    return {name: getattr(site, "backend", "reference") for name, site in state.sites.items()}
+    return {name: backend_of(site) for name, site in state.sites.items()}
 
 
 def _cost(attempt: _Attempt, state: State) -> Cost:
