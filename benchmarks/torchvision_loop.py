@@ -85,7 +85,7 @@ def plain_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     settings = recipe.train
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     assert settings.optimizer == "sgd"
@@ -106,7 +106,8 @@ def plain_epochs(task: Task, recipe: Recipe, data: ImageSet, options: argparse.N
     model = create_model(recipe.model, num_classes=100, in_channels=3, act=task.plain)
     model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
     optimizer = plain_optimizer(model, recipe)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99)) if settings.ema else None
+    averaging = get_ema_multi_avg_fn(0.99)  # type: ignore[no-untyped-call]
+    average = AveragedModel(model, multi_avg_fn=averaging) if settings.ema else None
     mixup = v2.MixUp(alpha=recipe.input.mixup, num_classes=100) if recipe.input.mixup else None
     source = MemorySource("cifar100", data, recipe.input, limit=None, val_fraction=None)
     loader = torchvision_loader(
