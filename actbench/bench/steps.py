@@ -12,18 +12,17 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
 
 from actbench.activations.base import backend_of
 from actbench.bench.timing import Spread, page_faults, ratios, spread
 from actbench.data.source import Batch, DetectionBatch, Source
-from actbench.recipe.schema import Arm, Recipe, TrainSettings
+from actbench.recipe.schema import Arm, Recipe
 from actbench.training.build import set_deep_lambda
 from actbench.training.loop import update
-from actbench.training.losses import batch_loss
 from actbench.training.phases import begin_epoch
 from actbench.training.precision import wait_for
 from actbench.training.state import State, start_state
+from actbench.training.updates import apply_gradients, part_loss
 
 PARTS = ("data", "augmentation", "forward", "backward", "optimiser")
 WARMUP = 2
@@ -177,29 +176,12 @@ def split_update(
     parts = dict.fromkeys(("forward", "backward", "optimiser"), 0.0)
     state.optimizer.zero_grad(set_to_none=True)
     for part in batch.parts(settings.accumulation):
-        taken, loss = _seconds(partial(_part_loss, state, part, batch, settings, device), read, device)
+        taken, loss = _seconds(partial(part_loss, state, part, batch, settings, device), read, device)
         parts["forward"] += taken
         parts["backward"] += _seconds(loss.backward, read, device)[0]
 
-    def apply() -> None:
-        if settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
-        state.optimizer.step()
-        if state.ema:
-            state.ema.update(state.model)
-
-    parts["optimiser"] = _seconds(apply, read, device)[0]
+    parts["optimiser"] = _seconds(partial(apply_gradients, state, settings), read, device)[0]
     return parts
-
-
-def _part_loss(
-    state: State,
-    part: Batch | DetectionBatch,
-    batch: Batch | DetectionBatch,
-    settings: TrainSettings,
-    device: torch.device,
-) -> Tensor:
-    return batch_loss(state.model, part, settings, device) * (part.num_images / batch.num_images)
 
 
 def _told(runner: _Runner, base: Sequence[float], images: int) -> ArmSteps:
