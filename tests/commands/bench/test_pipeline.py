@@ -30,9 +30,15 @@ def test_the_text_and_the_document_tell_the_same(tmp_path: Path) -> None:
     assert len(notes) == 2
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("rounds", 1), ("threads", 0), ("batch_size", 0), ("workers", -1)]
+TOO_SMALL = (
+    PipelineRequest(rounds=1),
+    PipelineRequest(threads=0),
+    PipelineRequest(batch_size=0),
+    PipelineRequest(workers=-1),
 )
-def test_numbers_that_are_too_small_are_refused(option: str, value: int) -> None:
+
+
+@pytest.mark.parametrize("request_", TOO_SMALL)
+def test_numbers_that_are_too_small_are_refused(request_: PipelineRequest) -> None:
     with pytest.raises(ActbenchError, match="too few"):
-        bench_pipeline(PipelineRequest(**{option: value}))
+        bench_pipeline(request_)
