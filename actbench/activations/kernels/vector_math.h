@@ -149,7 +149,7 @@ struct Exponential { V value, minus_one; };  // exp(a) and exp(a) - 1, each with
 // For a <= 20: 2^n * exp(r) with r = a - n ln 2, |r| <= ln(2) / 2, and exp(r) = 1 + r + r^2 q(r), q fitted by least
 // relative error, which is 2^-27 of exp(r). Below -87.33, where exp(a) is no longer a normal number, it is taken as 0.
 INLINE Exponential exponential(V a) {
-    const V least = all(-87.33f), magic = all(12582912.f);  // 1.5 * 2^23: added to it, a number is rounded to a whole one
+    const V least = all(-87.33f), magic = all(12582912.f);  // 1.5 * 2^23: what is added to it becomes a whole number
     const V near = largest(least, a), shifted = near * 1.44269504f + magic, n = shifted - magic;
     V r = near - n * 0.693145752f;  // ln 2 in two parts
     r = r - n * 1.42860677e-6f;
