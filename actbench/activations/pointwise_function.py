@@ -16,7 +16,7 @@ from torch.autograd import Function
 from actbench.activations.base import Activation
 from actbench.activations.channelwise import widen
 from actbench.activations.kernels import layout
-from actbench.activations.kernels.pointwise import pointwise
+from actbench.activations.kernels.pointwise import PLAIN_BACKWARD, pointwise
 
 _BLOCK = 2**16
 """Elements; eight float32 blocks of this size are 2 MiB."""
@@ -38,6 +38,9 @@ def pointwise_function(
     in at least float32; the result is rounded once, to x's dtype, and a parameter's gradient is summed before it
     is rounded. `kernel` names the C++ form of the same, which takes parameters and constants in the same order.
     """
+
+    if kernel is not None:
+        PLAIN_BACKWARD[kernel] = _plain_backward(partials)
 
     class Pointwise(Function):
         @staticmethod
@@ -107,6 +110,26 @@ def run_kernel(kernel: str, x: Tensor, *parameters: Tensor, constants: tuple[flo
         table = torch.stack([p.reshape(-1).expand(channels) for p in parameters])
     y: Tensor = pointwise(x, table, kernel, constants, channel_dim)
     return y
+
+
+def _plain_backward(
+    partials: Callable[..., tuple[Tensor, Sequence[Tensor]]],
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    def backward(
+        grad: Tensor, x: Tensor, table: Tensor, constants: Sequence[float], channel_dim: int
+    ) -> tuple[Tensor, Tensor]:
+        shape = [1] * x.ndim
+        if table.shape[1] > 1:
+            shape[channel_dim] = -1
+        parameters, wide_grad = [row.view(shape) for row in table], widen(grad)
+        by_x, by_parameters = partials(widen(x), *parameters, *constants)
+        rows = [
+            (wide_grad * partial).sum_to_size(p.shape).flatten()
+            for p, partial in zip(parameters, by_parameters, strict=True)
+        ]
+        return (wide_grad * by_x).to(x.dtype), torch.stack(rows) if rows else table
+
+    return backward
 
 
 def _blocks(parameters: Sequence[Tensor], x: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:

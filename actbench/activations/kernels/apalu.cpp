@@ -1,4 +1,5 @@
-// APALU: y = a * x * (1 + s), s = sigmoid(1.702 x), where x >= 0; y = b * (exp(x) - 1) elsewhere. See activations/apalu.py.
+// APALU: y = a * x * (1 + s), s = sigmoid(1.702 x), where x >= 0; y = b * (exp(x) - 1) elsewhere. See
+// activations/apalu.py.
 
 #include "pointwise.h"
 

@@ -4,13 +4,17 @@ Each function is a library of its own, `<function>.cpp`, built when it is first 
 (P, K), K the number of channels or 1; what is no tensor comes as `constants`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from actbench.activations.kernels.layout import dense, float_tables, like, run
+
+PLAIN_BACKWARD: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {}
+"""By function, `pointwise_backward` in operations that autograd can go through again; grad, x, table, constants and
+channel_dim in, dx and the table's gradient out."""
 
 
 @torch.library.custom_op("actbench::pointwise", mutates_args=(), device_types="cpu")
@@ -59,13 +63,16 @@ def _(
 
 
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
-    x, table, *ctx.how = inputs
+    x, table, ctx.function, *ctx.how = inputs
     ctx.save_for_backward(x, table)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, table = ctx.saved_tensors
-    dx, table_grad = pointwise_backward(grad, x, table, *ctx.how)
+    if torch.is_grad_enabled():  # create_graph: a second derivative is to come
+        dx, table_grad = PLAIN_BACKWARD[ctx.function](grad, x, table, *ctx.how)
+    else:
+        dx, table_grad = pointwise_backward(grad, x, table, ctx.function, *ctx.how)
     return dx, table_grad.to(table.dtype), None, None, None
 
 

@@ -1,7 +1,7 @@
 // Vectors of floats, as wide as the processor's, and the functions that activations are made of.
 //
-// They are the compiler's own vectors (GCC's and Clang's): +, *, comparison and ?: go lane by lane, so that a formula is
-// written once for AVX-512, AVX2 and any other processor. Comparisons with NaN are false, which each ?: here counts on.
+// They are the compiler's own vectors (GCC's and Clang's): +, *, comparison and ?: go lane by lane, so that a formula
+// is written once for AVX-512, AVX2 and any other processor. Comparisons with NaN are false, which each ?: counts on.
 
 #pragma once
 
@@ -12,6 +12,7 @@
 #endif
 
 #define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline, noclone))
 
 namespace {
 
@@ -31,7 +32,7 @@ INLINE V all(float value) { return value - V{}; }
 INLINE V magnitude(V x) { return (V)((U)x & 0x7fffffffu); }
 INLINE V largest(V a, V b) { return a > b ? a : b; }   // b where either is NaN
 INLINE V smallest(V a, V b) { return a < b ? a : b; }  // likewise
-INLINE V above(V x) { return x < 0 ? V{} : x; }        // max(x, 0), NaN passes
+INLINE V above(V x) { return largest(V{}, x); }
 
 INLINE V root(V x) {
 #if WIDE
@@ -44,23 +45,38 @@ INLINE V root(V x) {
 #endif
 }
 
-// Whole vectors.
 INLINE V load(const float *from) { V x; std::memcpy(&x, from, sizeof x); return x; }
-INLINE V load(const bfloat16 *from) {
-    Halves bits;
-    std::memcpy(&bits, from, sizeof bits);
-    return (V)(__builtin_convertvector(bits, U) << 16);
-}
 INLINE void store(float *to, V x) { std::memcpy(to, &x, sizeof x); }
-INLINE void store(bfloat16 *to, V x) {
-    const U bits = (U)x, up = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    const Halves halves = __builtin_convertvector(x == x ? up : U{} + 0x7fc0u, Halves);
-    std::memcpy(to, &halves, sizeof halves);
+
+INLINE V load(const bfloat16 *from) {
+#if WIDE
+    const U bits = (U)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+#elif defined(__AVX2__)
+    const U bits = (U)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+#else
+    Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    const U bits = __builtin_convertvector(halves, U);
+#endif
+    return (V)(bits << 16);
 }
+INLINE void store(bfloat16 *to, V x) {
+    const U bits = (U)x, up = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, rounded = x == x ? up : U{} + 0x7fc0u;
+#if WIDE
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16((__m512i)rounded));
+#elif defined(__AVX2__)
+    const __m256i all = (__m256i)rounded;
+    _mm_storeu_si128((__m128i *)to, _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+#else
+    const Halves halves = __builtin_convertvector(rounded, Halves);
+    std::memcpy(to, &halves, sizeof halves);
+#endif
+}
+
 #ifdef __FLT16_MANT_DIG__
 INLINE V load(const float16 *from) {
 #if WIDE
-    return load(from, 0xffff);
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
 #elif defined(__AVX2__) && defined(__F16C__)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
 #else
@@ -71,7 +87,7 @@ INLINE V load(const float16 *from) {
 }
 INLINE void store(float16 *to, V x) {
 #if WIDE
-    store(to, x, 0xffff);
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 #elif defined(__AVX2__) && defined(__F16C__)
     _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 #else
@@ -80,31 +96,46 @@ INLINE void store(float16 *to, V x) {
 }
 #endif
 
-// The first `lanes` alone, the others 0.
-template <class T>
-INLINE V load_first(const T *from, int lanes) {
-    if (lanes == LANES) return load(from);
+// Past the caches, for what is larger than they are; `to` is a multiple of what is written. See leaves_caches.
+INLINE void stream(float *to, V x) {
 #if WIDE
-    return load(from, first(lanes));
+    _mm512_stream_ps(to, x);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(to, x);
 #else
-    T part[LANES] = {};
-    for (int i = 0; i < lanes; ++i) part[i] = from[i];
-    return load(part);
+    store(to, x);
+#endif
+}
+template <class Half>
+INLINE void stream(Half *to, V x) {
+    alignas(64) Half half[LANES];
+    store(half, x);
+#if WIDE
+    _mm256_stream_si256((__m256i *)to, _mm256_load_si256((const __m256i *)half));
+#elif defined(__AVX2__)
+    _mm_stream_si128((__m128i *)to, _mm_load_si128((const __m128i *)half));
+#else
+    store(to, x);
 #endif
 }
 template <class T>
-INLINE void store_first(T *to, V x, int lanes) {
-    if (lanes == LANES) return store(to, x);
-#if WIDE
-    store(to, x, first(lanes));
-#else
-    T part[LANES];
-    store(part, x);
-    for (int i = 0; i < lanes; ++i) to[i] = part[i];
+INLINE void store(T *to, V x, bool past_caches) { past_caches ? stream(to, x) : store(to, x); }
+
+// To be called by each thread that streamed, before others read.
+INLINE void end_of_stream() {
+#if WIDE || defined(__AVX2__)
+    _mm_sfence();
 #endif
 }
 
-// Pairs first, in double.
+template <class T>
+bool leaves_caches(const T *to, const Rows &rows) {
+    constexpr int64_t LARGE = 8 << 20, VECTOR = LANES * sizeof(T);
+    return rows.elements() * int64_t(sizeof(T)) > LARGE && reinterpret_cast<uintptr_t>(to) % VECTOR == 0 &&
+           rows.length % LANES == 0;
+}
+
+// Halves on halves, in double.
 INLINE double lane_sum(V x) {
     double sums[LANES];
     for (int i = 0; i < LANES; ++i) sums[i] = x[i];
@@ -115,10 +146,10 @@ INLINE double lane_sum(V x) {
 
 struct Exponential { V value, minus_one; };  // exp(a) and exp(a) - 1, each within 2 ulp
 
-// For a <= 20. 2^n * exp(r) with r = a - n ln 2, |r| <= ln(2) / 2, and exp(r) = 1 + r + r^2 q(r), q within 2^-22 of its size by
-// least relative error, which is 2^-27 of exp(r). Below -87.33, where exp(a) is no longer a normal number, it is 0.
+// For a <= 20: 2^n * exp(r) with r = a - n ln 2, |r| <= ln(2) / 2, and exp(r) = 1 + r + r^2 q(r), q fitted by least
+// relative error, which is 2^-27 of exp(r). Below -87.33, where exp(a) is no longer a normal number, it is taken as 0.
 INLINE Exponential exponential(V a) {
-    const V least = all(-87.33f), magic = all(12582912.f);  // 1.5 * 2^23: what is added to it is rounded to a whole number
+    const V least = all(-87.33f), magic = all(12582912.f);  // 1.5 * 2^23: what is added to it becomes a whole number
     const V near = largest(least, a), shifted = near * 1.44269504f + magic, n = shifted - magic;
     V r = near - n * 0.693145752f;  // ln 2 in two parts
     r = r - n * 1.42860677e-6f;

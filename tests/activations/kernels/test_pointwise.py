@@ -264,6 +264,21 @@ def test_the_operator_is_whole_for_torch_library(name: str) -> None:
         )
 
 
+@every_function
+@pytest.mark.parametrize("shape", [(), (1, 3, 1)])
+def test_second_derivatives_are_those_of_the_plain_form(name: str, shape: tuple[int, ...]) -> None:
+    case, x, g = CASES[name], torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    parameters = [(low + high) / 2 + 0.1 * torch.rand(shape) for low, high in case.ranges]
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        leaves = [tensor.to(dtype).requires_grad_() for tensor in (x, *parameters)]
+        y = case.value(leaves[0], leaves[1:], case.constants[0])
+        first = torch.autograd.grad(y, leaves, g.to(dtype), create_graph=True)
+        found.append(torch.autograd.grad(sum(part.sin().sum() for part in first), leaves))  # type: ignore[arg-type]
+    for got, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(got.double(), wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_a_frozen_parameter_gets_none_and_a_constant_input_asks_for_none() -> None:
     x, beta = torch.randn(4, 3), torch.ones(3)
     assert not swish._swish(x, beta).requires_grad
