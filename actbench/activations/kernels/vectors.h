@@ -1,7 +1,8 @@
 // Vectors of LANES floats: 16 with AVX-512, 8 with AVX2; where LANES is 0 there are none and scalar code serves.
 //
 // What works on part of a vector takes `count`, of which LANES or more are a whole one; the other lanes are read as 0 and
-// not written. `greater` and `smaller` give their second argument where either is NaN, as the processor does.
+// not written. `greater` and `smaller` give their second argument where either is NaN, as the processor does;
+// `select_above` then gives `no`, and `unless_at_most`, which else gives `yes` where a > b and 0, gives `yes`.
 
 #pragma once
 
@@ -39,6 +40,12 @@ inline void store(bfloat16 *to, Floats value) { store(to, value, __mmask16(0xfff
 inline void store(float16 *to, Floats value) { store(to, value, __mmask16(0xffff)); }
 inline Floats as_floats(Ints a) { return _mm512_castsi512_ps(a); }
 
+inline Floats select_above(Floats a, Floats b, Floats yes, Floats no) {
+    return _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), yes);
+}
+inline Floats unless_at_most(Floats a, Floats b, Floats yes) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ), yes);
+}
 template <int BITS> Ints shift_left(Ints a) { return _mm512_slli_epi32(a, BITS); }
 
 // Past the caches; `to` is a multiple of what is written.
@@ -131,6 +138,12 @@ inline Floats smaller(Floats a, Floats b) { return _mm256_min_ps(a, b); }
 inline Floats round_down(Floats a) { return _mm256_floor_ps(a); }
 inline Ints to_ints(Floats a) { return _mm256_cvttps_epi32(a); }
 
+inline Floats select_above(Floats a, Floats b, Floats yes, Floats no) {
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+inline Floats unless_at_most(Floats a, Floats b, Floats yes) {
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ), yes);
+}
 template <int BITS> Ints shift_left(Ints a) { return _mm256_slli_epi32(a, BITS); }
 
 inline void stream(float *to, Floats value) { _mm256_stream_ps(to, value); }
