@@ -7,7 +7,7 @@ Parameters  weight (the slope, under torch.nn.PReLU's key): learnable unless fro
             weight decay: no (the paper, section 2, says that decay would push it to zero)
 Gradient    dy/dx = 1 where x > 0, else slope, also at x = 0; dy/dslope = min(x, 0), summed over its sharers
 Source      He et al., 2015, arXiv:1502.01852, section 2
-Departures  none; only the input and the slope are kept for backward
+Departures  none; only the input and the slope are kept for backward, also by the C++ kernel
 """
 
 import math
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter
+from actbench.activations.channelwise import beside, check_channels, make_parameter
+from actbench.activations.kernels import layout
+from actbench.activations.kernels import prelu as kernel
 from actbench.activations.pointwise_function import pointwise_function
 
 
@@ -51,7 +53,18 @@ class PReLU(Activation):
         self.weight = make_parameter(init, num_channels, sharing=sharing, freeze=freeze)
         self.limits = (-math.inf * init, math.inf)
 
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """ "cpp" where the compiled kernel serves, else "reference"."""
+        is_fast = self.weight.device.type == "cpu" and layout.is_available(kernel.LIBRARY)
+        return "cpp" if is_fast else "reference"
+
     def forward(self, x: Tensor) -> Tensor:
+        if layout.takes(kernel.LIBRARY, x):
+            if self.weight.ndim:
+                check_channels(x, self.num_channels, self.channel_dim)
+            fast: Tensor = kernel.prelu(x, self.weight.view(-1), self.channel_dim)
+            return fast
         return _prelu(x, beside(self.weight, x, self.channel_dim))
 
     def log_values(self) -> dict[str, Tensor]:

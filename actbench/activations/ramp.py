@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from actbench.activations.channelwise import widen
+from actbench.activations.kernels import layout
+from actbench.activations.kernels import ramp as kernel
 
 
 class Ramp(NamedTuple):
@@ -66,6 +68,10 @@ def _rectify(t0: Tensor, t1: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Te
 
 def clip_pass(x: Tensor, bounds: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """p + q * clip(x, t0, t1) in at least float32; q = 0 gives p for infinite x as well, NaN stays NaN."""
+    learns = torch.is_grad_enabled() and (bounds.requires_grad or p.requires_grad or q.requires_grad)
+    if layout.takes(kernel.LIBRARY, x) and not learns:  # the operator has a gradient for x alone
+        fast: Tensor = kernel.ramp(x, torch.cat((bounds, p[None], q[None])))
+        return fast
     return clip(widen(x), bounds, q).mul_(q).add_(p).to(x.dtype)
 
 
@@ -87,22 +93,31 @@ class RampPass(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         x, bounds, values = ctx.saved_tensors
-        wide, wide_grad, q = widen(x), widen(grad), values[1]
-        # threshold_backward is grad where its second argument exceeds 0, else 0: comparison and selection in
-        # one vectorised pass. Strict at both bounds, as ReLU's derivative at 0 is 0.
-        right_of_t0 = torch.ops.aten.threshold_backward(wide_grad, wide - bounds[0], 0)
-        inside = torch.ops.aten.threshold_backward(right_of_t0, bounds[1] - wide, 0)
-        dx = dvalues = None
-        if ctx.needs_input_grad[0]:
-            dx = (inside * q).to(x.dtype)
-        if ctx.needs_input_grad[2]:
-            inside_sum, right_sum = inside.sum(), right_of_t0.sum()
-            dvalues = torch.stack(
-                (
-                    inside_sum,
-                    (inside * clip(wide, bounds, q)).sum(),
-                    wide_grad.sum() - right_sum,
-                    right_sum - inside_sum,
-                )
-            ).to(values.dtype)
-        return dx, None, dvalues
+        if layout.takes(kernel.LIBRARY, x):
+            dx, dvalues = kernel.ramp_backward(grad, x, torch.cat((bounds, values[:2])))
+            return dx, None, dvalues.to(values.dtype)
+        return _plain_backward(x, bounds, values, grad, *ctx.needs_input_grad[::2])
+
+
+def _plain_backward(
+    x: Tensor, bounds: Tensor, values: Tensor, grad: Tensor, needs_dx: bool, needs_dvalues: bool
+) -> tuple[Tensor | None, None, Tensor | None]:
+    wide, wide_grad, q = widen(x), widen(grad), values[1]
+    # threshold_backward is grad where its second argument exceeds 0, else 0: comparison and selection in
+    # one vectorised pass. Strict at both bounds, as ReLU's derivative at 0 is 0.
+    right_of_t0 = torch.ops.aten.threshold_backward(wide_grad, wide - bounds[0], 0)
+    inside = torch.ops.aten.threshold_backward(right_of_t0, bounds[1] - wide, 0)
+    dx = dvalues = None
+    if needs_dx:
+        dx = (inside * q).to(x.dtype)
+    if needs_dvalues:
+        inside_sum, right_sum = inside.sum(), right_of_t0.sum()
+        dvalues = torch.stack(
+            (
+                inside_sum,
+                (inside * clip(wide, bounds, q)).sum(),
+                wide_grad.sum() - right_sum,
+                right_sum - inside_sum,
+            )
+        ).to(values.dtype)
+    return dx, None, dvalues

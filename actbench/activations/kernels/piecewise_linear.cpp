@@ -7,8 +7,14 @@
 //
 // The backward sums, per channel and piece, g and g * (u - o_j): the gradients of base and rise, from which those of
 // low and inv_step follow. A rise of 0 gives base[j] for infinite x too; NaN stays NaN and falls on piece 0.
+//
+// Along a row of one channel, vectors look their pieces up in tables that lie in registers; across channels they take
+// them from memory, lane by lane. The sums of g and g * (u - o_j) are pairs side by side, and every lane of a vector has
+// its own, so that no two of its elements meet.
 
-#include "rows.h"
+#include <cfloat>
+
+#include "vectors.h"
 
 namespace {
 
@@ -17,6 +23,8 @@ struct Tables {
     int64_t pieces;
     float last() const { return float(pieces - 1); }
 };
+
+// ---- one element at a time: for any processor, and for rows too short for vectors -------------------------------
 
 struct Place { int64_t piece; float offset; };
 
@@ -28,243 +36,299 @@ inline Place find(float x, float low, float inv_step, float last) {
     return {int64_t(piece), u - std::max(piece - 1, 0.f)};
 }
 
-inline float value_at(float base, float rise, float offset, bool is_nan) {
-    return rise == 0 && !is_nan ? base : base + rise * offset;
+template <bool direct, class T> void forward_one(const T *x, T *y, const Tables &t, int64_t channel) {
+    const float value = widen(*x);
+    const Place at = find(value, t.low[channel], t.inv_step[channel], t.last());
+    const float base = t.base[channel * t.pieces + at.piece], rise = t.rise[channel * t.pieces + at.piece];
+    const bool stays = rise == 0 && value == value;
+    narrow(stays ? base : base + rise * (direct ? value : at.offset), y);
 }
 
-#if WIDE
-struct WidePlace { __m512i piece; __m512 offset; };
-
-inline WidePlace find(__m512 x, __m512 low, __m512 inv_step, __m512 last) {
-    const __m512 zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1);
-    const __m512 u = _mm512_mul_ps(_mm512_sub_ps(x, low), inv_step);
-    __m512 piece = _mm512_roundscale_ps(u, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    piece = _mm512_min_ps(_mm512_max_ps(_mm512_add_ps(piece, one), zero), last);  // max gives 0 for NaN
-    const __m512 origin = _mm512_max_ps(_mm512_sub_ps(piece, one), zero);
-    return {_mm512_cvttps_epi32(piece), _mm512_sub_ps(u, origin)};
+// `sums` holds g and g * offset of every piece, channel by channel.
+template <class T> void backward_one(const T *x, const T *g, T *dx, const Tables &t, int64_t channel, float *sums) {
+    const float grad = widen(*g);
+    const Place at = find(widen(*x), t.low[channel], t.inv_step[channel], t.last());
+    const int64_t entry = channel * t.pieces + at.piece;
+    narrow(grad * (t.rise[entry] * t.inv_step[channel]), dx);
+    sums[2 * entry] += grad;
+    sums[2 * entry + 1] += grad * at.offset;
 }
 
-inline __m512 value_at(__m512 base, __m512 rise, __m512 offset, __m512 x) {
-    const __mmask16 moves = _mm512_cmp_ps_mask(rise, _mm512_setzero_ps(), _CMP_NEQ_UQ) |
-                            _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    return _mm512_mask3_fmadd_ps(rise, offset, base, moves);
+#if LANES
+// ---- vectors ----------------------------------------------------------------------------------------------------
+
+// A piece as its index in vectors, one less than its number: so that it is the rounded u, kept in its range.
+struct Places { Ints index; Floats offset; };
+
+inline Places find(Floats u, Floats last) {
+    const Floats piece = smaller(greater(round_down(u), all(-1.f)), last);  // -1 for NaN
+    return {to_ints(piece), u - greater(piece, all(0.f))};
 }
 
-// The table of one channel in registers while it has at most 32 entries, else in memory.
-struct Table {
-    __m512 low, high;
-    const float *memory;
-    Table(const float *from, int64_t pieces) : memory(pieces > 32 ? from : nullptr) {
-        low = load(from, first(std::min<int64_t>(pieces, 16)));
-        high = pieces > 16 ? load(from + 16, first(std::min<int64_t>(pieces - 16, 16))) : _mm512_setzero_ps();
+// Every channel's table as a Table<PARTS> reads it at such an index: -1 finds the last entry, or the one before memory.
+struct Padded {
+    int64_t width;
+    bool in_memory;
+    std::vector<float> entries;
+    template <class Entry> Padded(const Tables &t, int64_t channels, int parts, Entry entry)
+        : width(parts ? parts * LANES : t.pieces), in_memory(!parts), entries(channels * width, 0.f) {
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t j = 0; j < t.pieces; ++j)
+                entries[c * width + (j || in_memory ? j - !in_memory : width - 1)] = entry(c, c * t.pieces + j);
     }
-    __m512 operator()(__m512i piece) const {
-        return memory ? _mm512_i32gather_ps(piece, memory, 4) : _mm512_permutex2var_ps(low, piece, high);
+    const float *of(int64_t channel) const { return entries.data() + channel * width + in_memory; }
+};
+
+// A level piece at an end must not meet infinity, for 0 * inf is no number: what is multiplied stays within these.
+inline float lower_limit(const Tables &t, int64_t channel) { return t.rise[channel * t.pieces] ? -INFINITY : -FLT_MAX; }
+inline float upper_limit(const Tables &t, int64_t channel) {
+    return t.rise[(channel + 1) * t.pieces - 1] ? INFINITY : FLT_MAX;
+}
+
+// One channel's function; `direct` as in `forward`.
+template <int PARTS, bool direct> struct Line {
+    Table<PARTS> base, rise;
+    Floats low, inv_step, last, least, most;
+    Line(const Padded &bases, const Padded &rises, const Tables &t, int64_t channel)
+        : base(bases.of(channel)), rise(rises.of(channel)), low(all(t.low[channel])),
+          inv_step(all(t.inv_step[channel])), last(all(t.last() - 1)) {
+        least = all(lower_limit(t, channel));
+        most = all(upper_limit(t, channel));
+    }
+    Floats bounded(Floats a) const { return smaller(most, greater(least, a)); }  // NaN passes
+    Floats operator()(Floats x) const {
+        if (direct) x = bounded(x);
+        const Floats u = (x - low) * inv_step;
+        const Places at = find(direct ? u : bounded(u), last);
+        return fma(rise(at.index), direct ? x : at.offset, base(at.index));
     }
 };
 
-inline void add_pair(float *to, const float *pair) {
-    const __m128 sum = _mm_add_ps(_mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double *>(to))),
-                                  _mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double *>(pair))));
-    _mm_store_sd(reinterpret_cast<double *>(to), _mm_castps_pd(sum));
+template <class Function, class From, class T>
+void map(const From *x, T *y, int64_t size, const Function function, bool past_caches) {
+    int64_t i = 0;
+    for (; i + LANES <= size; i += LANES) put(y + i, function(load(x + i)), past_caches);
+    if (i < size) store_some(y + i, function(load_some(x + i, size - i)), size - i);
 }
 
-// g and g * offset of 16 elements as 16 neighbouring pairs, in element order.
-inline void to_pairs(__m512 g, __m512 moment, float *pairs) {
-    const __m512i front = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i back = _mm512_add_epi32(front, _mm512_set1_epi32(8));
-    _mm512_store_ps(pairs, _mm512_permutex2var_ps(g, front, moment));
-    _mm512_store_ps(pairs + 16, _mm512_permutex2var_ps(g, back, moment));
-}
-#endif
+// Tables of all channels, piece by piece, LANES channels abreast and filled up with 0.
+struct Abreast {
+    int64_t pieces, groups;
+    std::vector<float> entries, low, inv_step, least, most;  // of each piece `numbers` for each lane
+    template <class Entry> Abreast(const Tables &t, int64_t channels, int64_t numbers, Entry entry)
+        : pieces(t.pieces), groups((channels + LANES - 1) / LANES), entries(groups * pieces * LANES * numbers),
+          low(groups * LANES), inv_step(low), least(low), most(low) {
+        for (int64_t c = 0; c < channels; ++c) {
+            low[c] = t.low[c], inv_step[c] = t.inv_step[c];
+            least[c] = lower_limit(t, c), most[c] = upper_limit(t, c);
+            for (int64_t j = 0; j < pieces; ++j)
+                for (int64_t n = 0; n < numbers; ++n)
+                    entries[((c / LANES * pieces + j) * LANES + c % LANES) * numbers + n] = entry(n, c, c * pieces + j);
+        }
+    }
+};
 
-// ---- forward ----------------------------------------------------------------------------------------------------
-
-// One channel's elements. With `direct` the tables hold offset and slope, and y = base[j] + rise[j] * x.
 template <bool direct, class T>
-void forward_along(const T *x, T *y, int64_t size, const Tables &t, int64_t channel) {
-    const float *base = t.base + channel * t.pieces, *rise = t.rise + channel * t.pieces;
-    const float low = t.low[channel], inv_step = t.inv_step[channel];
-#if WIDE
-    const Table base_table(base, t.pieces), rise_table(rise, t.pieces);
-    const __m512 lows = _mm512_set1_ps(low), steps = _mm512_set1_ps(inv_step), last = _mm512_set1_ps(t.last());
-    for (int64_t i = 0; i < size; i += 16) {
-        const __mmask16 mask = first(size - i);
-        const __m512 values = load(x + i, mask);
-        const WidePlace at = find(values, lows, steps, last);
-        store(y + i, value_at(base_table(at.piece), rise_table(at.piece), direct ? values : at.offset, values), mask);
-    }
-#else
-    for (int64_t i = 0; i < size; ++i) {
-        const float value = widen(x[i]);
-        const Place at = find(value, low, inv_step, t.last());
-        narrow(value_at(base[at.piece], rise[at.piece], direct ? value : at.offset, value != value), y + i);
-    }
-#endif
+void forward_across(const T *x, T *y, int64_t channels, const Abreast &tables, bool past_caches) {
+    // Pointers of its own, or each store to y might change them.
+    const float *entries = tables.entries.data(), *low = tables.low.data(), *inv_step = tables.inv_step.data();
+    const float *least = tables.least.data(), *most = tables.most.data();
+    const int64_t width = 2 * tables.pieces;
+    const Floats last = all(float(tables.pieces - 2));
+    const auto group = [=](Floats values, int64_t c) {
+        const auto bounded = [=](Floats a) { return smaller(load(most + c), greater(load(least + c), a)); };
+        if (direct) values = bounded(values);
+        const Floats u = (values - load(low + c)) * load(inv_step + c);
+        const Places at = find(direct ? u : bounded(u), last);
+        Floats base, rise;
+        Lanes(at.index).pairs(entries + c * width, &base, &rise);
+        return fma(rise, direct ? values : at.offset, base);
+    };
+    int64_t c = 0;
+    for (; c + LANES <= channels; c += LANES) put(y + c, group(load(x + c), c), past_caches);
+    if (c < channels) store_some(y + c, group(load_some(x + c, channels - c), c), channels - c);
 }
 
-// One pixel in channels-last order. `pairs` holds base and rise of every piece side by side: one access finds both.
-template <bool direct, class T>
-void forward_across(const T *x, T *y, const Tables &t, int64_t channels, const float *pairs) {
-#if WIDE
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i step = _mm512_set1_epi32(int(t.pieces));
-    const __m512i even = _mm512_slli_epi32(lane, 1), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    const __m512 last = _mm512_set1_ps(t.last());
-    for (int64_t c = 0; c < channels; c += 16) {
-        const __mmask16 mask = first(channels - c);
-        const __m512 values = load(x + c, mask);
-        const WidePlace at = find(values, load(t.low + c, mask), load(t.inv_step + c, mask), last);
-        const __m512i index = _mm512_add_epi32(at.piece, _mm512_mullo_epi32(lane, step));
-        const float *here = pairs + 2 * c * t.pieces;
-        const __m512d zero = _mm512_setzero_pd();
-        const __m512 front = _mm512_castpd_ps(
-            _mm512_mask_i32gather_pd(zero, __mmask8(mask), _mm512_castsi512_si256(index), here, 8));
-        const __m512 back = _mm512_castpd_ps(
-            _mm512_mask_i32gather_pd(zero, __mmask8(mask >> 8), _mm512_extracti64x4_epi64(index, 1), here, 8));
-        const __m512 base = _mm512_permutex2var_ps(front, even, back);
-        const __m512 rise = _mm512_permutex2var_ps(front, odd, back);
-        store(y + c, value_at(base, rise, direct ? values : at.offset, values), mask);
+template <int PARTS, bool direct, class T>
+void forward_vectors(const T *x, T *y, const Rows &rows, const Tables &t, bool across, int64_t threads) {
+    const Padded base(t, rows.channels, PARTS, [&](int64_t, int64_t at) { return t.base[at]; });
+    const Padded rise(t, rows.channels, PARTS, [&](int64_t, int64_t at) { return t.rise[at]; });
+    const auto line = [&](int64_t channel) { return Line<PARTS, direct>(base, rise, t, channel); };
+    const Abreast abreast(t, across ? rows.channels : 0, 2,
+                          [&](int64_t number, int64_t, int64_t at) { return (number ? t.rise : t.base)[at]; });
+    const bool past_caches = streams(y, rows);
+#pragma omp parallel num_threads(int(threads))
+    {
+#pragma omp for schedule(static) nowait
+        for (int64_t row = 0; row < rows.count; ++row) {
+            const int64_t at = row * rows.length;
+            if (across) forward_across<direct>(x + at, y + at, rows.channels, abreast, past_caches);
+            else map(x + at, y + at, rows.size(row), line(row % rows.channels), past_caches);
+        }
+        finish_streams();
     }
-#else
-    (void)pairs;
-    for (int64_t c = 0; c < channels; ++c) forward_along<direct>(x + c, y + c, 1, t, c);
-#endif
 }
+
+constexpr int64_t PIECE = 2 * LANES;  // floats of a piece's sums: a pair for each lane
+
+template <int PARTS, class T>
+void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel,
+                    const Padded &slopes, bool past_caches, float *sums, double *total) {
+    const Table<PARTS> slope(slopes.of(channel));
+    const Floats low = all(t.low[channel]), inv_step = all(t.inv_step[channel]), last = all(t.last() - 1);
+    int64_t i = 0;
+    for (; i + LANES <= size; i += LANES) {
+        const Places at = find((load(x + i) - low) * inv_step, last);
+        const Floats grads = load(g + i);
+        put(dx + i, grads * slope(at.index), past_caches);
+        Lanes(at.index).add(grads, grads * at.offset, sums);
+    }
+    if (i < size) {
+        const Places at = find((load_some(x + i, size - i) - low) * inv_step, last);
+        const Floats grads = load_some(g + i, size - i);
+        store_some(dx + i, grads * slope(at.index), size - i);
+        Lanes(at.index).add(grads, grads * at.offset, sums);
+    }
+    for (int64_t piece = 0; piece < t.pieces; ++piece) add_and_clear(sums + piece * PIECE, total + 2 * piece);
+}
+
+// One pixel's channels from `begin` to `end`.
+template <class T>
+void backward_across(const T *x, const T *g, T *dx, int64_t begin, int64_t end, const Abreast &slopes, bool past_caches,
+                     float *sums) {
+    const float *entries = slopes.entries.data(), *low = slopes.low.data(), *inv_step = slopes.inv_step.data();
+    const int64_t pieces = slopes.pieces;
+    const Floats last = all(float(pieces - 2));
+    const auto group = [=](Floats values, Floats grads, int64_t c) {
+        const Places at = find((values - load(low + c)) * load(inv_step + c), last);
+        const Lanes lanes(at.index);
+        lanes.add(grads, grads * at.offset, sums + 2 * c * pieces);
+        return grads * lanes.numbers(entries + c * pieces);
+    };
+    int64_t c = begin;
+    for (; c + LANES <= end; c += LANES) put(dx + c, group(load(x + c), load(g + c), c), past_caches);
+    if (c < end)
+        store_some(dx + c, group(load_some(x + c, end - c), load_some(g + c, end - c), c), end - c);
+}
+#endif
+
+// ---- all rows ---------------------------------------------------------------------------------------------------
 
 template <bool direct, class T>
 void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool across, int64_t threads) {
-    std::vector<float> pairs(across ? 2 * rows.channels * tables.pieces : 0);
-    for (size_t i = 0; i < pairs.size() / 2; ++i) {
-        pairs[2 * i] = tables.base[i];
-        pairs[2 * i + 1] = tables.rise[i];
-    }
+#if LANES
+    with_parts(tables.pieces, [&](auto parts) {
+        forward_vectors<parts, direct>(x, y, rows, tables, across, threads);
+    });
+#else
 #pragma omp parallel for num_threads(int(threads)) schedule(static)
     for (int64_t row = 0; row < rows.count; ++row) {
-        const int64_t at = row * rows.length;
-        if (across) forward_across<direct>(x + at, y + at, tables, rows.channels, pairs.data());
-        else forward_along<direct>(x + at, y + at, rows.size(row), tables, row % rows.channels);
-    }
-}
-
-// ---- backward ---------------------------------------------------------------------------------------------------
-
-constexpr int64_t COPIES = 8;          // of a row's sums, so that neighbours on one piece do not wait for each other
-constexpr int64_t SHORT_ROW = 128;     // shorter rows are not worth the copies
-constexpr int64_t FLUSH_ALONG = FLUSH_ROWS * COPIES;  // as with rows: along a row terms fall on COPIES sums
-
-template <class T>
-void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel, double *total,
-                    float *copies) {
-    const float *rise = t.rise + channel * t.pieces;
-    const float low = t.low[channel], inv_step = t.inv_step[channel];
-    const int64_t width = 2 * t.pieces;
-    const int64_t used = size < SHORT_ROW ? 1 : COPIES;
-#if WIDE
-    const Table rise_table(rise, t.pieces);
-    const __m512 lows = _mm512_set1_ps(low), steps = _mm512_set1_ps(inv_step), last = _mm512_set1_ps(t.last());
-    alignas(64) float pairs[32];
-    alignas(64) int32_t place[16];
-    const int64_t stride = used == 1 ? 0 : width;
-    for (int64_t i = 0; i < size; i += 16) {
-        const __mmask16 mask = first(size - i);
-        const __m512 grads = load(g + i, mask);
-        const WidePlace at = find(load(x + i, mask), lows, steps, last);
-        store(dx + i, _mm512_mul_ps(grads, _mm512_mul_ps(rise_table(at.piece), steps)), mask);
-        to_pairs(grads, _mm512_mul_ps(grads, at.offset), pairs);
-        _mm512_store_si512(place, _mm512_slli_epi32(at.piece, 1));
-        const int64_t here = std::min<int64_t>(size - i, 16);
-        if (here == 16) {
-            for (int k = 0; k < 16; ++k) add_pair(copies + (k % COPIES) * stride + place[k], pairs + 2 * k);
-        } else {
-            for (int k = 0; k < here; ++k) add_pair(copies + place[k], pairs + 2 * k);
-        }
-    }
-#else
-    for (int64_t i = 0; i < size; ++i) {
-        const float grad = widen(g[i]);
-        const Place at = find(widen(x[i]), low, inv_step, t.last());
-        narrow(grad * (rise[at.piece] * inv_step), dx + i);
-        float *sums = copies + (i % used) * width + 2 * at.piece;
-        sums[0] += grad;
-        sums[1] += grad * at.offset;
-    }
-#endif
-    for (int64_t copy = 0; copy < used; ++copy) flush(copies + copy * width, width, total);
-}
-
-template <class T>
-void backward_across(const T *x, const T *g, T *dx, const Tables &t, int64_t channels, float *sums) {
-#if WIDE
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i step = _mm512_set1_epi32(int(t.pieces));
-    const __m512 last = _mm512_set1_ps(t.last());
-    alignas(64) float pairs[32];
-    alignas(64) int32_t place[16];
-    for (int64_t c = 0; c < channels; c += 16) {
-        const __mmask16 mask = first(channels - c);
-        const __m512 grads = load(g + c, mask), steps = load(t.inv_step + c, mask);
-        const WidePlace at = find(load(x + c, mask), load(t.low + c, mask), steps, last);
-        const __m512i index = _mm512_add_epi32(at.piece, _mm512_mullo_epi32(lane, step));
-        const __m512 rise = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, index, t.rise + c * t.pieces, 4);
-        store(dx + c, _mm512_mul_ps(grads, _mm512_mul_ps(rise, steps)), mask);
-        to_pairs(grads, _mm512_mul_ps(grads, at.offset), pairs);
-        _mm512_store_si512(place, _mm512_slli_epi32(index, 1));
-        float *here = sums + 2 * c * t.pieces;
-        const int count = int(std::min<int64_t>(channels - c, 16));
-        if (count == 16) {
-            for (int k = 0; k < 16; ++k) add_pair(here + place[k], pairs + 2 * k);
-        } else {
-            for (int k = 0; k < count; ++k) add_pair(here + place[k], pairs + 2 * k);
-        }
-    }
-#else
-    for (int64_t c = 0; c < channels; ++c) {
-        const float grad = widen(g[c]);
-        const Place at = find(widen(x[c]), t.low[c], t.inv_step[c], t.last());
-        narrow(grad * (t.rise[c * t.pieces + at.piece] * t.inv_step[c]), dx + c);
-        float *pair = sums + 2 * (c * t.pieces + at.piece);
-        pair[0] += grad;
-        pair[1] += grad * at.offset;
+        const int64_t at = row * rows.length, size = rows.size(row);
+        for (int64_t i = 0; i < size; ++i)
+            forward_one<direct>(x + at + i, y + at + i, tables, across ? i : row % rows.channels);
     }
 #endif
 }
 
+// A block of rows; `total` holds g and g * offset of every piece, channel by channel.
 template <class T>
-void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &tables, bool across, int64_t threads,
+void backward_block(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
+                    bool across, double *total) {
+    std::vector<float> sums(2 * t.pieces * rows.channels, 0.f);
+    int64_t added = 0;  // at most so many to each sum
+    for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * rows.length, size = rows.size(row);
+        for (int64_t i = 0; i < size; ++i) {
+            backward_one(x + at + i, g + at + i, dx + at + i, t, across ? i : row % rows.channels, sums.data());
+            if (!across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
+        }
+        if (across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
+    }
+    flush(sums.data(), sums.size(), total);
+}
+
+#if LANES
+constexpr int64_t SHORT_ROW = 24;  // elements that are done one by one before a vector's lanes are summed up
+constexpr int64_t FLUSH_ALONG = FLUSH_ROWS * LANES;  // each lane has its own sums
+
+template <int PARTS, class T>
+void backward_rows(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
+                   const Padded &slopes, bool past_caches, double *total) {
+    std::vector<float> sums(t.pieces * PIECE, 0.f);
+    for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * rows.length, channel = row % rows.channels, size = rows.size(row);
+        for (int64_t i = 0; i < size; i += FLUSH_ALONG)
+            backward_along<PARTS>(x + at + i, g + at + i, dx + at + i, std::min(size - i, FLUSH_ALONG), t, channel,
+                                  slopes, past_caches, sums.data(), total + 2 * channel * t.pieces);
+    }
+    finish_streams();
+}
+
+template <class T>
+void backward_pixels(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Abreast &slopes,
+                     bool past_caches, double *total) {
+    constexpr int64_t ABREAST = 64;  // channels whose sums stay in the first cache
+    const int64_t channels = rows.channels, pieces = slopes.pieces;
+    std::vector<float> sums(slopes.groups * pieces * PIECE, 0.f);
+    for (int64_t from = begin; from < end; from += FLUSH_ROWS) {
+        const int64_t to = std::min(end, from + FLUSH_ROWS);
+        for (int64_t c = 0; c < channels; c += ABREAST)
+            for (int64_t at = from * channels; at < to * channels; at += channels)
+                backward_across(x + at, g + at, dx + at, c, std::min(channels, c + ABREAST), slopes, past_caches,
+                                sums.data());
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t piece = 0; piece < pieces; ++piece)
+                flush(sums.data() + (c / LANES * pieces + piece) * PIECE + c % LANES * 2, 2,
+                      total + 2 * (c * pieces + piece));
+    }
+    finish_streams();
+}
+#endif
+
+template <class T>
+void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, bool across, int64_t threads,
               float *base_grad, float *rise_grad) {
-    const int64_t width = 2 * tables.pieces * rows.channels;
-    const int64_t blocks = count_blocks(rows, tables.pieces * rows.channels);
-    std::vector<double> totals(blocks * width, 0.0);
+    const int64_t entries = t.pieces * rows.channels;
+    const int64_t blocks = count_blocks(rows, entries);
+    std::vector<double> totals(blocks * 2 * entries, 0.0);
+    const auto over_blocks = [&](auto backward_block_of) {
 #pragma omp parallel for num_threads(int(threads)) schedule(static)
-    for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t begin = block * rows.count / blocks, end = (block + 1) * rows.count / blocks;
-        double *total = totals.data() + block * width;
-        std::vector<float> sums(across ? width : COPIES * 2 * tables.pieces, 0.f);
-        for (int64_t row = begin; row < end; ++row) {
-            const int64_t at = row * rows.length, channel = row % rows.channels;
-            if (across) {
-                backward_across(x + at, g + at, dx + at, tables, rows.channels, sums.data());
-                if ((row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1) flush(sums.data(), width, total);
-            } else {
-                const int64_t end_of_row = at + rows.size(row);
-                for (int64_t i = at; i < end_of_row; i += FLUSH_ALONG) {
-                    const int64_t size = std::min(FLUSH_ALONG, end_of_row - i);
-                    backward_along(x + i, g + i, dx + i, size, tables, channel, total + 2 * tables.pieces * channel,
-                                   sums.data());
-                }
-            }
-        }
-        if (across) flush(sums.data(), width, total);
+        for (int64_t block = 0; block < blocks; ++block)
+            backward_block_of(block * rows.count / blocks, (block + 1) * rows.count / blocks,
+                              totals.data() + block * 2 * entries);
+    };
+    const auto one_by_one = [&](int64_t begin, int64_t end, double *total) {
+        backward_block(x, g, dx, rows, begin, end, t, across, total);
+    };
+#if LANES
+    const auto slope = [&](int64_t channel, int64_t at) { return t.rise[at] * t.inv_step[channel]; };
+    const bool past_caches = streams(dx, rows);
+    if (across) {
+        const Abreast slopes(t, rows.channels, 1, [&](int64_t, int64_t c, int64_t at) { return slope(c, at); });
+        over_blocks([&](int64_t begin, int64_t end, double *total) {
+            backward_pixels(x, g, dx, rows, begin, end, slopes, past_caches, total);
+        });
+    } else if (rows.length >= SHORT_ROW) {
+        with_parts(t.pieces, [&](auto parts) {
+            const Padded slopes(t, rows.channels, parts, slope);
+            over_blocks([&](int64_t begin, int64_t end, double *total) {
+                backward_rows<parts>(x, g, dx, rows, begin, end, t, slopes, past_caches, total);
+            });
+        });
+    } else {
+        over_blocks(one_by_one);
     }
-    for (int64_t i = 0; i < width; i += 2) {
+#else
+    over_blocks(one_by_one);
+#endif
+    for (int64_t i = 0; i < entries; ++i) {
         double g_sum = 0, moment = 0;
         for (int64_t block = 0; block < blocks; ++block) {
-            g_sum += totals[block * width + i];
-            moment += totals[block * width + i + 1];
+            g_sum += totals[2 * (block * entries + i)];
+            moment += totals[2 * (block * entries + i) + 1];
         }
-        base_grad[i / 2] = float(g_sum);
-        rise_grad[i / 2] = float(moment);
+        base_grad[i] = float(g_sum);
+        rise_grad[i] = float(moment);
     }
 }
 

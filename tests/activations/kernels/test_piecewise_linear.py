@@ -9,7 +9,6 @@ import copy
 import ctypes
 import math
 import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from actbench.activations.kernels import piecewise_linear as operators
 from actbench.activations.kernels.piecewise_linear import LIBRARY
 from actbench.activations.piecewise_linear import _PiecewiseLinear, look_up, piecewise_linear
 from actbench.activations.pwlu import PWLU
+from tests.activations.kernels.portable import build_portable
 
 F32, F64 = torch.float32, torch.float64
 HALVES = (torch.bfloat16, torch.float16)
@@ -374,16 +374,7 @@ def test_look_up_is_within_its_bound() -> None:
 
 @pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The same source for any processor: without its instructions, and without threads."""
-    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
-    if compiler is None:
-        pytest.skip("no C++ compiler on this machine")
-    made = tmp_path_factory.mktemp("portable") / "portable.so"
-    command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-Werror"]
-    subprocess.run(
-        [*command, str(build._FOLDER / "piecewise_linear.cpp"), "-o", str(made)], check=True, timeout=300
-    )
-    return ctypes.CDLL(str(made))
+    return build_portable(LIBRARY, tmp_path_factory.mktemp("portable"))
 
 
 @pytest.fixture
