@@ -11,7 +11,7 @@ import actbench
 
 PACKAGE = Path(actbench.__file__).parent
 LEAVES = ("activations", "models", "data")
-BOTTOM = ("errors", "frozen", "gain", "streams", "user_cache")
+BOTTOM = ("errors", "frozen", "gain", "native", "streams", "user_cache")
 HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn", "transformers")
 
 READING_HALF = [

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from actbench.data.batch import Batch, DataSource, EvalSplit
 from actbench.data.canonical import Examples, ImageSet, fingerprint, held_out, in_order, limited
-from actbench.data.geometry import resize, take
+from actbench.data.geometry import resize
 from actbench.data.normalization import choose_normalization
 from actbench.data.pipeline import Generators, Pipeline
 from actbench.data.settings import InputSettings
+from actbench.data.transfer import send
 
 CHUNK = 1024
 HEAD = 256
@@ -59,12 +60,12 @@ class MemorySource(DataSource):
     ) -> Iterator[Batch]:
         images, labels = self._train_on(device)
         generators = Generators.of_epoch(seed, epoch)
-        order = torch.randperm(self.num_train, generator=generators.order)
+        order = send(torch.randperm(self.num_train, generator=generators.order), device)
         for step in range(self.steps_per_epoch(batch_size)):
             index = order[step * batch_size : (step + 1) * batch_size]
-            moved = self._pipeline.move_pixels(take(images, index), generators.augment)
-            targets = labels[index.to(labels.device)]
-            yield self._pipeline.finish(moved, targets, generators, channels_last=channels_last)
+            yield self._pipeline.train_batch(
+                images, index, labels[index], generators, channels_last=channels_last
+            )
 
     def eval_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool

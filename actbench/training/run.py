@@ -68,6 +68,7 @@ def execute(
     store: Store,
     device: torch.device,
     on_epoch: Callable[[EpochRecord], None] = lambda _epoch: None,
+    shared_by: int = 1,
 ) -> RunRecord:
     """Trains, evaluates and stores one run; a diverged, failed or interrupted one is stored as such.
 
@@ -75,7 +76,7 @@ def execute(
     """
     attempt = _Attempt(planned=planned, source=source, store=store, device=device)
     # Asked before training: by its end the source tree may have moved on.
-    attempt.takes.append(this_take(device))
+    attempt.takes.append(this_take(device, shared_by=shared_by))
     try:
         results = _train(attempt, on_epoch)
         record = _record(attempt, "completed", None, results)
@@ -96,6 +97,15 @@ def execute(
         record = _record(attempt, "failed", f"{type(error).__name__}: {error}")
     store.write(planned.path, record)
     return record
+
+
+def record_failure(
+    planned: PlannedRun, reason: str, *, source: Source, store: Store, device: torch.device, shared_by: int
+) -> None:
+    """Stores that another process could not end the run; its checkpoints stay, and the run can go on from them."""
+    take = this_take(device, shared_by=shared_by)
+    attempt = _Attempt(planned=planned, source=source, store=store, device=device, takes=[take])
+    store.write(planned.path, _record(attempt, "failed", reason))
 
 
 def data_facts(source: Source) -> DataFacts:
