@@ -19,6 +19,8 @@ from actbench.activations.kernels.triton_rows import (
     along_next,
     along_start,
     as_words,
+    beside,
+    columns,
     on_device_of,
     pack,
     sum_chunks,
@@ -102,6 +104,14 @@ def _terms(x, share, fall, M: tl.constexpr, N: tl.constexpr, OF_MAGNITUDE: tl.co
 
 
 @triton.jit
+def _added(sums, terms, COUNT: tl.constexpr):
+    new = ()
+    for i in tl.static_range(COUNT):
+        new += (sums[i] + terms[i],)
+    return new
+
+
+@triton.jit
 def _cut(x):
     """In float64 and between +-FARTHEST; NaN stays."""
     x = x.to(tl.float64)
@@ -145,18 +155,10 @@ def _near(a, c, M: tl.constexpr, N: tl.constexpr):
 
 
 @triton.jit
-def _doubles(values, COUNT: tl.constexpr):
-    wide = ()
-    for i in tl.static_range(COUNT):
-        wide += (values[i].to(tl.float64),)
-    return wide
-
-
-@triton.jit
-def _zeros(like, COUNT: tl.constexpr):
+def _zeros(zero, COUNT: tl.constexpr):
     values = ()
     for _ in tl.static_range(COUNT):
-        values += (like,)
+        values += (zero,)
     return values
 
 
@@ -167,7 +169,9 @@ def _forward_along(
     TILE: tl.constexpr, VECTOR: tl.constexpr, INDEX: tl.constexpr,
 ):  # fmt: skip
     chunk, channel = tl.program_id(0) // channels, tl.program_id(0) % channels
-    a, c = _load_row(a_ptr + channel * (M + 1), M + 1), _load_row(c_ptr + channel * (N + 1), N + 1)
+    a_ptr += channel * (M + 1)
+    c_ptr += channel * (N + 1)
+    a, c = _load_row(a_ptr, M + 1), _load_row(c_ptr, N + 1)
     largest = tl.zeros([TILE], tl.float32)
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
@@ -181,15 +185,15 @@ def _forward_along(
         largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
         number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
     if tl.max(largest) > _near(a, c, M, N):
-        wide_a, wide_c = _doubles(a, M + 1), _doubles(c, N + 1)
         number, place, at, step, stride, jump = along_start(
             chunk, channel, channels, vectors, rounds, TILE, INDEX
         )
         for _ in range(rounds):
             for v in range(VECTOR):
-                x = tl.load(x_ptr + at * VECTOR + v, mask=number < total, other=0).to(tl.float32)
-                y = _far_value(x, wide_a, wide_c, offset, M, N, OF_MAGNITUDE)
-                tl.store(y_ptr + at * VECTOR + v, y.to(y_ptr.dtype.element_ty), mask=number < total)
+                x_v = tl.load(x_ptr + at * VECTOR + v, mask=number < total, other=0).to(tl.float32)
+                a_v, c_v = _load_row(a_ptr, M + 1), _load_row(c_ptr, N + 1)
+                y_v = _far_value(x_v, a_v, c_v, offset, M, N, OF_MAGNITUDE)
+                tl.store(y_ptr + at * VECTOR + v, y_v.to(y_ptr.dtype.element_ty), mask=number < total)
             number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
 
 
@@ -201,7 +205,9 @@ def _backward_along(
 ):  # fmt: skip
     TERMS: tl.constexpr = M + N + 2
     chunk, channel = tl.program_id(0) // channels, tl.program_id(0) % channels
-    a, c = _load_row(a_ptr + channel * (M + 1), M + 1), _load_row(c_ptr + channel * (N + 1), N + 1)
+    a_ptr += channel * (M + 1)
+    c_ptr += channel * (N + 1)
+    a, c = _load_row(a_ptr, M + 1), _load_row(c_ptr, N + 1)
     largest = tl.zeros([TILE], tl.float32)
     sums = _zeros(largest, TERMS)
     number, place, at, step, stride, jump = along_start(
@@ -210,39 +216,36 @@ def _backward_along(
     for _ in range(rounds):
         mask = (number < total)[:, None]
         here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
-        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
-        g = tl.load(g_ptr + here, mask=mask, other=0).to(tl.float32)
-        dx, share, fall = _parts(x, g, a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
+        inputs = columns(tl.load(x_ptr + here, mask=mask, other=0), TILE, VECTOR)
+        grads = columns(tl.load(g_ptr + here, mask=mask, other=0), TILE, VECTOR)
+        found = ()
+        for v in tl.static_range(VECTOR):
+            x = inputs[v].to(tl.float32)
+            dx, share, fall = _parts(x, grads[v].to(tl.float32), a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
+            sums = _added(sums, _terms(x, share, fall, M, N, OF_MAGNITUDE), TERMS)
+            largest = tl.maximum(largest, tl.abs(x))
+            found += (dx,)
+        dx = beside(found, TILE, VECTOR, 0)
         tl.store(dx_ptr + here, dx.to(dx_ptr.dtype.element_ty), mask=mask)
-        terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
-        new = ()
-        for i in tl.static_range(TERMS):
-            new += (sums[i] + tl.sum(terms[i], axis=1),)
-        sums = new
-        largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
         number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
     is_far = tl.max(largest) > _near(a, c, M, N)
     to = partial_ptr + channel * TERMS * chunks + chunk
     for i in tl.static_range(TERMS):
         tl.store(to + i * chunks, tl.sum(sums[i]).to(tl.float64))
     if is_far:
-        wide_a, wide_c = _doubles(a, M + 1), _doubles(c, N + 1)
         wide = _zeros(tl.zeros([TILE], tl.float64), TERMS)
         number, place, at, step, stride, jump = along_start(
             chunk, channel, channels, vectors, rounds, TILE, INDEX
         )
         for _ in range(rounds):
             for v in range(VECTOR):
-                here_v, keep = at * VECTOR + v, number < total
-                x_v = _cut(tl.load(x_ptr + here_v, mask=keep, other=0).to(tl.float32))
-                g_v = tl.load(g_ptr + here_v, mask=keep, other=0).to(tl.float64)
-                dx_v, share_v, fall_v = _parts(x_v, g_v, wide_a, wide_c, offset, M, N, OF_MAGNITUDE, False)
-                tl.store(dx_ptr + here_v, dx_v.to(tl.float32).to(dx_ptr.dtype.element_ty), mask=keep)
-                terms_v = _terms(x_v, share_v, fall_v, M, N, OF_MAGNITUDE)
-                new_wide = ()
-                for i in tl.static_range(TERMS):
-                    new_wide += (wide[i] + terms_v[i],)
-                wide = new_wide
+                here_v, is_number = at * VECTOR + v, number < total
+                x_v = _cut(tl.load(x_ptr + here_v, mask=is_number, other=0).to(tl.float32))
+                g_v = tl.load(g_ptr + here_v, mask=is_number, other=0).to(tl.float64)
+                a_v, c_v = _load_row(a_ptr, M + 1), _load_row(c_ptr, N + 1)
+                dx_v, share_v, fall_v = _parts(x_v, g_v, a_v, c_v, offset, M, N, OF_MAGNITUDE, False)
+                tl.store(dx_ptr + here_v, dx_v.to(tl.float32).to(dx_ptr.dtype.element_ty), mask=is_number)
+                wide = _added(wide, _terms(x_v, share_v, fall_v, M, N, OF_MAGNITUDE), TERMS)
             number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
         for i in tl.static_range(TERMS):
             tl.store(to + i * chunks, tl.sum(wide[i]))
@@ -259,13 +262,13 @@ def _forward_across(
     chunk, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
     column = block * BLOCK + tl.arange(0, BLOCK)
     is_column = column < words
-    a, c, largest = (), (), ()
+    a, c = (), ()
     for slot in tl.static_range(SLOTS):
         a += (_load_rows(a_ptr, column * SLOTS + slot, is_column, M + 1),)
         c += (_load_rows(c_ptr, column * SLOTS + slot, is_column, N + 1),)
-        largest += (tl.zeros([ROWS, BLOCK], tl.float32),)
+    largest = _zeros(tl.zeros([ROWS, BLOCK], tl.float32), SLOTS)
     DTYPE: tl.constexpr = y_ptr.dtype.element_ty
-    x_ptr, y_ptr = as_words(x_ptr, SLOTS), as_words(y_ptr, SLOTS)
+    from_ptr, to_ptr = as_words(x_ptr, SLOTS), as_words(y_ptr, SLOTS)
     first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     row = first
     for _ in range(rounds):
@@ -273,7 +276,7 @@ def _forward_across(
         for _step in tl.static_range(UNROLL):
             mask = (row < rows)[:, None] & is_column[None, :]
             here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
+            inputs += (tl.load(from_ptr + here, mask=mask, other=0),)
             places += (here,)
             masks += (mask,)
             row += ROWS
@@ -284,23 +287,20 @@ def _forward_across(
                 values += (_value(x, a[slot], c[slot], offset, M, N, OF_MAGNITUDE, IS_CUDA),)
                 new += (tl.maximum(largest[slot], tl.abs(x)),)
             largest = new
-            tl.store(y_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
-    far = 0
+            tl.store(to_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
     for slot in tl.static_range(SLOTS):
-        far += tl.max((largest[slot] > _near(a[slot], c[slot], M, N)).to(tl.int32))
-    if far > 0:
-        row = first
-        for _ in range(rounds * UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            word = tl.load(x_ptr + here, mask=mask, other=0)
-            values = ()
-            for slot in tl.static_range(SLOTS):
-                x = unpack(word, slot, SLOTS, DTYPE)
-                wide_a, wide_c = _doubles(a[slot], M + 1), _doubles(c[slot], N + 1)
-                values += (_far_value(x, wide_a, wide_c, offset, M, N, OF_MAGNITUDE),)
-            tl.store(y_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
-            row += ROWS
+        is_far = largest[slot] > _near(a[slot], c[slot], M, N)
+        if tl.max(is_far.to(tl.int32)) > 0:
+            row_s, channel = first, column * SLOTS + slot
+            for _ in range(rounds * UNROLL):
+                mask_s = (row_s < rows)[:, None] & is_column[None, :]
+                here_s = row_s[:, None] * (words * SLOTS) + channel[None, :]
+                x_s = tl.load(x_ptr + here_s, mask=mask_s, other=0).to(tl.float32)
+                a_s = _load_rows(a_ptr, channel, is_column, M + 1)
+                c_s = _load_rows(c_ptr, channel, is_column, N + 1)
+                y_s = _far_value(x_s, a_s, c_s, offset, M, N, OF_MAGNITUDE)
+                tl.store(y_ptr + here_s, y_s.to(DTYPE), mask=mask_s)
+                row_s += ROWS
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -316,13 +316,14 @@ def _backward_across(
     column = block * BLOCK + tl.arange(0, BLOCK)
     is_column = column < words
     zero = tl.zeros([ROWS, BLOCK], tl.float32)
-    a, c = (), ()
+    a, c, sums = (), (), ()
     for slot in tl.static_range(SLOTS):
         a += (_load_rows(a_ptr, column * SLOTS + slot, is_column, M + 1),)
         c += (_load_rows(c_ptr, column * SLOTS + slot, is_column, N + 1),)
-    largest, sums = _zeros(zero, SLOTS), _zeros(zero, SLOTS * TERMS)
+        sums += (_zeros(zero, TERMS),)
+    largest = _zeros(zero, SLOTS)
     DTYPE: tl.constexpr = dx_ptr.dtype.element_ty
-    x_ptr, g_ptr, dx_ptr = as_words(x_ptr, SLOTS), as_words(g_ptr, SLOTS), as_words(dx_ptr, SLOTS)
+    from_ptr, grad_ptr, to_ptr = as_words(x_ptr, SLOTS), as_words(g_ptr, SLOTS), as_words(dx_ptr, SLOTS)
     first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     row = first
     for _ in range(rounds):
@@ -330,8 +331,8 @@ def _backward_across(
         for _step in tl.static_range(UNROLL):
             mask = (row < rows)[:, None] & is_column[None, :]
             here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
-            grads += (tl.load(g_ptr + here, mask=mask, other=0),)
+            inputs += (tl.load(from_ptr + here, mask=mask, other=0),)
+            grads += (tl.load(grad_ptr + here, mask=mask, other=0),)
             places += (here,)
             masks += (mask,)
             row += ROWS
@@ -341,42 +342,35 @@ def _backward_across(
                 x, g = unpack(inputs[step], slot, SLOTS, DTYPE), unpack(grads[step], slot, SLOTS, DTYPE)
                 dx, share, fall = _parts(x, g, a[slot], c[slot], offset, M, N, OF_MAGNITUDE, IS_CUDA)
                 values += (dx,)
-                terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
-                for i in tl.static_range(TERMS):
-                    new += (sums[slot * TERMS + i] + terms[i],)
+                new += (_added(sums[slot], _terms(x, share, fall, M, N, OF_MAGNITUDE), TERMS),)
                 new_largest += (tl.maximum(largest[slot], tl.abs(x)),)
             sums, largest = new, new_largest
-            tl.store(dx_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
-    far = 0
+            tl.store(to_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
+    far = ()
     for slot in tl.static_range(SLOTS):
-        far += tl.max((largest[slot] > _near(a[slot], c[slot], M, N)).to(tl.int32))
         to = partial_ptr + (column * SLOTS + slot) * (TERMS * chunks) + chunk
         for i in tl.static_range(TERMS):
-            tl.store(to + i * chunks, tl.sum(sums[slot * TERMS + i], axis=0).to(tl.float64), mask=is_column)
-    if far > 0:
-        wide = _zeros(zero.to(tl.float64), SLOTS * TERMS)
-        row = first
-        for _ in range(rounds * UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            word = tl.load(x_ptr + here, mask=mask, other=0)
-            grad = tl.load(g_ptr + here, mask=mask, other=0)
-            values, new = (), ()
-            for slot in tl.static_range(SLOTS):
-                x, g = _cut(unpack(word, slot, SLOTS, DTYPE)), unpack(grad, slot, SLOTS, DTYPE).to(tl.float64)
-                wide_a, wide_c = _doubles(a[slot], M + 1), _doubles(c[slot], N + 1)
-                dx, share, fall = _parts(x, g, wide_a, wide_c, offset, M, N, OF_MAGNITUDE, False)
-                values += (dx.to(tl.float32),)
-                terms = _terms(x, share, fall, M, N, OF_MAGNITUDE)
-                for i in tl.static_range(TERMS):
-                    new += (wide[slot * TERMS + i] + terms[i],)
-            wide = new
-            tl.store(dx_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
-            row += ROWS
-        for slot in tl.static_range(SLOTS):
-            to = partial_ptr + (column * SLOTS + slot) * (TERMS * chunks) + chunk
+            tl.store(to + i * chunks, tl.sum(sums[slot][i], axis=0).to(tl.float64), mask=is_column)
+        far += (tl.max((largest[slot] > _near(a[slot], c[slot], M, N)).to(tl.int32)),)
+    for slot in tl.static_range(SLOTS):
+        if far[slot] > 0:
+            channel = column * SLOTS + slot
+            to = partial_ptr + channel * (TERMS * chunks) + chunk
+            wide = _zeros(zero.to(tl.float64), TERMS)
+            row_s = first
+            for _ in range(rounds * UNROLL):
+                mask_s = (row_s < rows)[:, None] & is_column[None, :]
+                here_s = row_s[:, None] * (words * SLOTS) + channel[None, :]
+                x_s = _cut(tl.load(x_ptr + here_s, mask=mask_s, other=0).to(tl.float32))
+                g_s = tl.load(g_ptr + here_s, mask=mask_s, other=0).to(tl.float64)
+                a_s = _load_rows(a_ptr, channel, is_column, M + 1)
+                c_s = _load_rows(c_ptr, channel, is_column, N + 1)
+                dx_s, share_s, fall_s = _parts(x_s, g_s, a_s, c_s, offset, M, N, OF_MAGNITUDE, False)
+                tl.store(dx_ptr + here_s, dx_s.to(tl.float32).to(DTYPE), mask=mask_s)
+                wide = _added(wide, _terms(x_s, share_s, fall_s, M, N, OF_MAGNITUDE), TERMS)
+                row_s += ROWS
             for i in tl.static_range(TERMS):
-                tl.store(to + i * chunks, tl.sum(wide[slot * TERMS + i], axis=0), mask=is_column)
+                tl.store(to + i * chunks, tl.sum(wide[i], axis=0), mask=is_column)
 
 
 # ---- operators --------------------------------------------------------------------------------------------------

@@ -122,6 +122,34 @@ def along_next(number, place, at, step, stride, jump, vectors, TILE: tl.constexp
 
 
 @triton.jit
+def columns(tile, TILE: tl.constexpr, VECTOR: tl.constexpr):
+    """A (TILE, VECTOR) tile as a tuple of columns, in an order of their own.
+
+    A vector lies in one thread's registers, so nothing moves; and sums over columns need no tile of products first.
+    """
+    if VECTOR == 1:
+        parts = (tl.reshape(tile, [TILE]),)
+    elif VECTOR == 2:
+        parts = tl.split(tile)
+    else:
+        even, odd = tl.split(tl.reshape(tile, [TILE, VECTOR // 2, 2]))
+        parts = columns(even, TILE, VECTOR // 2) + columns(odd, TILE, VECTOR // 2)
+    return parts
+
+
+@triton.jit
+def beside(parts, TILE: tl.constexpr, VECTOR: tl.constexpr, FIRST: tl.constexpr):
+    """What `columns` took apart."""
+    if VECTOR == 1:
+        tile = parts[FIRST]
+    else:
+        even = beside(parts, TILE, VECTOR // 2, FIRST)
+        odd = beside(parts, TILE, VECTOR // 2, FIRST + VECTOR // 2)
+        tile = tl.join(even, odd)
+    return tl.reshape(tile, [TILE, VECTOR])
+
+
+@triton.jit
 def unpack(word, slot: tl.constexpr, SLOTS: tl.constexpr, DTYPE: tl.constexpr):
     """A channel of each word in float32."""
     if SLOTS == 1:
