@@ -22,7 +22,7 @@ SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
 MIXING = SPATIAL | {"dyrelu"}
 """Those whose output at a place depends on other places."""
 GATED = {name for name, entry in ENTRIES.items() if entry.gated}
-KERNELS = {"gr_kan", "pwlu", "rational", "swish"}
+KERNELS = {"gr_kan", "pwlu", "rational", "swish"} | SPATIAL
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
 FREE = {"identity"}
