@@ -35,6 +35,7 @@ KERNELS = {
     "sqish",
     "swish",
     "talu",
+    *SPATIAL,
 }
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
