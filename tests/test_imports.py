@@ -16,7 +16,11 @@ HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn",
 
 READING_HALF = [
     "actbench",
+    "actbench.bench.allocator",
     "actbench.cli",
+    "actbench.commands.bench.model",
+    "actbench.commands.bench.ops",
+    "actbench.commands.bench.pipeline",
     "actbench.commands.check",
     "actbench.commands.compare",
     "actbench.commands.cp",

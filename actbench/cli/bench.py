@@ -31,6 +31,8 @@ Threads = Annotated[
 AllocatorOption = Annotated[
     str, typer.Option("--allocator", help="keep freed memory (as glibc is told to), or system")
 ]
+Layout = Annotated[str, typer.Option("--layout", help="contiguous or channels_last")]
+_LAYOUTS = ("contiguous", "channels_last")
 
 
 def _note(text: str) -> None:
@@ -48,7 +50,7 @@ def ops(
     ] = None,
     shape: Annotated[str, typer.Option("--shape", help="of the output: N,C,H,W")] = "256,64,16,16",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16")] = "float32",
-    layout: Annotated[str, typer.Option("--layout", help="contiguous or channels_last")] = "contiguous",
+    layout: Layout = "contiguous",
     device: Device = "cpu",
     compiled: Annotated[
         bool, typer.Option("--compile", help="each compiled by torch.compile too, beside as it is")
@@ -72,7 +74,7 @@ def ops(
         plugins=tuple(plugin or ()),
         shape=shape,
         dtype=choice("--dtype", dtype, ("float32", "bfloat16", "float16")),
-        layout=choice("--layout", layout, ("contiguous", "channels_last")),
+        layout=choice("--layout", layout, _LAYOUTS),
         device=device,
         with_compiled=compiled,
         threads=threads,
@@ -123,3 +125,39 @@ def model(
         allocator=choice("--allocator", allocator, ALLOCATORS),
     )
     run(lambda: bench_model(request, _note), as_json)
+
+
+@app.command()
+def pipeline(
+    batch_size: Annotated[int, typer.Option("--batch-size", help="images")] = 512,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", help="processes of torchvision's DataLoader; with 0 it works in this one"),
+    ] = 0,
+    layout: Layout = "contiguous",
+    device: Device = "cpu",
+    threads: Threads = 1,
+    rounds: Annotated[int, typer.Option("--rounds", help="each measures every pipeline once")] = 9,
+    data_dir: DataDir = Path("data"),
+    allocator: AllocatorOption = "keep",
+    as_json: Json = False,
+) -> None:
+    """Measure the input pipeline beside torchvision's.
+
+    Microseconds per CIFAR image of ours, in memory and in batches, and of torchvision's transforms on PIL images and on
+    tensors in a DataLoader: the same images, cores and precision. On random bytes where CIFAR-100 is not at hand.
+    """
+    from actbench.bench.allocator import ALLOCATORS
+    from actbench.commands.bench.pipeline import PipelineRequest, bench_pipeline
+
+    request = PipelineRequest(
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+        channels_last=choice("--layout", layout, _LAYOUTS) == "channels_last",
+        threads=threads,
+        rounds=rounds,
+        data_dir=data_dir,
+        allocator=choice("--allocator", allocator, ALLOCATORS),
+    )
+    run(lambda: bench_pipeline(request, _note), as_json)

@@ -20,11 +20,11 @@ MakeRecipe = Callable[..., Recipe]
 
 def _tiny(make_recipe: MakeRecipe, **fields: Any) -> Recipe:
     base: dict[str, Any] = {
-        "data": {"name": "synthetic", "train": 40, "test": 10, "size": 16},
+        "data": {"name": "synthetic", "train": 40, "test": 10, "size": 32},
         "model": {"name": "vanillanet", "width": 0.125, "stem_stride": 4, "decay_epochs": 1},
-        "input": {"size": 16, "crop": "pad", "flip": 0.5},
+        "input": {"size": 32, "crop": "pad", "flip": 0.5},
         "arms": [{"name": "relu", "activation": "relu"}, {"name": "pwlu", "activation": "pwlu"}],
-        "train": {"epochs": 7, "lr": 0.1, "batch_size": 8, "accumulation": 2, "clip_norm": 0.1, "ema": 0.9},
+        "train": {"epochs": 7, "lr": 0.1, "batch_size": 8, "accumulation": 2, "clip_norm": 0.1, "ema": {"decay": 0.9}},
     }
     return make_recipe(**{**base, **fields})
 
@@ -118,4 +118,4 @@ def test_missing_images_are_generated_in_their_shape_and_said_so(
 
 
 def test_nothing_random_is_nothing_to_take_away(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    assert open_recipe_data(_tiny(make_recipe, input={"size": 16}), tmp_path).plain is None
+    assert open_recipe_data(_tiny(make_recipe, input={"size": 32}), tmp_path).plain is None
