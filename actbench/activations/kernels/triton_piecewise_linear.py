@@ -20,10 +20,13 @@ from actbench.activations.kernels.triton_rows import (
     along_next,
     along_start,
     as_words,
+    load_words,
     on_device_of,
     pack,
     sum_chunks,
     unpack,
+    vectors_at,
+    words_at,
 )
 
 MOST_SHARED = 48 * 1024
@@ -146,18 +149,20 @@ def _forward_along(
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
     )
-    for _ in range(rounds):
-        mask = (number < total)[:, None]
-        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
-        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
+    here, mask = vectors_at(at, number < total, VECTOR)
+    following = tl.load(x_ptr + here, mask=mask, other=0)
+    for turn in range(1, rounds + 1):
+        x, here_now, mask_now = following.to(tl.float32), here, mask
+        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        here, mask = vectors_at(at, (number < total) & (turn < rounds), VECTOR)
+        following = tl.load(x_ptr + here, mask=mask, other=0)
         piece, offset = _find(x, low, inv_step, last)
         if DECLARATION is not None:
             base, rise = _read_pair(start + piece * 8)
         else:
             base, rise = tl.load(base_ptr + piece), tl.load(rise_ptr + piece)
         y = _line(base, rise, x if DIRECT else offset, x)
-        tl.store(y_ptr + here, y.to(y_ptr.dtype.element_ty), mask=mask)
-        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        tl.store(y_ptr + here_now, y.to(y_ptr.dtype.element_ty), mask=mask_now)
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -177,17 +182,18 @@ def _backward_along(
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
     )
-    for _ in range(rounds):
-        mask = (number < total)[:, None]
-        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
-        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
-        g = tl.load(g_ptr + here, mask=mask, other=0).to(tl.float32)
+    here, mask = vectors_at(at, number < total, VECTOR)
+    following = tl.load(x_ptr + here, mask=mask, other=0), tl.load(g_ptr + here, mask=mask, other=0)
+    for turn in range(1, rounds + 1):
+        x, g, here_now, mask_now = following[0].to(tl.float32), following[1].to(tl.float32), here, mask
+        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        here, mask = vectors_at(at, (number < total) & (turn < rounds), VECTOR)
+        following = tl.load(x_ptr + here, mask=mask, other=0), tl.load(g_ptr + here, mask=mask, other=0)
         piece, offset = _find(x, low, inv_step, last)
         dx = g * (tl.load(rise_ptr + piece) * inv_step)
-        tl.store(dx_ptr + here, dx.to(dx_ptr.dtype.element_ty), mask=mask)
+        tl.store(dx_ptr + here_now, dx.to(dx_ptr.dtype.element_ty), mask=mask_now)
         if DECLARATION is not None:
             _add(own + piece * (8 * THREADS), g, offset)
-        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
     if DECLARATION is not None:
         tl.debug_barrier()
         lane = tl.arange(0, 32)
@@ -260,15 +266,12 @@ def _forward_across(
     row = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     DTYPE: tl.constexpr = y_ptr.dtype.element_ty
     x_ptr, y_ptr = as_words(x_ptr, SLOTS), as_words(y_ptr, SLOTS)
+    end = tl.minimum(rows, (chunk.to(INDEX) + 1) * (rounds * UNROLL * ROWS))
+    following = load_words(x_ptr, row, end, column, words, UNROLL, ROWS)
     for _ in range(rounds):
-        inputs, places, masks = (), (), ()
-        for _step in tl.static_range(UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
-            places += (here,)
-            masks += (mask,)
-            row += ROWS
+        inputs, first_row = following, row
+        row += UNROLL * ROWS
+        following = load_words(x_ptr, row, end, column, words, UNROLL, ROWS)
         for step in tl.static_range(UNROLL):
             values = ()
             for slot in tl.static_range(SLOTS):
@@ -280,9 +283,8 @@ def _forward_across(
                     of = (tl.where(is_column, column, 0) * SLOTS + slot)[None, :] * pieces + piece
                     base, rise = tl.load(base_ptr + of), tl.load(rise_ptr + of)
                 values += (_line(base, rise, x if DIRECT else offset, x),)
-            tl.store(
-                y_ptr + places[step], pack(values, SLOTS, DTYPE, DECLARATION is not None), mask=masks[step]
-            )
+            here, mask = words_at(first_row + step * ROWS, end, column, words)
+            tl.store(y_ptr + here, pack(values, SLOTS, DTYPE, DECLARATION is not None), mask=mask)
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -320,16 +322,14 @@ def _backward_across(
     row = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     DTYPE: tl.constexpr = dx_ptr.dtype.element_ty
     x_ptr, g_ptr, dx_ptr = as_words(x_ptr, SLOTS), as_words(g_ptr, SLOTS), as_words(dx_ptr, SLOTS)
+    end = tl.minimum(rows, (chunk.to(INDEX) + 1) * (rounds * UNROLL * ROWS))
+    following = load_words(x_ptr, row, end, column, words, UNROLL, ROWS)
+    following_grads = load_words(g_ptr, row, end, column, words, UNROLL, ROWS)
     for _ in range(rounds):
-        inputs, grads, places, masks = (), (), (), ()
-        for _step in tl.static_range(UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(x_ptr + here, mask=mask, other=0),)
-            grads += (tl.load(g_ptr + here, mask=mask, other=0),)
-            places += (here,)
-            masks += (mask,)
-            row += ROWS
+        inputs, grads, first_row = following, following_grads, row
+        row += UNROLL * ROWS
+        following = load_words(x_ptr, row, end, column, words, UNROLL, ROWS)
+        following_grads = load_words(g_ptr, row, end, column, words, UNROLL, ROWS)
         found, offsets = (), ()
         for step in tl.static_range(UNROLL):
             values = ()
@@ -343,9 +343,8 @@ def _backward_across(
                 values += (unpack(grads[step], slot, SLOTS, DTYPE) * slope,)
                 found += (piece,)
                 offsets += (offset,)
-            tl.store(
-                dx_ptr + places[step], pack(values, SLOTS, DTYPE, DECLARATION is not None), mask=masks[step]
-            )
+            here, mask = words_at(first_row + step * ROWS, end, column, words)
+            tl.store(dx_ptr + here, pack(values, SLOTS, DTYPE, DECLARATION is not None), mask=mask)
         if DECLARATION is not None:
             for step in tl.static_range(UNROLL):
                 g, pair = unpack(grads[step], 0, SLOTS, DTYPE), own + found[step * SLOTS] * (8 * THREADS)
@@ -405,6 +404,24 @@ def _one_piece_across(
     tl.store(to + words * pieces * chunks, tl.sum(moments, axis=0), mask=is_column)
 
 
+@triton.jit(do_not_specialize=SIZES)
+def _grid_gradients(base_grad_ptr, rise_grad_ptr, rise_ptr, step_ptr, low_out_ptr, step_out_ptr, pieces):
+    """As piece_sums.grid_gradients, for one unit."""
+    unit = tl.program_id(0)
+    inv_step = tl.load(step_ptr + unit)
+    low_sum, step_sum = tl.zeros([SOME], tl.float32), tl.zeros([SOME], tl.float32)
+    for first in range(0, pieces, SOME):
+        some = first + tl.arange(0, SOME)
+        rise = tl.load(rise_ptr + unit * pieces + some, mask=some < pieces, other=0)
+        base_grad = tl.load(base_grad_ptr + unit * pieces + some, mask=some < pieces, other=0)
+        rise_grad = tl.load(rise_grad_ptr + unit * pieces + some, mask=some < pieces, other=0)
+        origin = tl.maximum(some - 1, 0).to(tl.float32)
+        low_sum += rise * base_grad
+        step_sum += tl.where(rise == 0, 0.0, rise * (rise_grad + origin * base_grad))
+    tl.store(low_out_ptr + unit, -inv_step * tl.sum(low_sum))
+    tl.store(step_out_ptr + unit, tl.sum(step_sum) / inv_step)
+
+
 # ---- operators --------------------------------------------------------------------------------------------------
 
 
@@ -453,6 +470,16 @@ def backward(
     return dx, base_grad, rise_grad
 
 
+def grid_gradients(
+    base_grad: Tensor, rise_grad: Tensor, rise: Tensor, inv_step: Tensor
+) -> tuple[Tensor, Tensor]:
+    tables = float_tables(base_grad, rise_grad, rise, inv_step)
+    low_grad, step_grad = torch.empty_like(tables[3]), torch.empty_like(tables[3])
+    with on_device_of(base_grad):
+        _grid_gradients[(len(rise),)](*tables, low_grad, step_grad, rise.shape[1], num_warps=1)
+    return low_grad, step_grad
+
+
 def _length(x: Tensor, layout: Layout, channels: int) -> int:
     return x.numel() if channels == 1 else layout.length
 
@@ -482,7 +509,9 @@ def _run_backward_across(tensors: tuple[Tensor, ...], channels: int, pieces: int
     for threads in _THREADS:
         plan = across(x, channels, threads=threads, unroll=_UNROLL)
         size = 4 * plan.slots * pieces * (2 * threads + plan.block)
-        if x.is_cuda and size <= MOST_SHARED:
+        if (
+            x.is_cuda and size + 4 * SOME.value * plan.block <= MOST_SHARED
+        ):  # Triton may move tiles of SOME rows itself
             break
     else:
         size = 0
@@ -511,3 +540,4 @@ def _(x: Tensor, offset: Tensor, slope: Tensor, low: Tensor, inv_step: Tensor, c
 
 
 operators.piecewise_linear_backward.register_kernel("cuda")(backward)
+operators.piecewise_linear_grid.register_kernel("cuda")(grid_gradients)

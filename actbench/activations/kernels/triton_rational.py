@@ -21,10 +21,13 @@ from actbench.activations.kernels.triton_rows import (
     as_words,
     beside,
     columns,
+    load_words,
     on_device_of,
     pack,
     sum_chunks,
     unpack,
+    vectors_at,
+    words_at,
 )
 
 NEAR = tl.constexpr(1024.0)
@@ -176,14 +179,16 @@ def _forward_along(
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
     )
-    for _ in range(rounds):
-        mask = (number < total)[:, None]
-        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
-        x = tl.load(x_ptr + here, mask=mask, other=0).to(tl.float32)
-        y = _value(x, a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
-        tl.store(y_ptr + here, y.to(y_ptr.dtype.element_ty), mask=mask)
-        largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
+    here, mask = vectors_at(at, number < total, VECTOR)
+    following = tl.load(x_ptr + here, mask=mask, other=0)
+    for turn in range(1, rounds + 1):
+        x, here_now, mask_now = following.to(tl.float32), here, mask
         number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        here, mask = vectors_at(at, (number < total) & (turn < rounds), VECTOR)
+        following = tl.load(x_ptr + here, mask=mask, other=0)
+        y = _value(x, a, c, offset, M, N, OF_MAGNITUDE, IS_CUDA)
+        tl.store(y_ptr + here_now, y.to(y_ptr.dtype.element_ty), mask=mask_now)
+        largest = tl.maximum(largest, tl.max(tl.abs(x), axis=1))
     if tl.max(largest) > _near(a, c, M, N):
         number, place, at, step, stride, jump = along_start(
             chunk, channel, channels, vectors, rounds, TILE, INDEX
@@ -213,11 +218,14 @@ def _backward_along(
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
     )
-    for _ in range(rounds):
-        mask = (number < total)[:, None]
-        here = (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :]
-        inputs = columns(tl.load(x_ptr + here, mask=mask, other=0), TILE, VECTOR)
-        grads = columns(tl.load(g_ptr + here, mask=mask, other=0), TILE, VECTOR)
+    here, mask = vectors_at(at, number < total, VECTOR)
+    following = tl.load(x_ptr + here, mask=mask, other=0), tl.load(g_ptr + here, mask=mask, other=0)
+    for turn in range(1, rounds + 1):
+        inputs, grads = columns(following[0], TILE, VECTOR), columns(following[1], TILE, VECTOR)
+        here_now, mask_now = here, mask
+        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        here, mask = vectors_at(at, (number < total) & (turn < rounds), VECTOR)
+        following = tl.load(x_ptr + here, mask=mask, other=0), tl.load(g_ptr + here, mask=mask, other=0)
         found = ()
         for v in tl.static_range(VECTOR):
             x = inputs[v].to(tl.float32)
@@ -226,8 +234,7 @@ def _backward_along(
             largest = tl.maximum(largest, tl.abs(x))
             found += (dx,)
         dx = beside(found, TILE, VECTOR, 0)
-        tl.store(dx_ptr + here, dx.to(dx_ptr.dtype.element_ty), mask=mask)
-        number, place, at = along_next(number, place, at, step, stride, jump, vectors, TILE)
+        tl.store(dx_ptr + here_now, dx.to(dx_ptr.dtype.element_ty), mask=mask_now)
     is_far = tl.max(largest) > _near(a, c, M, N)
     to = partial_ptr + channel * TERMS * chunks + chunk
     for i in tl.static_range(TERMS):
@@ -271,15 +278,12 @@ def _forward_across(
     from_ptr, to_ptr = as_words(x_ptr, SLOTS), as_words(y_ptr, SLOTS)
     first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     row = first
+    end = tl.minimum(rows, (chunk.to(INDEX) + 1) * (rounds * UNROLL * ROWS))
+    following = load_words(from_ptr, row, end, column, words, UNROLL, ROWS)
     for _ in range(rounds):
-        inputs, places, masks = (), (), ()
-        for _step in tl.static_range(UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(from_ptr + here, mask=mask, other=0),)
-            places += (here,)
-            masks += (mask,)
-            row += ROWS
+        inputs, first_row = following, row
+        row += UNROLL * ROWS
+        following = load_words(from_ptr, row, end, column, words, UNROLL, ROWS)
         for step in tl.static_range(UNROLL):
             values, new = (), ()
             for slot in tl.static_range(SLOTS):
@@ -287,7 +291,8 @@ def _forward_across(
                 values += (_value(x, a[slot], c[slot], offset, M, N, OF_MAGNITUDE, IS_CUDA),)
                 new += (tl.maximum(largest[slot], tl.abs(x)),)
             largest = new
-            tl.store(to_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
+            here, mask = words_at(first_row + step * ROWS, end, column, words)
+            tl.store(to_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
     for slot in tl.static_range(SLOTS):
         is_far = largest[slot] > _near(a[slot], c[slot], M, N)
         if tl.max(is_far.to(tl.int32)) > 0:
@@ -326,16 +331,14 @@ def _backward_across(
     from_ptr, grad_ptr, to_ptr = as_words(x_ptr, SLOTS), as_words(g_ptr, SLOTS), as_words(dx_ptr, SLOTS)
     first = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     row = first
+    end = tl.minimum(rows, (chunk.to(INDEX) + 1) * (rounds * UNROLL * ROWS))
+    following = load_words(from_ptr, row, end, column, words, UNROLL, ROWS)
+    following_grads = load_words(grad_ptr, row, end, column, words, UNROLL, ROWS)
     for _ in range(rounds):
-        inputs, grads, places, masks = (), (), (), ()
-        for _step in tl.static_range(UNROLL):
-            mask = (row < rows)[:, None] & is_column[None, :]
-            here = row[:, None] * words + column[None, :]
-            inputs += (tl.load(from_ptr + here, mask=mask, other=0),)
-            grads += (tl.load(grad_ptr + here, mask=mask, other=0),)
-            places += (here,)
-            masks += (mask,)
-            row += ROWS
+        inputs, grads, first_row = following, following_grads, row
+        row += UNROLL * ROWS
+        following = load_words(from_ptr, row, end, column, words, UNROLL, ROWS)
+        following_grads = load_words(grad_ptr, row, end, column, words, UNROLL, ROWS)
         for step in tl.static_range(UNROLL):
             values, new, new_largest = (), (), ()
             for slot in tl.static_range(SLOTS):
@@ -345,7 +348,8 @@ def _backward_across(
                 new += (_added(sums[slot], _terms(x, share, fall, M, N, OF_MAGNITUDE), TERMS),)
                 new_largest += (tl.maximum(largest[slot], tl.abs(x)),)
             sums, largest = new, new_largest
-            tl.store(to_ptr + places[step], pack(values, SLOTS, DTYPE, IS_CUDA), mask=masks[step])
+            here, mask = words_at(first_row + step * ROWS, end, column, words)
+            tl.store(to_ptr + here, pack(values, SLOTS, DTYPE, IS_CUDA), mask=mask)
     far = ()
     for slot in tl.static_range(SLOTS):
         to = partial_ptr + (column * SLOTS + slot) * (TERMS * chunks) + chunk
@@ -417,7 +421,8 @@ def backward(
             _backward_across[plan.programs](
                 *tensors, partial, offset, plan.rows, plan.words, plan.rounds, plan.chunks,
                 *orders, of_magnitude, x.is_cuda,
-                plan.threads, plan.block, plan.unroll, plan.slots, plan.index, num_warps=_THREADS // 32,
+                plan.threads, plan.block, plan.unroll, plan.slots, plan.index,
+                num_warps=_THREADS // 32, maxnreg=_registers(96, orders),
             )  # fmt: skip
         else:
             length = x.numel() if len(a) == 1 else layout.length
@@ -425,9 +430,15 @@ def backward(
             partial = x.new_empty(terms[0] * terms[1], rows.chunks, dtype=torch.float64)
             _backward_along[rows.programs](
                 *tensors, partial, offset, rows.channels, rows.vectors, rows.total, rows.rounds, rows.chunks,
-                *orders, of_magnitude, x.is_cuda, rows.tile, rows.vector, rows.index, num_warps=_THREADS // 32,
+                *orders, of_magnitude, x.is_cuda, rows.tile, rows.vector, rows.index,
+                num_warps=_THREADS // 32, maxnreg=_registers(72, orders),
             )  # fmt: skip
         return dx, sum_chunks(partial, terms)[0]
+
+
+def _registers(most: int, orders: tuple[int, int]) -> int | None:
+    """For the usual orders, so many per thread that the loop over near elements keeps all it needs, and no more."""
+    return most if sum(orders) <= 9 else None
 
 
 operators.rational.register_kernel("cuda")(forward)

@@ -17,12 +17,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-PROGRAMS = 2112
-"""Enough for two full waves of eight programs on each of 132 multiprocessors, few enough for the second stage."""
+PROGRAMS = 4096
+"""At least so many where there is work for them: several waves on each multiprocessor, so the last costs little."""
 SIZES = ("pieces", "channels", "vectors", "total", "rounds", "chunks", "rows", "words", "half")
 """Arguments of the kernels whose values make no other code: one compilation serves all shapes."""
-_MOST_TERMS = 256
-"""Terms that one float32 sum of one thread takes."""
+_MOST_TERMS = 64
+"""Elements of a channel that a thread takes, and so terms of a float32 sum."""
 _MOST_INT32 = 2**31 - 1
 
 
@@ -69,7 +69,7 @@ def along(x: Tensor, channels: int, length: int, *, threads: int, unroll: int = 
     total = x.numel() // (channels * vector)
     tile = threads * unroll
     tiles = triton.cdiv(total, tile)
-    rounds = min(triton.cdiv(tiles * channels, PROGRAMS), _MOST_TERMS // (vector * unroll))
+    rounds = max(1, min(tiles * channels // PROGRAMS, _MOST_TERMS // (vector * unroll)))
     return Along(channels, vectors, total, rounds, triton.cdiv(tiles, rounds), tile, vector, _index(x))
 
 
@@ -80,8 +80,8 @@ def across(x: Tensor, channels: int, *, threads: int, unroll: int, slots: int = 
     words, rows = channels // slots, x.numel() // channels
     block = min(triton.next_power_of_2(words), threads)
     tiles = triton.cdiv(rows, threads // block * unroll)
-    columns = triton.cdiv(words, block)
-    rounds = min(triton.cdiv(tiles * columns, PROGRAMS), _MOST_TERMS // unroll)
+    blocks = triton.cdiv(words, block)
+    rounds = max(1, min(tiles * blocks // PROGRAMS, _MOST_TERMS // unroll))
     return Across(rows, words, rounds, triton.cdiv(tiles, rounds), block, slots, threads, unroll, _index(x))
 
 
@@ -119,6 +119,28 @@ def along_next(number, place, at, step, stride, jump, vectors, TILE: tl.constexp
     is_over = place >= vectors
     at += tl.where(is_over, stride + jump, stride)
     return number + TILE, tl.where(is_over, place - vectors, place), at
+
+
+@triton.jit
+def vectors_at(at, is_number, VECTOR: tl.constexpr):
+    """Offsets and mask of a tile of vectors."""
+    return (at * VECTOR)[:, None] + tl.arange(0, VECTOR)[None, :], is_number[:, None]
+
+
+@triton.jit
+def words_at(row, end, column, words):
+    """Offsets and mask of a tile of words."""
+    return row[:, None] * words + column[None, :], (row < end)[:, None] & (column < words)[None, :]
+
+
+@triton.jit
+def load_words(pointer, row, end, column, words, UNROLL: tl.constexpr, ROWS: tl.constexpr):
+    """Tiles of ROWS rows one below the other, as a tuple."""
+    tiles = ()
+    for step in tl.static_range(UNROLL):
+        here, mask = words_at(row + step * ROWS, end, column, words)
+        tiles += (tl.load(pointer + here, mask=mask, other=0),)
+    return tiles
 
 
 @triton.jit
@@ -215,9 +237,9 @@ def sum_chunks(partial: Tensor, *shapes: tuple[int, ...]) -> list[Tensor]:
     """
     rows, chunks = partial.shape
     outs = [torch.empty(shape, dtype=torch.float32, device=partial.device) for shape in shapes]
-    width = min(triton.next_power_of_2(chunks), 1024)
-    height = max(1, 1024 // width)
+    width = min(triton.next_power_of_2(chunks), 4096)
+    height = max(1, 2048 // width)
     _sum_rows[(triton.cdiv(rows, height),)](
-        partial, outs[0], outs[-1], outs[0].numel(), rows, chunks, height, width, num_warps=4
+        partial, outs[0], outs[-1], outs[0].numel(), rows, chunks, height, width, num_warps=8
     )  # fmt: skip
     return outs

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from actbench.activations.pade import _Pade
+from actbench.activations.piece_sums import grid_gradients
 from actbench.activations.piecewise_linear import _PiecewiseLinear
 
 F32, F64 = torch.float32, torch.float64
@@ -105,6 +106,18 @@ def check_piecewise_linear(form: Form, x: Tensor, grid: Grid, channel_dim: int, 
         within(got, want, allowed + 2.0**-140, name)
 
 
+def check_grid_gradients(form: Callable[..., tuple[Tensor, Tensor]], device: str = "cpu") -> None:
+    base_grad, rise_grad, rise = torch.randn(3, 5, 40, device=device)
+    rise[:, ::3], rise_grad[:, ::3] = 0, torch.inf  # infinite inputs fell on level pieces
+    inv_step = torch.rand(5, device=device) + 0.5
+    for got, want in zip(
+        form(base_grad, rise_grad, rise, inv_step),
+        grid_gradients(base_grad, rise_grad, rise, inv_step),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-4)
+
+
 def check_rational(
     form: Form, x: Tensor, a: Tensor, c: Tensor, version: tuple[bool, float], channel_dim: int, g: Tensor
 ) -> None:
@@ -191,6 +204,7 @@ def main() -> None:
     piecewise_linear.piecewise_linear_backward.register_kernel("cpu")(curves.backward)
     rational.rational.register_kernel("cpu")(quotients.forward)
     rational.rational_backward.register_kernel("cpu")(quotients.backward)
+    check_grid_gradients(curves.grid_gradients)
     triton_rows.PROGRAMS = 4  # so that each goes several rounds
     ROUNDING[torch.bfloat16] = 2.0**-7  # the interpreter cuts where a GPU rounds
     torch.manual_seed(0)
