@@ -37,11 +37,11 @@ class Own(nn.Module):
 '''
 
 
-class _Ours(TorchDispatchMode):
+class _Ours(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operator of actbench's own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: set[str] = set()
 
     def __torch_dispatch__(
@@ -59,7 +59,8 @@ def _operators(module: nn.Module, *, is_gated: bool = False) -> set[str]:
     x = torch.randn(batch, 2 * channels if is_gated else channels, *places).requires_grad_()
     with _Ours() as ours:
         module(x).sum().backward()
-    return ours.names
+    names: set[str] = ours.names
+    return names
 
 
 def _told(name: str, **options: Any) -> tuple[str, set[str]]:

@@ -24,7 +24,14 @@ def _tiny(make_recipe: MakeRecipe, **fields: Any) -> Recipe:
         "model": {"name": "vanillanet", "width": 0.125, "stem_stride": 4, "decay_epochs": 1},
         "input": {"size": 32, "crop": "pad", "flip": 0.5},
         "arms": [{"name": "relu", "activation": "relu"}, {"name": "pwlu", "activation": "pwlu"}],
-        "train": {"epochs": 7, "lr": 0.1, "batch_size": 8, "accumulation": 2, "clip_norm": 0.1, "ema": {"decay": 0.9}},
+        "train": {
+            "epochs": 7,
+            "lr": 0.1,
+            "batch_size": 8,
+            "accumulation": 2,
+            "clip_norm": 0.1,
+            "ema": {"decay": 0.9},
+        },
     }
     return make_recipe(**{**base, **fields})
 

@@ -22,7 +22,8 @@ def takes(library: str, x: Tensor) -> bool:
     if not serves(x.dtype):
         return False
     if x.device.type == "cuda":
-        return gpu.load_kernels(library)
+        is_loaded: bool = gpu.load_kernels(library)
+        return is_loaded
     return x.device.type == "cpu" and is_available(library, x.dtype)
 
 

@@ -41,7 +41,7 @@ def test_a_large_result_equals_its_parts(
     y = function(x)
     (dx,) = torch.autograd.grad(y, x, g)
     for part, g_part, y_part, dx_part in zip(
-        *(t.split(images // 2) for t in (x.detach(), g, y, dx)), strict=True
+        *(torch.chunk(t, 2) for t in (x.detach(), g, y, dx)), strict=True
     ):
         leaf = part.requires_grad_()
         small = function(leaf)
