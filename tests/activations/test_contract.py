@@ -25,6 +25,7 @@ GATED = {name for name, entry in ENTRIES.items() if entry.gated}
 KERNELS = {
     "acon_c",
     "apalu",
+    "dyrelu",
     "gr_kan",
     "linear_combination",
     "mish",
