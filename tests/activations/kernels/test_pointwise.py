@@ -175,7 +175,7 @@ def situations(draw: st.DrawFn) -> tuple[str, Tensor, list[Tensor], tuple[float,
     return name, x, parameters, draw(st.sampled_from(CASES[name].constants)), g
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(situations())
 def test_values_and_gradients_for_any_input(
     situation: tuple[str, Tensor, list[Tensor], tuple[float, ...], Tensor],
@@ -188,13 +188,13 @@ def test_values_and_gradients_for_any_input(
 @pytest.mark.parametrize("shared", [False, True])
 def test_threads_and_repetition_change_no_bit(name: str, layout: str, shared: bool) -> None:
     case, channels = CASES[name], 24
-    x = torch.randn(8, channels, 19, 19).contiguous(memory_format=LAYOUTS[layout])
+    x = torch.randn(4, channels, 19, 19).contiguous(memory_format=LAYOUTS[layout])
     assert x.numel() >= layouts._WORTH_THREADS
     shape = () if shared else (1, channels, 1, 1)
     parameters = [low + (high - low) * torch.rand(shape) for low, high in case.ranges]
     g, before, found = torch.randn_like(x), torch.get_num_threads(), []
     try:
-        for threads in (1, 2, 3, 1):
+        for threads in (1, 3, 1):
             torch.set_num_threads(threads)
             found.append(outcome(case, x, parameters, case.constants[0], g))
     finally:
