@@ -23,7 +23,7 @@ from actbench.activations import acon, apalu, linear_combination, mish, smu, sqi
 from actbench.activations.create import create_activation
 from actbench.activations.kernels import build
 from actbench.activations.kernels import layout as layouts
-from actbench.activations.kernels.pointwise import pointwise
+from actbench.activations.kernels.pointwise import pointwise, pointwise_backward
 from actbench.activations.relu2 import ReLU2
 
 U = 2.0**-24
@@ -175,7 +175,7 @@ def situations(draw: st.DrawFn) -> tuple[str, Tensor, list[Tensor], tuple[float,
     return name, x, parameters, draw(st.sampled_from(CASES[name].constants)), g
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(situations())
 def test_values_and_gradients_for_any_input(
     situation: tuple[str, Tensor, list[Tensor], tuple[float, ...], Tensor],
@@ -188,13 +188,13 @@ def test_values_and_gradients_for_any_input(
 @pytest.mark.parametrize("shared", [False, True])
 def test_threads_and_repetition_change_no_bit(name: str, layout: str, shared: bool) -> None:
     case, channels = CASES[name], 24
-    x = torch.randn(8, channels, 19, 19).contiguous(memory_format=LAYOUTS[layout])
+    x = torch.randn(4, channels, 19, 19).contiguous(memory_format=LAYOUTS[layout])
     assert x.numel() >= layouts._WORTH_THREADS
     shape = () if shared else (1, channels, 1, 1)
     parameters = [low + (high - low) * torch.rand(shape) for low, high in case.ranges]
     g, before, found = torch.randn_like(x), torch.get_num_threads(), []
     try:
-        for threads in (1, 2, 3, 1):
+        for threads in (1, 3, 1):
             torch.set_num_threads(threads)
             found.append(outcome(case, x, parameters, case.constants[0], g))
     finally:
@@ -214,15 +214,18 @@ def test_every_value_has_its_digits(name: str) -> None:
     x = torch.cat((x, -x))
     case = CASES[name]
     parameters = [torch.tensor(start) for start in case.start]
-    y, exact = (
-        case.value(wide, [p.to(wide.dtype) for p in parameters], case.constants[0])
-        for wide in (x, x.double())
+    ones = torch.ones_like(x)
+    y, dx, _ = outcome(case, x, parameters, case.constants[0], ones)
+    exact, slope, _ = outcome(
+        case, x.double(), [p.double() for p in parameters], case.constants[0], ones.double()
     )
     # The argument of the exponential has a rounding or two, which count as often as it is large.
     argument = 3 * x.double().abs() if case.start else 0
     allowed = (8 + 4 * argument) * U * exact.abs() + 2.0**-118
     assert ((y.double() - exact).abs() <= allowed).all()
     assert exact.abs().min() < 1e-38
+    # A slope has terms of both signs, none of them above 2 but for x^2, whose slope is a product.
+    assert ((dx.double() - slope).abs() <= 16 * U * slope.abs().clamp(min=1)).all()
 
 
 @every_function
@@ -259,9 +262,10 @@ def test_the_operator_is_whole_for_torch_library(name: str) -> None:
     for x in (torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)):
         table = torch.rand(len(case.ranges), 3) + 0.1
         arguments = (x.requires_grad_(), table.requires_grad_(), name, list(case.constants[0]), 1)
-        torch.library.opcheck(
-            pointwise, arguments, test_utils=("test_schema", "test_autograd_registration", "test_faketensor")
-        )
+        checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+        torch.library.opcheck(pointwise, arguments, test_utils=checks)
+        back = (torch.randn_like(x), x.detach(), table.detach(), *arguments[2:])
+        torch.library.opcheck(pointwise_backward, back, test_utils=checks)
 
 
 @every_function
