@@ -225,7 +225,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--amp", choices=["none", "bf16"], default="none")
     parser.add_argument("--transforms", choices=["PIL", "tensor"], default="PIL")
     parser.add_argument("--channels-last", action="store_true", help="of the plain loop")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> None:
