@@ -71,7 +71,9 @@ def bench_images(data_dir: Path | None, count: int = _COUNT) -> tuple[str, Image
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     examples = Examples(images, np.arange(count) % 100)
-    return "random bytes of CIFAR's shape", ImageSet(examples, examples.select(np.arange(100)), 100)
+    return "random bytes of CIFAR's shape", ImageSet(
+        examples, examples.select(np.arange(min(count, 100))), 100
+    )
 
 
 def run_pipeline_bench(
