@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from actbench.commands.bench.ops import OpsRequest, bench_ops
 from actbench.errors import ActbenchError
@@ -66,12 +67,15 @@ def test_json_of_a_users_file_and_an_activation_beside(program: Program, tmp_pat
     assert prelu["kept_bytes_per_element"] == 4.0
 
 
-def test_a_table_with_options(program: Program) -> None:
-    done = program(
-        "bench", "ops", "prelu", "sharing=layer", "--shape", "4,8", "--rounds", "2", "--threads", "2"
+def test_a_table_with_options() -> None:
+    threads = torch.get_num_threads()
+    request = OpsRequest(
+        words=("prelu", "sharing=layer"), shape="4,8", rounds=2, threads=2, allocator="system"
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    try:
+        lines = bench_ops(request).text.splitlines()
+    finally:
+        torch.set_num_threads(threads)
     assert lines[0].startswith("4,8 float32, contiguous; ")
     assert ", 2 threads, torch 2." in lines[0]
     assert lines[1].startswith("wall time, 2 rounds; allocator: ")
