@@ -96,13 +96,13 @@ def row_of(
     """The arm's row; `planned` are the seeds that it was to have."""
     timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
     kept = kept_bytes(side)
-    values = list(side.values.values())
+    values, finished = list(side.values.values()), side.finished
     return ArmRow(
         name=side.name,
         arm=side.arm,
         completed=len(values),
         diverged=len(side.diverged),
-        missing_seeds=tuple(seed for seed in planned if seed not in side.finished),
+        missing_seeds=tuple(seed for seed in planned if seed not in finished),
         value=mean_estimate(values) if values else None,
         over_examples=lambda: crossed_mean(side.bits.values(), side.examples) if side.bits else None,
         gaps=tuple(_gap(side, sides[name], tested, beside.gains.get(name, ())) for name in baselines),

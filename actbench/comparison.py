@@ -3,7 +3,7 @@
 Numbers only, nothing rounded; `compare.py` makes it of stored runs. Imports no torch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +96,7 @@ class ArmRow:
     """Gains that the paper reports against baselines which are no arms here."""
     runs: tuple[RunFacts, ...]
     """Those that completed or diverged, by seed."""
-    files: tuple[Path, ...]
+    files: Sequence[Path]
     """Their records."""
 
     @cached_property

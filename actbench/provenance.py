@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("numpy", "timm", "torchvision", "pydantic", "scikit-learn", "pycocotools", "transformers")
 
 
-def this_take(device: "torch.device") -> Take:
-    """What this process is, as it takes up a run now."""
+def this_take(device: "torch.device", *, shared_by: int = 1) -> Take:
+    """What this process is, as it takes up a run now; `shared_by` processes train on the device."""
     import torch
 
     commit, dirty = _source_commit()
@@ -33,6 +33,7 @@ def this_take(device: "torch.device") -> Take:
         hardware=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         threads=torch.get_num_threads(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        shared_by=shared_by,
     )
 
 
@@ -57,6 +58,7 @@ def provenance(takes: Sequence[Take], *, wall_time_s: float) -> Provenance:
         wall_time_s=round(wall_time_s, 3),
         resumed=len(takes) - 1,
         takes=tuple(takes),
+        shared_by=last.shared_by,
     )
 
 

@@ -264,10 +264,12 @@ class Take(Frozen):
     threads: int
     started: str
     """UTC, ISO 8601."""
+    shared_by: int = 1
+    """How many processes of the command trained at a time on the device, this one included (`train -j`)."""
 
 
 class Provenance(Frozen):
-    """Where the run was made; commit, device, hardware and threads are those of the process that finished it."""
+    """Where the run was made; commit, device, hardware, threads and sharing are those of the process that ended it."""
 
     actbench: str
     commit: str | None
@@ -288,6 +290,8 @@ class Provenance(Frozen):
     """How many times the run was taken up again from a checkpoint."""
     takes: tuple[Take, ...] = ()
     """The processes that worked on it, in order."""
+    shared_by: int = 1
+    """As of a take."""
 
 
 class Machine(NamedTuple):
@@ -296,6 +300,7 @@ class Machine(NamedTuple):
     device: str
     hardware: str
     threads: int
+    shared_by: int = 1
 
 
 class StepTimes(NamedTuple):
@@ -340,7 +345,7 @@ class RunRecord(Frozen):
     @property
     def machine(self) -> Machine:
         made = self.provenance
-        return Machine(made.device, made.hardware, made.threads)
+        return Machine(made.device, made.hardware, made.threads, made.shared_by)
 
     @property
     def step_times(self) -> StepTimes | None:

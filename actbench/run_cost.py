@@ -71,6 +71,7 @@ def cost_of(missing: Mapping[str, int], made: Sequence[TimedRun]) -> RunCost:
 
 
 def _hardware(machine: Machine) -> str:
+    shared = f", shared by {machine.shared_by} runs" if machine.shared_by > 1 else ""
     if machine.device != "cpu":
-        return f"{machine.hardware} ({machine.device})"
-    return f"{machine.hardware}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
+        return f"{machine.hardware} ({machine.device}){shared}"
+    return f"{machine.hardware}, {machine.threads} thread{'s' if machine.threads > 1 else ''}{shared}"

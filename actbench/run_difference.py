@@ -91,7 +91,7 @@ def _outcome(first: RunRecord, second: RunRecord) -> str:
     return "other test answers" if parting is None else f"other numbers from epoch {parting + 1} on"
 
 
-_MACHINE = ("hardware", "device", "threads", "allocator")
+_MACHINE = ("hardware", "device", "threads", "shared_by", "allocator")
 _CODE = ("commit", "dirty", "actbench", "python", "torch", "packages")
 
 

@@ -204,6 +204,7 @@ def _load(reference: str, sources: Sources, profile: Profile | None) -> LoadedRe
         limit=sources.limit,
         seeds=sources.seeds,
         remembered=remembered,
+        whole=False,
     )
 
 

@@ -11,7 +11,7 @@ from actbench.errors import ActbenchError
 from actbench.metrics import Metric
 from actbench.recipe.schema import Arm
 from actbench.record import Cost, Machine, ResultFacts, RunFacts, Weights, Which
-from actbench.store import StoredRun
+from actbench.store import RecordFiles, StoredRun
 
 Clock = Literal["cpu", "wall"]
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
@@ -40,7 +40,7 @@ class Side:
     optimism: float | None = None
     """By how much the best test epoch exceeds the last, over the completed runs; None unless that epoch is compared."""
     runs: tuple[RunFacts, ...] = ()
-    files: tuple[Path, ...] = ()
+    files: Sequence[Path] = ()
     """The records, in order of seed."""
     read_bits: Callable[[], Mapping[int, int]] = field(default=dict, repr=False, compare=False)
     """Reads `bits`."""
@@ -147,7 +147,7 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
         diverged=tuple(run.record.seed for run in finished if run.record.status == "diverged"),
         optimism=sum(known) / len(known) if known else None,
         runs=tuple(run.record for run in finished),
-        files=tuple(run.path for run in finished),
+        files=RecordFiles(finished),
         read_bits=partial(_bits, completed, reading) if len(data) == 1 else dict,
         examples=completed[0].data.test if completed else 0,
         fingerprint=next(iter(data)) if len(data) == 1 else None,
@@ -168,11 +168,11 @@ class StepTime(NamedTuple):
 def step_time(side: Side, baseline: Side) -> StepTime:
     """Time of an update over the baseline's: on a CPU by CPU time, which other work on the machine disturbs least.
 
-    Elsewhere by wall time; none where the hardware differs.
+    Elsewhere by wall time; none where the hardware, or how many runs shared it, differs.
     """
     if len(hardware := side.hardware | baseline.hardware) > 1:
         return StepTime(None, None)
-    on_cpu = all(device == "cpu" for device, _, _ in hardware)
+    on_cpu = all(machine.device == "cpu" for machine in hardware)
     for clock in CLOCKS if on_cpu else CLOCKS[1:]:
         ours, theirs = side.step_time_s(clock), baseline.step_time_s(clock)
         if ours is not None and theirs:

@@ -7,9 +7,10 @@ the old one or the new one and never half of one. Imports no torch.
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from pydantic import ValidationError
 
@@ -24,11 +25,18 @@ IMPORTED = "imported"
 """Where a profile's records would lie: results that were imported (see `imported/store.py`), which are no records."""
 
 
-@dataclass(frozen=True, slots=True)
 class StoredRun:
-    path: Path
-    record: RunFacts
-    """A summary where the store was scanned; a whole record serves as well."""
+    """A record, most often its summary, and its file, whose path is joined only when it is asked for."""
+
+    __slots__ = ("_name", "_place", "record")
+
+    def __init__(self, path: Path, record: RunFacts, name: str = "") -> None:
+        """`path` is the file's, or with `name` its folder's."""
+        self._place, self._name, self.record = path, name, record
+
+    @property
+    def path(self) -> Path:
+        return self._place / self._name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +80,14 @@ class Store:
         """The record at `path`. Raises RecordError naming the file and what is wrong with it."""
         return _checked(_content(path), path)
 
-    def summary(self, path: Path) -> RunSummary:
+    def summary(self, path: Path | str) -> RunSummary:
         """What tables need of the record at `path`; raises what `read` does, but for damage inside the history."""
         content = _content(path)
         return summarise(content) or summary_of(_checked(content, path))
 
     def summaries(self, folder: Path) -> list[tuple[Path, RunSummary | RecordError]]:
         """Of all records of a folder in order of name, or why one cannot be had."""
-        return read_folder(folder, self.summary)
+        return [(folder / name, found) for name, found in read_folder(folder, self.summary)]
 
     def paths(self, recipe: str | None = None, profile: str | None = None) -> list[Path]:
         """Where records lie, in order, whether they can be read or not."""
@@ -95,12 +103,29 @@ class Store:
         for folder in sorted(self.results_dir.glob(f"{recipe or '*'}/{profile or '*'}/")):
             if folder.name == IMPORTED:
                 continue
-            for path, found in self.summaries(folder):
+            for name, found in read_folder(folder, self.summary):
                 if isinstance(found, RecordError):
                     problems.extend(found.problems)
                 else:
-                    runs.append(StoredRun(path, found))
+                    runs.append(StoredRun(folder, found, name))
         return runs, problems
+
+
+class RecordFiles(Sequence[Path]):
+    """Where runs' records lie, as `StoredRun.path` has it."""
+
+    def __init__(self, runs: Sequence[StoredRun]) -> None:
+        self._runs = runs
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Path]: ...
+    def __getitem__(self, place: int | slice) -> Path | Sequence[Path]:
+        return RecordFiles(self._runs[place]) if isinstance(place, slice) else self._runs[place].path
 
 
 def remembered_plugins(runs: Iterable[StoredRun]) -> dict[str, PluginSource]:
@@ -157,7 +182,7 @@ def _is_alive(pid: str) -> bool:
     return True
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path | str) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read()
@@ -165,7 +190,7 @@ def _content(path: Path) -> bytes:
         raise RecordError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
 
 
-def _checked(content: bytes, path: Path) -> RunRecord:
+def _checked(content: bytes, path: Path | str) -> RunRecord:
     try:
         version = VersionProbe.model_validate_json(content).schema_version
         if version > SCHEMA_VERSION:

@@ -17,6 +17,7 @@ from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import StoredRun
+from actbench.tables.notes import table_notes
 
 MakeRecipe = Callable[..., Recipe]
 MakeRun = Callable[..., RunRecord]
@@ -189,6 +190,24 @@ def test_step_times_of_different_hardware_are_not_divided(make_recipe: MakeRecip
     group = compared(recipe, runs)
     assert row_of(group, "lslu").step_time_ratio is None
     assert row_of(group, "swish").step_time_ratio == pytest.approx(1.25)
+
+
+def test_step_times_of_runs_that_shared_a_device_and_of_others_are_not_divided(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    def shared(run: RunRecord) -> RunRecord:
+        made = run.provenance.model_copy(update={"shared_by": 4})
+        return run.model_copy(update={"provenance": made})
+
+    recipe = make_recipe()
+    runs = [shared(run) if run.arm.name == "lslu" else run for run in all_runs(recipe, make_run)]
+    group = compared(recipe, runs)
+    assert row_of(group, "lslu").step_time_ratio is None
+    assert row_of(group, "swish").step_time_ratio == pytest.approx(1.25)
+    group = compared(recipe, list(map(shared, runs)))
+    assert row_of(group, "lslu").step_time_ratio == pytest.approx(2.4)
+    notes, _ = table_notes(group, ("metric", "time"))
+    assert any("measured with 4 runs at a time on the device" in note.text for note in notes)
 
 
 def test_a_gain_stands_only_in_the_cell_of_its_own_baseline(

@@ -11,12 +11,16 @@ import actbench
 
 PACKAGE = Path(actbench.__file__).parent
 LEAVES = ("activations", "models", "data")
-BOTTOM = ("errors", "frozen", "gain", "streams", "user_cache")
+BOTTOM = ("errors", "frozen", "gain", "native", "streams", "user_cache")
 HEAVY = ("torch", "torchvision", "timm", "scipy.stats", "matplotlib", "sklearn", "transformers")
 
 READING_HALF = [
     "actbench",
+    "actbench.bench.allocator",
     "actbench.cli",
+    "actbench.commands.bench.model",
+    "actbench.commands.bench.ops",
+    "actbench.commands.bench.pipeline",
     "actbench.commands.check",
     "actbench.commands.compare",
     "actbench.commands.cp",

@@ -51,8 +51,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     paths: list[Path] = []
     summary = Store.summary
 
-    def noted(store: Store, path: Path) -> RunSummary:
-        paths.append(path)
+    def noted(store: Store, path: Path | str) -> RunSummary:
+        paths.append(Path(path))
         return summary(store, path)
 
     monkeypatch.setattr(Store, "summary", noted)

@@ -12,7 +12,8 @@ from actbench.activations.catalog import ActivationEntry
 from actbench.activations.plugins import load_plugin
 from actbench.commands.compare import compare
 from actbench.commands.eval import EvalRequest, evaluate_stored
-from actbench.commands.train import TrainRequest, train
+from actbench.commands.request import TrainRequest
+from actbench.commands.train import train
 from actbench.errors import ActbenchError, RecipeError
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.json_schema import recipe_schema

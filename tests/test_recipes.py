@@ -10,7 +10,8 @@ from PIL import Image
 from actbench.activations.catalog import ENTRIES
 from actbench.activations.create import create_activation
 from actbench.commands.compare import compare
-from actbench.commands.train import TrainRequest, train
+from actbench.commands.request import TrainRequest
+from actbench.commands.train import train
 from actbench.papers.matching import is_plain
 from actbench.papers.reported import load_paper
 from actbench.recipe.load import load_recipe

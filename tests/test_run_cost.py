@@ -43,3 +43,15 @@ def test_hardware_in_words(
     run = make_run(make_recipe(), "relu", 0)
     made = run.provenance.model_copy(update={"device": device, "threads": 2})
     assert timed_runs([run.model_copy(update={"provenance": made})])[0].hardware == shown
+
+
+def test_runs_that_shared_their_device_are_another_hardware(
+    make_recipe: Callable[..., Recipe], make_run: Callable[..., RunRecord]
+) -> None:
+    run = make_run(make_recipe(), "relu", 0)
+    made = run.provenance.model_copy(update={"shared_by": 4})
+    shared = run.model_copy(update={"provenance": made})
+    assert [made.hardware for made in timed_runs([run, shared])] == [
+        "a processor, 1 thread",
+        "a processor, 1 thread, shared by 4 runs",
+    ]

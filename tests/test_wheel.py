@@ -36,6 +36,7 @@ def test_recipes_papers_and_types_are_in_it(wheel: Path) -> None:
         f"actbench/activations/kernels/{name}" for name in ("piecewise_linear.cpp", "swish.cpp", "rows.h")
     }
     assert kernels <= names
+    assert {f"actbench/data/{name}" for name in ("augment.cpp", "augment.h", "affine.h", "photometric.h")} <= names
     assert not any(name.startswith(("tests/", "results/")) for name in names)
 
 

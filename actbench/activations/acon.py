@@ -16,10 +16,9 @@ import math
 import torch
 from torch import Tensor
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, p1: Tensor, p2: Tensor, beta: Tensor) -> Tensor:
@@ -40,12 +39,13 @@ def _partials(
     return by_x, (by_p1, x - by_p1, d * d * square)
 
 
-_acon_c = pointwise_function(_value, _partials)
+_acon_c = pointwise_function(_value, _partials, kernel="acon_c")
 
 
-class ACONC(Activation):
+class ACONC(KernelActivation):
     """See the module's header."""
 
+    kernel = "acon_c"
     is_pointwise = True
     operations_per_element = 16.0
 

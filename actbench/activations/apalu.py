@@ -18,10 +18,9 @@ import math
 import torch
 from torch import Tensor
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Positive, Sharing
 from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 from actbench.activations.positive import inverse_softplus, softplus
 
 _GATE = 1.702
@@ -49,12 +48,13 @@ def _partials(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, tuple[Tensor, Te
     return by_x, (x.relu() * (1 + s), shifted)
 
 
-_apalu = pointwise_function(_value, _partials)
+_apalu = pointwise_function(_value, _partials, kernel="apalu")
 
 
-class APALU(Activation):
+class APALU(KernelActivation):
     """See the module's header."""
 
+    kernel = "apalu"
     is_pointwise = True
     operations_per_element = 28.0
 

@@ -60,3 +60,16 @@ class Activation(nn.Module):
     def deploy(self) -> nn.Module:
         """Turns the module into its inference form in place; eval output is unchanged to rounding."""
         return self
+
+
+def backend_of(module: nn.Module) -> str:
+    """The code that computes an activation, as the record names it.
+
+    What a module says of itself goes for all of it; of one that is plain PyTorch itself, as a user's own is, the parts
+    tell theirs: "reference + cpp".
+    """
+    own: str = getattr(module, "backend", "reference")
+    if own != "reference":
+        return own
+    parts = (part.backend for part in module.modules() if isinstance(part, Activation))
+    return " + ".join(dict.fromkeys([own, *parts]))

@@ -35,6 +35,8 @@ from torch.autograd import Function
 from actbench.activations.base import Activation
 from actbench.activations.catalog import DyReLUGate, DyReLUInit, DyReLUVariant
 from actbench.activations.channelwise import check_channels, widen
+from actbench.activations.kernels import largest_line as kernel
+from actbench.activations.kernels import layout
 
 _SLOPE_RANGE, _OFFSET_RANGE = 1.0, 0.5
 """lambda_a and lambda_b of the paper."""
@@ -129,10 +131,26 @@ class DyReLU(Activation):
         # K products and sums, K - 1 comparisons, one addition of the mean; C: a product and a sum, and the share.
         self.operations_per_element = 3.0 * pieces + (3.0 if variant == "C" else 0.0)
 
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """ "cpp" where the compiled kernel serves, else "reference"."""
+        is_cpu = self.fc1.weight.device.type == "cpu"
+        is_fast = is_cpu and self.pieces <= kernel.MOST_LINES and layout.is_available(kernel.LIBRARY)
+        return "cpp" if is_fast else "reference"
+
     def forward(self, x: Tensor) -> Tensor:
         check_channels(x, self.num_channels, self.channel_dim)
         a, b = self.coefficients(x)
-        y: Tensor = _LargestLine.apply(x, a, b, self.shares(x))
+        place = self.shares(x)
+        channel, batch, _ = self._dimensions(x)
+        samples_first = batch is None or batch < channel
+        if samples_first and self.pieces <= kernel.MOST_LINES and layout.takes(kernel.LIBRARY, x):
+            samples = 1 if batch is None else x.shape[batch]
+            a, b = (table.reshape(self.pieces, samples, a[0].numel() // max(samples, 1)) for table in (a, b))
+            place = None if place is None else place.reshape(samples, place.numel() // max(samples, 1))
+            fast: Tensor = kernel.largest_line(x, a, b, place, channel)
+            return fast
+        y: Tensor = _LargestLine.apply(x, a, b, place)
         return y
 
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:

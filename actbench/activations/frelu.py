@@ -20,11 +20,11 @@ import math
 from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actbench.activations.base import Activation
 from actbench.activations.depthwise import fold_batch_norm, require_images
+from actbench.activations.depthwise_convolution import depthwise_convolution, serving
 from actbench.errors import ActbenchError
 
 WINDOW = 3
@@ -44,13 +44,18 @@ class FReLU(Activation):
         self.bias: nn.Parameter | None = None
         self.bn: nn.BatchNorm2d | None = nn.BatchNorm2d(num_channels)
 
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """What computes the convolution; where its weight is, its inputs are."""
+        return serving(self.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4:
             raise ActbenchError(
                 f"FReLU takes images N,C,H,W, not an input of shape {tuple(x.shape)}",
                 hints=("its window needs two spatial dimensions: use another activation here",),
             )
-        t = F.conv2d(x, self.weight, self.bias, padding=WINDOW // 2, groups=self.num_channels)
+        t = depthwise_convolution(x, self.weight, self.bias)
         return torch.maximum(x, t if self.bn is None else self.bn(t))
 
     def deploy(self) -> Self:

@@ -19,10 +19,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, widen
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, relu: Tensor, sigmoid: Tensor, tanh: Tensor, line: Tensor) -> Tensor:
@@ -37,12 +36,13 @@ def _partials(
     return by_x, (x.relu(), s, t, x)
 
 
-_linear_combination = pointwise_function(_value, _partials)
+_linear_combination = pointwise_function(_value, _partials, kernel="linear_combination")
 
 
-class LinearCombination(Activation):
+class LinearCombination(KernelActivation):
     """See the module's header."""
 
+    kernel = "linear_combination"
     is_pointwise = True
     operations_per_element = 38.0
     limits = (-math.inf, math.inf)

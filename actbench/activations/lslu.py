@@ -27,7 +27,7 @@ from torch.autograd import Function
 
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, widen
-from actbench.activations.ramp import RampPass, clip, clip_pass, collapse
+from actbench.activations.ramp import Ramp, RampPass, clip, clip_pass, collapse
 from actbench.activations.series import SpatialSeries
 
 
@@ -50,6 +50,9 @@ class LSLU(SpatialSeries):
             return u
         bounds, (p, q) = self.ramp[:2], self.ramp[2:].unbind()
         return clip(widen(x), bounds, q).to(x.dtype) if self._only_clips else clip_pass(x, bounds, p, q)
+
+    def as_ramp(self) -> Ramp:
+        return collapse(self.alphas, self.biases) if self.ramp is None else Ramp(self.ramp[:2], self.ramp[2:])
 
     @torch.no_grad()
     def deploy(self) -> Self:

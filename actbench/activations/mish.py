@@ -14,8 +14,7 @@ import math
 
 from torch import Tensor
 
-from actbench.activations.base import Activation
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 _OPEN = 20.0
 """From here on the gate is 1 in double precision."""
@@ -36,12 +35,13 @@ def _partials(x: Tensor) -> tuple[Tensor, tuple[()]]:
     return n * inverse + near * (e * inverse) * ((1 + e) * inverse) * 4, ()
 
 
-_mish = pointwise_function(_value, _partials)
+_mish = pointwise_function(_value, _partials, kernel="mish")
 
 
-class Mish(Activation):
+class Mish(KernelActivation):
     """See the module's header."""
 
+    kernel = "mish"
     is_pointwise = True
     operations_per_element = 15.0
     limits = (math.nan, math.inf)

@@ -19,6 +19,7 @@ At the ends an input beyond +-2^140 counts as +-2^140, which only float64 inputs
 Of tensors as large as x only x itself is kept for backward. `kernels/` has the C++ form of the same.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -71,10 +72,13 @@ def rational(
         denominator = _Magnitude.apply(denominator)
     if form.first == 1:
         denominator = torch.nn.functional.pad(denominator, (1, 0))
+    is_fast = layout.takes(kernel.LIBRARY, x)
     if len(numerator) > 1 or len(denominator) > 1:
         check_channels(x, num_channels, channel_dim)
-        numerator, denominator = (_per_channel(table, num_channels) for table in (numerator, denominator))
-    compute = kernel.rational if layout.takes(kernel.LIBRARY, x) else _Pade.apply
+        # The kernel knows neighbouring channels that share their rows.
+        rows = math.lcm(len(numerator), len(denominator)) if is_fast else num_channels
+        numerator, denominator = (_repeated(table, rows) for table in (numerator, denominator))
+    compute = kernel.rational if is_fast else _Pade.apply
     y: Tensor = compute(x, numerator, denominator, form.of_magnitude, form.offset, channel_dim)
     return y
 
@@ -89,8 +93,8 @@ def ends(
     return low, high
 
 
-def _per_channel(table: Tensor, channels: int) -> Tensor:
-    return table[:, None].expand(-1, channels // len(table), -1).reshape(channels, -1)
+def _repeated(table: Tensor, rows: int) -> Tensor:
+    return table[:, None].expand(-1, rows // len(table), -1).reshape(rows, -1)
 
 
 class _Magnitude(Function):

@@ -42,9 +42,8 @@ class PadeUnit(Activation):
 
     @property
     def backend(self) -> str:  # type: ignore[override]
-        """ "cpp" where the compiled kernel serves, else "reference"."""
-        is_fast = self.numerator.device.type == "cpu" and layout.is_available(kernel.LIBRARY)
-        return "cpp" if is_fast else "reference"
+        """ "cpp" or "triton" where a compiled kernel serves, else "reference"."""
+        return layout.backend(kernel.LIBRARY, self.numerator)
 
     def forward(self, x: Tensor) -> Tensor:
         return rational(

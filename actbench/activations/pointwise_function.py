@@ -1,9 +1,9 @@
 """A pointwise function with parameters, from its formula and its partial derivatives, that keeps its input alone.
 
 Plain autograd keeps several tensors of the input's size for a formula of several steps; what is made here keeps
-the input and the small parameters, and computes the rest again in backward. On a CPU both ways go through the
-batch in blocks that fit the cache, which takes a third to nine tenths of the time of whole tensors: see
-benchmarks/block_cost.py.
+the input and the small parameters, and computes the rest again in backward. Where a C++ kernel of the same function
+serves, that does both ways in one pass each. Else on a CPU both ways go through the batch in blocks that fit the cache,
+which takes a third to nine tenths of the time of whole tensors: see benchmarks/block_cost.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from actbench.activations.base import Activation
 from actbench.activations.channelwise import widen
+from actbench.activations.kernels import layout
+from actbench.activations.kernels.pointwise import PLAIN_BACKWARD, pointwise
 
 _BLOCK = 2**16
 """Elements; eight float32 blocks of this size are 2 MiB."""
@@ -24,14 +27,20 @@ class PointwiseFunction(Protocol):
 
 
 def pointwise_function(
-    formula: Callable[..., Tensor], partials: Callable[..., tuple[Tensor, Sequence[Tensor]]]
+    formula: Callable[..., Tensor],
+    partials: Callable[..., tuple[Tensor, Sequence[Tensor]]],
+    *,
+    kernel: str | None = None,
 ) -> PointwiseFunction:
     """The function that computes `formula(x, *parameters, *constants)`, parameters as they broadcast against x.
 
     `partials`, of the same arguments, gives dy/dx and the sequence of dy/dparameter, each of x's shape. Both get x
     in at least float32; the result is rounded once, to x's dtype, and a parameter's gradient is summed before it
-    is rounded.
+    is rounded. `kernel` names the C++ form of the same, which takes parameters and constants in the same order.
     """
+
+    if kernel is not None:
+        PLAIN_BACKWARD[kernel] = _plain_backward(partials)
 
     class Pointwise(Function):
         @staticmethod
@@ -66,10 +75,61 @@ def pointwise_function(
             )
 
     def apply(x: Tensor, *parameters: Tensor, constants: tuple[float, ...] = ()) -> Tensor:
+        if kernel is not None and layout.takes(kernel, x):
+            return run_kernel(kernel, x, *parameters, constants=constants)
         y: Tensor = Pointwise.apply(constants, x, *parameters)
         return y
 
     return apply
+
+
+class KernelActivation(Activation):
+    """One that a `pointwise_function` with that kernel computes."""
+
+    kernel: str
+
+    def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
+        super().__init__(num_channels, channel_dim)
+        # Goes where the module goes: without parameters it would not know on which device it is.
+        self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """ "cpp" where the compiled kernel serves, else "reference"."""
+        is_fast = self._place.device.type == "cpu" and layout.is_available(self.kernel)
+        return "cpp" if is_fast else "reference"
+
+
+def run_kernel(kernel: str, x: Tensor, *parameters: Tensor, constants: tuple[float, ...] = ()) -> Tensor:
+    """What that kernel computes, parameters as they broadcast against x, for an x that `layout.takes` accepts."""
+    table, channel_dim = x.new_empty((0, 1), dtype=torch.float32), 0
+    if parameters:
+        largest = max(parameters, key=Tensor.numel)
+        channels = largest.numel()
+        channel_dim = next((dim for dim, size in enumerate(largest.shape) if size == channels), 0)
+        table = torch.stack([p.reshape(-1).expand(channels) for p in parameters])
+    y: Tensor = pointwise(x, table, kernel, constants, channel_dim)
+    return y
+
+
+def _plain_backward(
+    partials: Callable[..., tuple[Tensor, Sequence[Tensor]]],
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    def backward(
+        grad: Tensor, x: Tensor, table: Tensor, constants: Sequence[float], channel_dim: int
+    ) -> tuple[Tensor, Tensor]:
+        shape = [1] * x.ndim
+        if table.shape[1] > 1:
+            shape[channel_dim] = -1
+        parameters, wide_grad = [row.view(shape) for row in table], widen(grad)
+        by_x, by_parameters = partials(widen(x), *parameters, *constants)
+        rows = [
+            (wide_grad * partial).sum_to_size(p.shape).flatten()
+            for p, partial in zip(parameters, by_parameters, strict=True)
+        ]
+        return (wide_grad * by_x).to(x.dtype), torch.stack(rows) if rows else table
+
+    return backward
 
 
 def _blocks(parameters: Sequence[Tensor], x: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -41,7 +41,7 @@ from torch.autograd import Function
 from actbench.activations.base import Activation, PhaseChange
 from actbench.activations.catalog import Freeze, Sharing
 from actbench.activations.channelwise import check_channels, widen
-from actbench.activations.kernels.layout import is_available
+from actbench.activations.kernels.layout import backend
 from actbench.activations.kernels.piecewise_linear import LIBRARY
 from actbench.activations.piecewise_linear import look_up, piecewise_linear
 
@@ -265,9 +265,8 @@ class PWLU(Activation):
 
     @property
     def backend(self) -> str:  # type: ignore[override]
-        """ "cpp" where the compiled kernel serves, else "reference"."""
-        own = self.slope if self.deployed else self.heights
-        return "cpp" if own.device.type == "cpu" and is_available(LIBRARY) else "reference"
+        """ "cpp" or "triton" where a compiled kernel serves, else "reference"."""
+        return backend(LIBRARY, self.slope if self.deployed else self.heights)
 
     def extra_repr(self) -> str:
         told = f"{self.num_channels}, intervals={self.intervals}, sharing={self.sharing}"

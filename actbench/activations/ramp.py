@@ -20,6 +20,7 @@ from torch.autograd import Function
 from actbench.activations.channelwise import widen
 from actbench.activations.kernels import layout
 from actbench.activations.kernels import ramp as kernel
+from actbench.activations.kernels.collapse import collapse as collapse_on_cpu
 
 
 class Ramp(NamedTuple):
@@ -29,12 +30,19 @@ class Ramp(NamedTuple):
     """(4,): p, q, low, high. `high` means nothing while t1 is infinite."""
 
 
+RELU = Ramp(torch.tensor([0.0, torch.inf]), torch.tensor([0.0, 1.0, 0.0, 0.0]))
+"""On the CPU."""
+
+
 def collapse(theta: Tensor, omega: Tensor) -> Ramp:
     """The ramp of the chain, differentiable in theta and omega, both (n,); in at least float32, no sync.
 
     Where a ReLU leaves nothing of the ramp, q = p = t0 = t1 = 0: the chain is constant from there on.
     """
     theta, omega = widen(theta), widen(omega)
+    if theta.device.type == "cpu" and layout.serves(theta.dtype):
+        bounds, values, _ = collapse_on_cpu(theta, omega)
+        return Ramp(bounds, values)
     # The first ReLU by itself: x clipped to [0, inf).
     t0, t1 = theta.new_zeros(()), theta.new_full((), torch.inf)
     is_slope = torch.arange(4, device=theta.device) == 1

@@ -11,14 +11,22 @@ Departures  none. PyTorch's relu and square would keep the input and the relu fo
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from actbench.activations.base import Activation
 from actbench.activations.channelwise import widen
+from actbench.activations.kernels import layout
+from actbench.activations.kernels.pointwise import PLAIN_BACKWARD
+from actbench.activations.pointwise_function import KernelActivation, run_kernel
+
+
+def _slope_times(grad: Tensor, x: Tensor) -> Tensor:
+    # Doubled last: 2 * max(x, 0) may overflow where its product with a small gradient does not.
+    return (widen(grad) * widen(x).relu() * 2).to(x.dtype)
 
 
 class _ReLU2(Function):
@@ -30,17 +38,32 @@ class _ReLU2(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        # Doubled last: 2 * max(x, 0) may overflow where its product with a small gradient does not.
-        return (widen(grad) * widen(x).relu() * 2).to(x.dtype)
+        return _slope_times(grad, x)
 
 
-class ReLU2(Activation):
+def _backward(
+    grad: Tensor,
+    x: Tensor,
+    table: Tensor,
+    _constants: Sequence[float],
+    _channel_dim: int,
+) -> tuple[Tensor, Tensor]:
+    return _slope_times(grad, x), table
+
+
+PLAIN_BACKWARD["relu2"] = _backward
+
+
+class ReLU2(KernelActivation):
     """See the module's header."""
 
+    kernel = "relu2"
     is_pointwise = True
     operations_per_element = 2.0
     limits = (0.0, math.inf)
 
     def forward(self, x: Tensor) -> Tensor:
+        if layout.takes(self.kernel, x):
+            return run_kernel(self.kernel, x)
         y: Tensor = _ReLU2.apply(x)
         return y

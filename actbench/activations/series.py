@@ -16,12 +16,18 @@ from abc import abstractmethod
 from typing import Literal, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actbench.activations.base import Activation
 from actbench.activations.depthwise import fold_batch_norm, require_images
+from actbench.activations.depthwise_convolution import (
+    choose_form,
+    depthwise_convolution,
+    ramp_convolution,
+    serving,
+)
 from actbench.activations.pointwise import ReLU, SiLU
+from actbench.activations.ramp import RELU, Ramp
 from actbench.activations.swish import Swish
 
 
@@ -40,12 +46,25 @@ class SpatialSeries(Activation):
         self.bias: nn.Parameter | None = None
         self.bn: nn.BatchNorm2d | None = nn.BatchNorm2d(num_channels, eps=1e-6)
 
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        """What computes the convolution; where its weight is, its inputs are."""
+        return serving(self.weight)
+
     @abstractmethod
     def pointwise(self, x: Tensor) -> Tensor:
         """What stands before the convolution."""
 
+    def as_ramp(self) -> Ramp | None:
+        """The pointwise function as one ramp, where it is one: the convolution can take it along."""
+        return None
+
     def forward(self, x: Tensor) -> Tensor:
-        y = F.conv2d(self.pointwise(x), self.weight, self.bias, padding=self.n, groups=self.num_channels)
+        ramp = self.as_ramp() if choose_form(x, self.weight) == "cpp" else None
+        if ramp is None:
+            y = depthwise_convolution(self.pointwise(x), self.weight, self.bias)
+        else:
+            y = ramp_convolution(x, ramp, self.weight, self.bias)
         return y if self.bn is None else self.bn(y)
 
     def deploy(self) -> Self:
@@ -74,6 +93,9 @@ class Series(SpatialSeries):
     def pointwise(self, x: Tensor) -> Tensor:
         y: Tensor = self.base(x)
         return y
+
+    def as_ramp(self) -> Ramp | None:
+        return RELU if isinstance(self.base, ReLU) else None
 
     def log_values(self) -> dict[str, Tensor]:
         return self.base.log_values()

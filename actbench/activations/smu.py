@@ -17,10 +17,9 @@ import math
 import torch
 from torch import Tensor
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, mu: Tensor, alpha: float) -> Tensor:
@@ -37,12 +36,13 @@ def _partials(x: Tensor, mu: Tensor, alpha: float) -> tuple[Tensor, tuple[Tensor
     return by_x, (bell * x,)
 
 
-_smu = pointwise_function(_value, _partials)
+_smu = pointwise_function(_value, _partials, kernel="smu")
 
 
-class SMU(Activation):
+class SMU(KernelActivation):
     """See the module's header."""
 
+    kernel = "smu"
     is_pointwise = True
     operations_per_element = 15.0
 

@@ -22,10 +22,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 from actbench.activations.positive import inverse_softplus, softplus
 
 
@@ -57,13 +56,14 @@ def _partials(
     return by_x, (by_a, -p * keep / beta * bell, 2 * p * keep * keep * square)
 
 
-_sqish = pointwise_function(_value, _partials)
+_sqish = pointwise_function(_value, _partials, kernel="sqish")
 _POWERS = {"sqrt": 0.5, "sigmoid": 1.0}
 
 
-class Sqish(Activation):
+class Sqish(KernelActivation):
     """See the module's header."""
 
+    kernel = "sqish"
     is_pointwise = True
     operations_per_element = 36.0
 

@@ -12,46 +12,33 @@ Departures  the paper leaves open whether beta is shared by a layer; here it is 
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from actbench.activations.base import Activation
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, check_channels, make_parameter, widen
-from actbench.activations.kernels import layout
-from actbench.activations.kernels import swish as kernel
+from actbench.activations.channelwise import beside, make_parameter
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 
-class _Swish(Function):
-    """Takes beta as it broadcasts against x."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, beta: Tensor) -> Tensor:
-        ctx.save_for_backward(x, beta)
-        wide = widen(x)
-        return (torch.sigmoid(beta * wide) * wide).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, beta = ctx.saved_tensors
-        wide, wide_grad = widen(x), widen(grad)
-        s = torch.sigmoid(beta * wide)
-        # Multiplied from the left: s * (1 - s) is 0 far out, before beta * x or x^2 could overflow.
-        bell = s * (1 - s) * wide
-        dx = dbeta = None
-        if ctx.needs_input_grad[0]:
-            dx = (wide_grad * (s + bell * beta)).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            dbeta = (wide_grad * (bell * wide)).sum_to_size(beta.shape).to(beta.dtype)
-        return dx, dbeta
+def _value(x: Tensor, beta: Tensor) -> Tensor:
+    return torch.sigmoid(beta * x) * x
 
 
-class Swish(Activation):
+def _partials(x: Tensor, beta: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+    s = torch.sigmoid(beta * x)
+    # Multiplied from the left: s * (1 - s) is 0 far out, before beta * x or x^2 could overflow.
+    bell = s * (1 - s) * x
+    return s + bell * beta, (bell * x,)
+
+
+_swish = pointwise_function(_value, _partials, kernel="swish")
+
+
+class Swish(KernelActivation):
     """See the module's header."""
 
+    kernel = "swish"
     is_pointwise = True
     operations_per_element = 14.0
 
@@ -69,20 +56,8 @@ class Swish(Activation):
         # The side on which the gate closes is inf * 0.
         self.limits = (-math.inf if beta < 0 else math.nan, math.inf if beta > 0 else math.nan)
 
-    @property
-    def backend(self) -> str:  # type: ignore[override]
-        """ "cpp" where the compiled kernel serves, else "reference"."""
-        is_fast = self.beta.device.type == "cpu" and layout.is_available(kernel.LIBRARY)
-        return "cpp" if is_fast else "reference"
-
     def forward(self, x: Tensor) -> Tensor:
-        if layout.takes(kernel.LIBRARY, x):
-            if self.beta.ndim:
-                check_channels(x, self.num_channels, self.channel_dim)
-            fast: Tensor = kernel.swish(x, self.beta.view(-1), self.channel_dim)
-            return fast
-        y: Tensor = _Swish.apply(x, beside(self.beta, x, self.channel_dim))
-        return y
+        return _swish(x, beside(self.beta, x, self.channel_dim))
 
     def log_values(self) -> dict[str, Tensor]:
         return {"beta": self.beta.detach().clone()}

@@ -15,8 +15,7 @@ import math
 
 from torch import Tensor
 
-from actbench.activations.base import Activation
-from actbench.activations.pointwise_function import pointwise_function
+from actbench.activations.pointwise_function import KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, alpha: float, clamp: float) -> Tensor:
@@ -30,12 +29,13 @@ def _partials(x: Tensor, alpha: float, clamp: float) -> tuple[Tensor, tuple[()]]
     return above + alpha * ((1 - t * t) * (x > clamp) - above), ()
 
 
-_talu = pointwise_function(_value, _partials)
+_talu = pointwise_function(_value, _partials, kernel="talu")
 
 
-class TaLU(Activation):
+class TaLU(KernelActivation):
     """See the module's header."""
 
+    kernel = "talu"
     is_pointwise = True
     operations_per_element = 14.0
 

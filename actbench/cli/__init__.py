@@ -4,6 +4,7 @@ Nothing else in the package prints. Commands are imported when they are called, 
 """
 
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from actbench.cli.bench import app as bench_app
 from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
@@ -57,6 +59,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench_app, name="bench")
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)
@@ -102,6 +105,10 @@ def train(
     download: Annotated[
         bool, typer.Option("--download", help="download CIFAR if it is not there, without asking")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, help="runs at a time, on one GPU or sharing the CPU's threads"),
+    ] = 1,
     as_json: Json = False,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
@@ -111,7 +118,7 @@ def train(
 
     Every arm over its seeds, the first seed of every arm first.
     """
-    from actbench.commands.train import TrainRequest
+    from actbench.commands.request import TrainRequest
     from actbench.commands.train import train as command
 
     load_plugins(plugin)
@@ -129,8 +136,10 @@ def train(
         plan_only=plan,
         force=force,
         download=download,
+        jobs=jobs,
+        plugins=tuple(plugin or ()),
     )
-    run(lambda: command(request, Progress(show_epochs=progress)), as_json)
+    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)
 
 
 @app.command("eval")
@@ -455,6 +464,8 @@ def _stop(_signal: int, _frame: object) -> None:
 def main() -> None:
     """The program: runs the command and turns our errors into messages and exit codes."""
     signal.signal(signal.SIGTERM, _stop)
+    # Plug-ins of pydantic have nothing to do here, and looking for them takes time at every start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What a command imports and reads stays: to look through it for garbage every 700 objects, as is the default,
     # takes a fifth of the time of `compare`.
     gc.set_threshold(100_000, 10, 10)

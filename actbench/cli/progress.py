@@ -1,5 +1,6 @@
 """What `train` tells while it works."""
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite."""
+    """Tells on stderr what training does: one line a run, and on a terminal one line that epochs overwrite.
 
-    def __init__(self, *, show_epochs: bool) -> None:
-        self._show_epochs = show_epochs
+    Where several runs go on at a time, each line names its own.
+    """
+
+    def __init__(self, *, show_epochs: bool, several: bool = False) -> None:
+        self._show_epochs, self._several = show_epochs, several
         self._live = sys.stderr.isatty()
 
     def note(self, text: str) -> None:
@@ -35,11 +39,12 @@ class Progress:
         tally = epoch.val or epoch.test
         found = f"  {'val' if epoch.val else 'test'} {headline(tally)}" if tally else ""
         text = (
-            f"  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
+            f"{self._name(run)}  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
             f"  {epoch.time_s:.1f} s"
         )
         if self._live:
-            print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+            width = _width()
+            print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 
@@ -48,11 +53,21 @@ class Progress:
 
         result = record.result()
         found = f"  test {headline(result.tally)}" if result else ""
-        self._line(f"  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}")
+        self._line(
+            f"{self._name(run)}  {record.status}{found}  {record.provenance.wall_time_s:.0f} s  {run.path}"
+        )
+
+    def _name(self, run: "PlannedRun") -> str:
+        return run.label if self._several else ""
 
     def agrees(self, question: str) -> bool:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
 
     def _line(self, text: str) -> None:
-        clear = f"\r{'':<78}\r" if self._live else ""
+        clear = f"\r{'':<{_width()}}\r" if self._live else ""
         print(f"{clear}{text}", file=sys.stderr, flush=True)
+
+
+def _width() -> int:
+    """One less than the terminal has: a line that is full goes on to the next, and cannot be overwritten."""
+    return shutil.get_terminal_size().columns - 1

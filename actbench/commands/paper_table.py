@@ -1,6 +1,6 @@
 """One of a paper's tables, row by row beside what the records hold for it. Imports no torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class _Held(NamedTuple):
     arm: str
     n: int
     estimate: Estimate
-    files: tuple[Path, ...]
+    files: Sequence[Path]
 
 
 def paper_table(

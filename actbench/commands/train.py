@@ -3,19 +3,19 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from actbench.commands.outcome import Outcome
-from actbench.errors import ActbenchError, DataError, Problem, RecipeError
+from actbench.commands.request import Progress, TrainRequest, load_recipes
+from actbench.commands.taking import take_run
+from actbench.errors import DataError
 from actbench.metrics import headline, metric_of
-from actbench.recipe.load import load_recipe
-from actbench.recipe.plan import FINISHED, Plan, PlannedRun, is_finished, make_plan
-from actbench.recipe.schema import Arm, Profile, Recipe
-from actbench.record import EpochRecord, RunRecord
+from actbench.recipe.plan import FINISHED, Plan, PlannedRun, make_plan
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import RunRecord
 from actbench.store import Store, set_aside
 
 if TYPE_CHECKING:
@@ -24,36 +24,9 @@ if TYPE_CHECKING:
     from actbench.training.sources import DataSources
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    references: tuple[str, ...]
-    overrides: tuple[str, ...] = ()
-    profile: Profile | None = None
-    seeds: str | None = None
-    arms: tuple[str, ...] = ()
-    device: str = "auto"
-    data_dir: Path = Path("data")
-    results_dir: Path = Path("results")
-    limit: int | None = None
-    plan_only: bool = False
-    force: bool = False
-    download: bool = False
-
-
-class Progress(Protocol):
-    """How the command tells what goes on; `cli/` has the one that prints."""
-
-    def note(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def run_started(self, run: PlannedRun, number: int, total: int) -> None: ...
-    def epoch_done(self, run: PlannedRun, epoch: EpochRecord) -> None: ...
-    def run_finished(self, run: PlannedRun, record: RunRecord) -> None: ...
-    def agrees(self, question: str) -> bool: ...
-
-
 def train(request: TrainRequest, progress: Progress) -> Outcome:
     """Trains every run of the recipes that is not stored yet. Raises ActbenchError before anything is spent."""
-    recipes = _load(request)
+    recipes = load_recipes(request)
     store = Store(request.results_dir)
     for recipe in recipes:
         store.check_writable(recipe=recipe.name, profile=recipe.profile)
@@ -70,6 +43,10 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
             if arm.plugins:
                 try_plugins(arm, channel_dims(recipe, arm))
         _warn_of_short_runs(recipe, request, progress)
+        if recipe.train.capture and device.type != "cuda":
+            progress.note(
+                f"{recipe.name}: train.capture is for GPUs; on {device} updates are taken one by one"
+            )
         _require_data(recipe, request, progress)
     for name in dict.fromkeys(recipe.data.name for recipe in recipes):
         progress.note(f"reading {name}")
@@ -79,30 +56,9 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     fingerprints = {index: sources.of(recipe).fingerprint for index, recipe in enumerate(recipes)}
     plan = make_plan(recipes, fingerprints, store, arms=request.arms)
     if request.plan_only:
-        return _tell_plan(plan, sources, device)
+        return _tell_plan(plan, sources, device, request)
     plan = _clear_the_way(plan, recipes, fingerprints, store, request, progress)
-    return _train_all(plan, sources, store, device, progress, request)
-
-
-def _load(request: TrainRequest) -> list[Recipe]:
-    recipes: dict[Path, tuple[Recipe, ...]] = {}
-    problems: list[Problem] = []
-    for reference in request.references:
-        try:
-            loaded = load_recipe(
-                reference,
-                profile=request.profile,
-                overrides=request.overrides,
-                limit=request.limit,
-                seeds=request.seeds,
-                arms=request.arms,
-            )
-            recipes[loaded.path.resolve()] = loaded.recipes  # one named twice is trained once
-        except ActbenchError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise RecipeError(list(dict.fromkeys(problems)))
-    return [recipe for variants in recipes.values() for recipe in variants]
+    return _train_all(plan, fingerprints, sources, store, device, progress, request)
 
 
 def _wanted_arms(recipe: Recipe, request: TrainRequest) -> list[Arm]:
@@ -168,7 +124,7 @@ def _set_run_aside(run: PlannedRun, store: Store, progress: Progress) -> None:
         progress.warn(f"{run.label}: another process is training it; left as it is")
 
 
-def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device") -> Outcome:
+def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device", request: TrainRequest) -> Outcome:
     from actbench.training.estimate import estimate_run
 
     estimates: dict[tuple[str, str], float] = {}
@@ -184,7 +140,8 @@ def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device") -> Ou
         for run, seconds in rows
     ]
     done = sum(run.state == "done" for run, _ in rows)
-    lines.append(f"{done} of {len(rows)} runs done; about {_duration(total)} to go on {device}")
+    together = ", one after another" if request.jobs > 1 else ""
+    lines.append(f"{done} of {len(rows)} runs done; about {_duration(total)} to go on {device}{together}")
     document = {
         "runs": [
             {
@@ -205,31 +162,50 @@ def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device") -> Ou
 
 def _train_all(
     plan: Plan,
+    fingerprints: dict[int, str],
     sources: "DataSources",
     store: Store,
     device: "torch.device",
     progress: Progress,
     request: TrainRequest,
 ) -> Outcome:
-    from actbench.training.run import execute
+    workers = min(request.jobs, len(plan.todo))
+    if workers > 1:
+        from actbench.commands.workers import Workers
 
+        records = Workers(
+            request=request,
+            plan=plan,
+            fingerprints=fingerprints,
+            sources=sources,
+            store=store,
+            device=device,
+            progress=progress,
+        ).train(workers)
+    else:
+        records = _train_here(plan, sources, store, device, progress)
+    return _summary(plan, records, store, request)
+
+
+def _train_here(
+    plan: Plan, sources: "DataSources", store: Store, device: "torch.device", progress: Progress
+) -> dict[Path, RunRecord]:
+    """In this process, one run after the other."""
     records: dict[Path, RunRecord] = {}
 
     def take(run: PlannedRun, number: int, *, patience_s: float) -> None:
-        folder = store.checkpoint_dir(run.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock", timeout=patience_s):
-            if is_finished(store, run):  # by another process, since the plan was made
-                return
-            progress.run_started(run, number, len(plan.todo))
-            records[run.path] = execute(
-                run,
-                source=sources.of(run.recipe),
-                store=store,
-                device=device,
-                on_epoch=lambda epoch: progress.epoch_done(run, epoch),
-            )
-            progress.run_finished(run, records[run.path])
+        record = take_run(
+            run,
+            sources=sources,
+            store=store,
+            device=device,
+            patience_s=patience_s,
+            on_start=lambda: progress.run_started(run, number, len(plan.todo)),
+            on_epoch=lambda epoch: progress.epoch_done(run, epoch),
+        )
+        if record:
+            records[run.path] = record
+            progress.run_finished(run, record)
 
     elsewhere: list[tuple[PlannedRun, int]] = []
     for number, run in enumerate(plan.todo, start=1):
@@ -240,7 +216,7 @@ def _train_all(
     for run, number in elsewhere:
         progress.note(f"waiting for the process that trains {run.label}")
         take(run, number, patience_s=-1)  # its owner finishes it, or leaves it to us
-    return _summary(plan, records, store, request)
+    return records
 
 
 def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: TrainRequest) -> Outcome:

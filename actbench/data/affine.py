@@ -16,6 +16,11 @@ from actbench.data.geometry import to_bytes
 FILL = 128.0
 
 
+def pixel_centres(size: int, device: torch.device | None = None) -> Tensor:
+    """Where affine_grid has the centres of that many pixels, between the outer edges at -1 and 1."""
+    return torch.linspace(-1, 1, size, device=device) * (size - 1) / size
+
+
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """Around the centre."""
     angle = degrees * (math.pi / 180)
@@ -53,7 +58,15 @@ def translate_y(images: Tensor, share: Tensor) -> Tensor:
 
 
 def _sample(images: Tensor, to_x: list[Tensor], to_y: list[Tensor]) -> Tensor:
-    theta = torch.stack([torch.stack(to_x, dim=1), torch.stack(to_y, dim=1)], dim=1)
     planes = images.permute(0, 3, 1, 2).to(torch.float32) - FILL
-    grid = F.affine_grid(theta, list(planes.shape), align_corners=False)
+    height, width = images.shape[1:3]
+    across = pixel_centres(width, images.device)
+    down = pixel_centres(height, images.device)[:, None]
+    # As affine_grid has it, but for the matrix product, whose rounding depends on the library and the processor.
+    grid = torch.stack([_combine(terms, across, down) for terms in (to_x, to_y)], dim=-1)
     return to_bytes(F.grid_sample(planes, grid, mode="bilinear", align_corners=False) + FILL)
+
+
+def _combine(terms: list[Tensor], across: Tensor, down: Tensor) -> Tensor:
+    first, second, last = (term[:, None, None] for term in terms)
+    return across * first + down * second + last

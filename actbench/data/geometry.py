@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.data.folders import Interpolation
+from actbench.data.transfer import send
 
 RATIO = (3 / 4, 4 / 3)
 """Ratios of width to height of a random-resized crop; Szegedy et al., 2014, arXiv:1409.4842, section 6."""
@@ -29,7 +30,7 @@ class Boxes(NamedTuple):
 
 def take(images: Tensor, index: Tensor) -> Tensor:
     """The images at these positions; index_select over flat rows is ten times faster than over four axes."""
-    rows = images.flatten(1).index_select(0, index.to(images.device))
+    rows = images.flatten(1).index_select(0, send(index, images.device))
     return rows.view(-1, *images.shape[1:])
 
 
@@ -41,9 +42,11 @@ def pad_crop(images: Tensor, top: Tensor, left: Tensor, padding: int) -> Tensor:
     # Every run of `width` pixels in the whole buffer, overlapping: a crop then is a choice of `height` runs.
     stride = width + 2 * padding
     runs = frame.view(-1).as_strided((frame.numel() // channels - width + 1, width * channels), (channels, 1))
-    first = torch.arange(count) * (height + 2 * padding) * stride + top * stride + left
-    rows = first[:, None] + torch.arange(height) * stride
-    return runs.index_select(0, rows.flatten().to(images.device)).view(images.shape)
+    device = images.device
+    top, left = send(top, device), send(left, device)
+    first = torch.arange(count, device=device) * (height + 2 * padding) * stride + top * stride + left
+    rows = first[:, None] + torch.arange(height, device=device) * stride
+    return runs.index_select(0, rows.flatten()).view(images.shape)
 
 
 def flip_some(images: Tensor, mask: Tensor) -> Tensor:
@@ -92,8 +95,8 @@ def crop_and_resize(images: Tensor, boxes: Boxes, size: int, interpolation: Inte
             torch.stack([zero, box_height / height, (2 * top + box_height) / height - 1], dim=1),
         ],
         dim=1,
-    ).to(images.device)
-    grid = F.affine_grid(theta, [len(images), 1, size, size], align_corners=False)
+    )
+    grid = F.affine_grid(send(theta, images.device), [len(images), 1, size, size], align_corners=False)
     planes = images.permute(0, 3, 1, 2).to(torch.float32)
     sampled = F.grid_sample(planes, grid, mode=interpolation, padding_mode="border", align_corners=False)
     return to_bytes(sampled)

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from actbench.data.batch import Batch, DataSource, EvalSplit
 from actbench.data.canonical import Examples, ImageSet, fingerprint, held_out, in_order, limited
-from actbench.data.geometry import resize, take
+from actbench.data.geometry import resize
 from actbench.data.normalization import choose_normalization
 from actbench.data.pipeline import Generators, Pipeline
 from actbench.data.settings import InputSettings
+from actbench.data.transfer import send
 
 CHUNK = 1024
 HEAD = 256
@@ -45,44 +46,51 @@ class MemorySource(DataSource):
         apart = np.zeros(len(keys), dtype=np.bool_)
         if val_fraction is not None:
             apart = held_out(keys, train.labels, val_fraction)
-        self._parts = {"val": train.select(apart), "test": test}
-        self._train = _tensors(train.select(~apart) if apart.any() else train)
-        self._head = self._train[0][:HEAD].clone()
+        images, labels = _tensors(train.select(~apart) if apart.any() else train)
+        self._head = images[:HEAD].clone()
         if settings.crop != "random-resized":
-            self._train = (_resized(self._train[0], settings), self._train[1])
-        self._on_device = {torch.device("cpu"): self._train}
-        self.num_train = len(self._train[1])
-        self.num_val, self.num_test = len(self._parts["val"].labels), len(test.labels)
+            images = _resized(images, settings)
+        self._parts = {
+            "train": (images, labels),
+            "val": _tensors(train.select(apart)),
+            "test": _tensors(test),
+        }
+        self._on_device: dict[tuple[str, torch.device], tuple[Tensor, Tensor]] = {}
+        self.num_train, self.num_val, self.num_test = (len(labels) for _, labels in self._parts.values())
 
     def train_batches(
         self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
-        images, labels = self._train_on(device)
+        images, labels = self._on("train", device)
         generators = Generators.of_epoch(seed, epoch)
-        order = torch.randperm(self.num_train, generator=generators.order)
+        order = send(torch.randperm(self.num_train, generator=generators.order), device)
         for step in range(self.steps_per_epoch(batch_size)):
             index = order[step * batch_size : (step + 1) * batch_size]
-            moved = self._pipeline.move_pixels(take(images, index), generators.augment)
-            targets = labels[index.to(labels.device)]
-            yield self._pipeline.finish(moved, targets, generators, channels_last=channels_last)
+            yield self._pipeline.train_batch(
+                images, index, labels[index], generators, channels_last=channels_last
+            )
 
     def eval_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
-        images, labels = _tensors(self._parts[split])
+        images, labels = self._on(split, device)
         for start in range(0, len(labels), batch_size):
             chosen = slice(start, start + batch_size)
-            pixels = self._pipeline.evaluate(images[chosen].to(device), channels_last=channels_last)
-            yield Batch(pixels, labels[chosen].to(device))
+            pixels = self._pipeline.evaluate(images[chosen], channels_last=channels_last)
+            yield Batch(pixels, labels[chosen])
 
     def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor:
         """As declared; at most HEAD."""
         return self._pipeline.evaluate(self._head[:count].to(device), channels_last=channels_last)
 
-    def _train_on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        if device not in self._on_device:
-            self._on_device[device] = (self._train[0].to(device), self._train[1].to(device))
-        return self._on_device[device]
+    def _on(self, part: str, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Images and labels of a part; another device gets them once and keeps them."""
+        images, labels = self._parts[part]
+        if images.device == device:
+            return images, labels
+        if (part, device) not in self._on_device:
+            self._on_device[part, device] = (images.to(device), labels.to(device))
+        return self._on_device[part, device]
 
 
 def _tensors(examples: Examples) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,11 @@ class Normalization(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def scale_and_shift(self) -> tuple[list[float], list[float]]:
+        """(x / 255 - mean) / std as x * scale + shift, per channel."""
+        pairs = list(zip(self.mean, self.std, strict=True))
+        return [1 / (255 * std) for _, std in pairs], [-mean / std for mean, std in pairs]
+
 
 IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

@@ -4,9 +4,12 @@ Images are (B, C, S, S) float32 in any memory format; random values come from a 
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from actbench.data.transfer import send
 
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_RATIO = (0.3, 3.3)
@@ -15,17 +18,29 @@ ERASED_RATIO = (0.3, 3.3)
 TRIES = 10
 
 
-def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Sets one square per image to 0, the mean, in place; its centre lies anywhere, so borders may cut it.
+class Holes(NamedTuple):
+    """One square per image, (B,) int64 each; it may reach beyond the borders."""
+
+    top: Tensor
+    left: Tensor
+    side: int
+
+
+def draw_holes(count: int, sides: tuple[int, int], side: int, generator: torch.Generator) -> Holes:
+    """Squares whose centres lie anywhere in images of these sides, height and width."""
+    top, left = (torch.randint(length, (count,), generator=generator) - side // 2 for length in sides)
+    return Holes(top, left, side)
+
+
+def cutout(images: Tensor, holes: Holes) -> Tensor:
+    """Sets one square per image to 0, the mean, in place.
 
     DeVries and Taylor, 2017, arXiv:1708.04552, section 3.1.
     """
-    count, _, height, width = images.shape
-    top = torch.randint(height, (count,), generator=generator) - side // 2
-    left = torch.randint(width, (count,), generator=generator) - side // 2
-    rows, columns = _span(top, side, height), _span(left, side, width)
-    hidden = rows[:, None, :, None] & columns[:, None, None, :]
-    return images.masked_fill_(hidden.to(images.device), 0.0)
+    _, _, height, width = images.shape
+    top, left = (send(values, images.device) for values in (holes.top, holes.left))
+    rows, columns = _span(top, holes.side, height), _span(left, holes.side, width)
+    return images.masked_fill_(rows[:, None, :, None] & columns[:, None, None, :], 0.0)
 
 
 def random_erasing(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -43,11 +58,11 @@ def random_erasing(images: Tensor, probability: float, generator: torch.Generato
         h, w = int(heights[i, first[i]]), int(widths[i, first[i]])
         top, left = int(place[i][0] * (height - h + 1)), int(place[i][1] * (width - w + 1))
         noise = torch.randn(channels, h, w, generator=generator)
-        images[i, :, top : top + h, left : left + w] = noise.to(images.device)
+        images[i, :, top : top + h, left : left + w] = send(noise, images.device)
     return images
 
 
 def _span(start: Tensor, length: int, size: int) -> Tensor:
     # (B, size): which positions lie in [start, start + length).
-    position = torch.arange(size) - start[:, None]
+    position = torch.arange(size, device=start.device) - start[:, None]
     return (position >= 0) & (position < length)

@@ -34,7 +34,7 @@ def solarize_add(images: Tensor, amount: Tensor) -> Tensor:
 
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return _blend(torch.zeros(()), images, factor)
+    return _blend(torch.zeros((), device=images.device), images, factor)
 
 
 def color(images: Tensor, factor: Tensor) -> Tensor:
@@ -92,11 +92,12 @@ def _per_image(values: Tensor) -> Tensor:
 def _grey(images: Tensor) -> Tensor:
     if images.shape[-1] == 1:
         return images.to(torch.float32)
-    grey = images.to(torch.float32) @ torch.tensor(LUMA, device=images.device)
-    return grey.round().unsqueeze(-1)
+    # Summed in this order and not by a matrix product, whose rounding depends on the library and the processor.
+    red, green, blue = (images[..., i : i + 1] * LUMA[i] for i in range(3))
+    return (red + green + blue).round_()
 
 
 def _blend(other: Tensor, images: Tensor, factor: Tensor) -> Tensor:
     # Truncated like Pillow's; past the range of bytes it is clipped first.
-    blended = torch.lerp(other.to(images.device), images.to(torch.float32), _per_image(factor))
+    blended = torch.lerp(other, images.to(torch.float32), _per_image(factor))
     return blended.clamp_(0, 255).to(torch.uint8)

@@ -9,20 +9,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from actbench.data import fused
 from actbench.data.batch import Batch
-from actbench.data.geometry import (
-    centre_crop,
-    crop_and_resize,
-    draw_boxes,
-    flip_some,
-    pad_crop,
-    resize,
-)
+from actbench.data.geometry import centre_crop, crop_and_resize, flip_some, pad_crop, resize, take
 from actbench.data.mix import draw_mix, mix_images, mix_targets, mixes
+from actbench.data.moves import Moves, draw_moves
 from actbench.data.normalization import Normalization
 from actbench.data.occlusion import cutout, random_erasing
 from actbench.data.rand_augment import rand_augment
 from actbench.data.settings import InputSettings
+from actbench.data.transfer import send
 from actbench.streams import stream_seed
 
 
@@ -52,35 +48,59 @@ class Pipeline:
         self.num_classes = num_classes
         self._tables: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
-    def move_pixels(self, images: Tensor, generator: torch.Generator, *, cropped: bool = False) -> Tensor:
-        """Crop and flip; `cropped` where the random-resized crop is done already."""
-        settings, count = self.settings, len(images)
-        if settings.crop == "pad":
-            offsets = torch.randint(2 * settings.padding + 1, (2, count), generator=generator)
-            images = pad_crop(images, offsets[0], offsets[1], settings.padding)
-        elif settings.crop == "random-resized" and not cropped:
-            boxes = draw_boxes(
-                generator, count, height=images.shape[1], width=images.shape[2], scale_min=settings.scale_min
-            )
-            images = crop_and_resize(images, boxes, settings.size, settings.interpolation)
-        if settings.flip > 0:
-            images = flip_some(images, torch.rand(count, generator=generator) < settings.flip)
-        return images
+    def train_batch(
+        self,
+        images: Tensor,
+        index: Tensor | None,
+        labels: Tensor,
+        generators: Generators,
+        *,
+        channels_last: bool,
+        cropped: bool = False,
+    ) -> Batch:
+        """The (N, H, W, C) images at `index` (None: all), augmented and normalised, with their (B,) labels.
 
-    def finish(self, images: Tensor, labels: Tensor, generators: Generators, *, channels_last: bool) -> Batch:
-        """Everything after crop and flip; may write into `images`."""
-        settings = self.settings
-        if settings.rand_augment is not None:
-            images = rand_augment(images, settings.rand_augment, generators.augment)
-        pixels = self.normalize(images, channels_last=channels_last)
-        if settings.cutout > 0:
-            pixels = cutout(pixels, settings.cutout, generators.augment)
+        `cropped` where the random-resized crop is done already.
+        """
+        settings, sides = self.settings, (images.shape[1], images.shape[2])
+        moves = draw_moves(settings, len(labels), sides, generators.augment, cropped=cropped)
+        pixels = self.pixels(images, index, moves, channels_last=channels_last)
         if settings.random_erasing > 0:
             pixels = random_erasing(pixels, settings.random_erasing, generators.augment)
         if not mixes(settings):
             return Batch(pixels, labels)
         mix = draw_mix(settings, settings.size, settings.size, generators.mix)
         return Batch(mix_images(pixels, mix), mix_targets(labels, self.num_classes, mix))
+
+    def pixels(self, images: Tensor, index: Tensor | None, moves: Moves, *, channels_last: bool) -> Tensor:
+        """The images at `index` after these moves, (B, C, S, S) float32; the stored ones stay as they are."""
+        settings = self.settings
+        if moves.boxes is not None:
+            chosen = images if index is None else take(images, index)
+            images = crop_and_resize(chosen, moves.boxes, settings.size, settings.interpolation)
+            index = None
+        if fused.takes(images, moves):
+            return fused.prepare(
+                images,
+                index,
+                moves,
+                self.normalization,
+                padding=settings.padding,
+                channels_last=channels_last,
+            )
+        return self.plain_pixels(images, index, moves, channels_last=channels_last)
+
+    def plain_pixels(
+        self, images: Tensor, index: Tensor | None, moves: Moves, *, channels_last: bool
+    ) -> Tensor:
+        """What fused.py must equal: one stage after another over the whole batch, on any device."""
+        images = images.clone() if index is None else take(images, index)
+        if moves.corners is not None:
+            images = pad_crop(images, moves.corners[0], moves.corners[1], self.settings.padding)
+        if moves.mirrored is not None:
+            images = flip_some(images, moves.mirrored)
+        pixels = self.normalize(rand_augment(images, moves.layers), channels_last=channels_last)
+        return pixels if moves.holes is None else cutout(pixels, moves.holes)
 
     def evaluate(self, images: Tensor, *, channels_last: bool) -> Tensor:
         """Square images of any size -> normalised centre crops."""
@@ -111,14 +131,14 @@ class Pipeline:
         """(x / 255 - mean) / std as x * scale + shift, for every value of an image."""
         key = (height, width, device, channels_last)
         if key not in self._tables:
-            mean, std = (torch.tensor(v, dtype=torch.float64) for v in self.normalization)
             pair = []
-            for values in (1 / (255 * std), -mean / std):
+            for numbers in self.normalization.scale_and_shift():
+                values = torch.tensor(numbers, dtype=torch.float64)
                 row = (
                     values.repeat(height * width)
                     if channels_last
                     else values.repeat_interleave(height * width)
                 )
-                pair.append(row.to(device, torch.float32))
+                pair.append(send(row.to(torch.float32), device))
             self._tables[key] = (pair[0], pair[1])
         return self._tables[key]

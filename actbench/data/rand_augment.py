@@ -7,7 +7,7 @@ Departures: geometric operations interpolate linearly (published code draws line
 keeps at least one bit (published code reaches none at magnitude 10, which gives black images).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,10 +16,13 @@ from torch import Tensor
 from actbench.data import affine, photometric
 from actbench.data.geometry import take
 from actbench.data.settings import RandAugmentSettings
+from actbench.data.transfer import send
 
 APPLY_PROBABILITY = 0.5
 """Chance that a drawn operation is carried out."""
 LARGEST = 10.0
+LARGEST_ANGLE = 30
+"""Degrees."""
 
 
 class Draws(NamedTuple):
@@ -40,7 +43,7 @@ OPERATIONS: dict[str, Operation] = {
     "autocontrast": lambda x, _level, _sign: photometric.autocontrast(x),
     "equalize": lambda x, _level, _sign: photometric.equalize(x),
     "invert": lambda x, _level, _sign: photometric.invert(x),
-    "rotate": lambda x, level, sign: affine.rotate(x, level * sign * 30),
+    "rotate": lambda x, level, sign: affine.rotate(x, level * sign * LARGEST_ANGLE),
     "posterize": lambda x, level, _sign: photometric.posterize(x, (4 - (level * 4).floor()).clamp(min=1)),
     "solarize": lambda x, level, _sign: photometric.solarize(x, 256 - (level * 256).floor()),
     "solarize_add": lambda x, level, _sign: photometric.solarize_add(x, (level * 110).floor()),
@@ -68,16 +71,20 @@ def draw(settings: RandAugmentSettings, count: int, generator: torch.Generator) 
     )
 
 
-def rand_augment(images: Tensor, settings: RandAugmentSettings, generator: torch.Generator) -> Tensor:
-    """(B, H, W, C) uint8 -> the same, in place; values drawn on the CPU."""
-    for _ in range(settings.num_ops):
-        draws = draw(settings, len(images), generator)
-        for number, operation in enumerate(OPERATIONS.values()):
-            chosen = (draws.operation == number).nonzero().flatten()
+def rand_augment(images: Tensor, layers: Sequence[Draws]) -> Tensor:
+    """(B, H, W, C) uint8 -> the same, in place."""
+    for draws in layers:
+        # Grouped on the CPU, where the draws are, so that a GPU is told once and never asked.
+        order = draws.operation.argsort(stable=True)
+        counts = torch.bincount(draws.operation + 1, minlength=len(OPERATIONS) + 1).tolist()
+        groups, level, sign = (
+            torch.split(send(values, images.device), counts)[1:]
+            for values in (order, draws.level[order], draws.sign[order])
+        )
+        for operation, chosen, *amounts in zip(OPERATIONS.values(), groups, level, sign, strict=True):
             if len(chosen):
-                level, sign = (v[chosen].to(images.device) for v in (draws.level, draws.sign))
-                changed = operation(take(images, chosen), level, sign)
-                images.flatten(1)[chosen.to(images.device)] = changed.flatten(1)
+                changed = operation(take(images, chosen), *amounts)
+                images.flatten(1)[chosen] = changed.flatten(1)
     return images
 
 

@@ -80,8 +80,9 @@ class StreamedSource(DataSource):
             self._train, self._settings, self._settings.size, (seed, epoch) if crops else None
         )
         for images, labels in self._load(pictures, batches, device):
-            moved = self._pipeline.move_pixels(images, generators.augment, cropped=crops)
-            yield self._pipeline.finish(moved, labels, generators, channels_last=channels_last)
+            yield self._pipeline.train_batch(
+                images, None, labels, generators, channels_last=channels_last, cropped=crops
+            )
 
     def eval_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool

@@ -34,8 +34,9 @@ class Sheet:
 
 
 def key_of(heading: str) -> str:
-    """A heading as it is compared: `Top-1 Accuracy` is `top_1_accuracy`."""
-    return re.sub(r"[\s\-_]+", "_", heading.strip().casefold())
+    """A heading as it is compared: `Top-1 Accuracy (%)` is `top_1_accuracy`."""
+    name = re.sub(r"\s*[(\[]\s*%\s*[)\]]\s*$", "", heading)
+    return re.sub(r"[\s\-_]+", "_", name.strip().casefold())
 
 
 def read_sheet(content: bytes, source: str) -> Sheet:

@@ -28,6 +28,7 @@ def check_consistent(recipe: "Recipe") -> None:
             "train.early_stopping: forbidden under protocol best-test, which has no validation set"
         )
     _check_task(recipe)
+    _check_graphs(recipe)
     _check_models(recipe)
     _check_gates(recipe)
     if not MODELS[recipe.model.name].has_deep_training:
@@ -52,6 +53,20 @@ def check_consistent(recipe: "Recipe") -> None:
         raise ValueError(
             f"input.size: {recipe.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
             f"model.map_side is {recipe.model.map_side}"
+        )
+
+
+def _check_graphs(recipe: "Recipe") -> None:
+    """Raises a ValueError where updates can be neither compiled nor captured."""
+    for key in ("compile", "capture"):
+        if getattr(recipe.train, key) and recipe.task == "detect":
+            raise ValueError(
+                f"train.{key}: not for task detect, whose pictures and boxes vary in size and number"
+            )
+    if recipe.train.capture and recipe.train.optimizer == "lamb":
+        raise ValueError(
+            "train.capture: not with optimizer lamb, which counts its steps outside the graph; take sgd, rmsprop or "
+            "adamw"
         )
 
 

@@ -1,11 +1,13 @@
 """The only way from a recipe's file, bases, profile, variants and overrides to frozen `Recipe`s.
 
 Layers are merged as trees (base < recipe < profile < variant < command line), so that every value keeps its
-file and line; `convert.py` then types the result once. All three profiles are checked whichever is asked for.
+file and line; `convert.py` then types the result once. All three profiles are checked whichever is asked for, but for
+reading what one of them left.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from actbench.errors import ActbenchError, Problem, RecipeError
@@ -30,8 +32,12 @@ class LoadedRecipe:
     profile: Profile
     recipes: tuple[Recipe, ...]
     """One for each variant in the file's order; without variants a single one."""
-    origins: tuple[dict[str, str], ...]
-    """For each of `recipes`: key path (`arms.lslu.options.n`) -> where its value comes from."""
+    read_origins: Callable[[], tuple[dict[str, str], ...]] = field(repr=False, compare=False)
+
+    @property
+    def origins(self) -> tuple[dict[str, str], ...]:
+        """For each of `recipes`: key path (`arms.lslu.options.n`) -> where its value comes from."""
+        return self.read_origins()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +58,25 @@ def load_recipe(
     seeds: str | None = None,
     arms: Iterable[str] = (),
     remembered: Remembered | None = None,
+    whole: bool = True,
 ) -> LoadedRecipe:
     """The recipe under a profile (lite unless told), checked whole; RecipeError with all that is wrong.
 
-    With `remembered` nothing is imported for it: of plug-ins that are not loaded, that is what is known.
+    With `remembered` nothing is imported for it: of plug-ins that are not loaded, that is what is known. Unless
+    `whole`, mistakes that other profiles alone have are passed over, in a third of the time.
     """
     chosen = profile or "lite"
     if chosen not in PROFILES:
         message = f"unknown profile {chosen!r}"
         raise ActbenchError(message, where=COMMAND_LINE, hints=name_hints(chosen, PROFILES))
     asked = _Asked(overrides=tuple(overrides), limit=limit, seeds=seeds)
-    loaded = _load(find_recipe(reference), {chosen: asked}, remembered, is_chosen=profile is not None)
+    loaded = _load(
+        find_recipe(reference),
+        {chosen: asked},
+        remembered,
+        is_chosen=profile is not None,
+        profiles=PROFILES if whole else (chosen,),
+    )
     known = _arms_of(loaded[chosen])
     problems = [
         Problem(
@@ -98,7 +112,12 @@ def _arms_of(loaded: LoadedRecipe) -> tuple[str, ...]:
 
 
 def _load(
-    path: Path, asked: dict[Profile, _Asked], remembered: Remembered | None, *, is_chosen: bool
+    path: Path,
+    asked: dict[Profile, _Asked],
+    remembered: Remembered | None,
+    *,
+    is_chosen: bool,
+    profiles: tuple[Profile, ...] = PROFILES,
 ) -> dict[Profile, LoadedRecipe]:
     problems: list[Problem] = []
     document = read_document(path, problems)
@@ -106,7 +125,7 @@ def _load(
         raise RecipeError(problems)
     found: dict[Problem, list[Profile]] = {}
     loaded: dict[Profile, LoadedRecipe] = {}
-    for profile in PROFILES:
+    for profile in profiles:
         own: list[Problem] = []
         resolved = _resolve(document, profile, asked.get(profile, _Asked()), remembered, own)
         for problem in dict.fromkeys(own):
@@ -117,12 +136,20 @@ def _load(
                 path=path,
                 profile=profile,
                 recipes=tuple(recipe for recipe, _ in resolved),
-                origins=tuple(origins_of(recipe, tree, origin_of) for recipe, tree in resolved),
+                read_origins=partial(_origins, resolved, origin_of),
             )
-    problems += [_with_profiles(problem, profiles) for problem, profiles in found.items()]
+    if found and profiles != PROFILES:
+        return _load(path, asked, remembered, is_chosen=is_chosen)  # to say which profiles have each mistake
+    problems += [_with_profiles(problem, under) for problem, under in found.items()]
     if problems:
         raise RecipeError(_in_order(problems, shown(path)))
     return loaded
+
+
+def _origins(
+    resolved: list[tuple[Recipe, Mapping]], origin_of: Callable[[Located], str]
+) -> tuple[dict[str, str], ...]:
+    return tuple(origins_of(recipe, tree, origin_of) for recipe, tree in resolved)
 
 
 def _in_order(problems: list[Problem], own: str) -> list[Problem]:

@@ -79,6 +79,10 @@ class TrainSettings(Frozen):
     ema: EMASettings | None = None
     amp: Literal["none", "bf16"] = "none"
     channels_last: bool = False
+    compile: bool = False
+    """Training by torch.compile; evaluation stays as it is (see `training/graphs.py`, as for the next)."""
+    capture: bool = False
+    """On a GPU: each update replayed as one CUDA graph, which pays for small networks; elsewhere without effect."""
     early_stopping: EarlyStoppingSettings | None = None
 
     @model_validator(mode="after")

@@ -51,6 +51,7 @@ def machines_section(records: Sequence[RunRecord]) -> Html:
         ("device", _each(records, lambda record: record.provenance.device)),
         ("hardware", _each(records, lambda record: record.provenance.hardware)),
         ("threads", _each(records, lambda record: str(record.provenance.threads))),
+        ("runs at a time", _each(records, lambda record: str(record.provenance.shared_by))),
         ("allocator", _each(records, lambda record: record.provenance.allocator)),
         ("precision", _each(records, lambda record: f"amp {record.recipe.train.amp}")),
         ("interrupted", _each(records, lambda record: _resumed(record.provenance.resumed))),

@@ -114,10 +114,10 @@ class _Far:
 
     def _t_at_most(self, arm: str, other: str) -> float:
         """What the test's t does not exceed if it is below zero, as by the widest of the arms and opposite to it."""
-        own = self.errors.of_mean(arm)
+        own = self.errors.error_of_mean(arm)
         if not own or self.method not in WHOLE:  # of two arms without any spread nothing is known
             return inf
-        error = sqrt(own) + sqrt(self.errors.of_widest_mean)
+        error = own + self.errors.widest_error_of_mean
         return (-self.margin - (self.heights[arm] - self.heights[other])) / error
 
     def _t_about(self, arm: str, other: str) -> float:

@@ -60,6 +60,7 @@ class StandardErrors:
         self._seeds = {arm: frozenset(values) for arm, values in self._samples.items()}
         self._largest = {arm: max(map(abs, values.values())) for arm, values in self._samples.items()}
         self._squares: dict[frozenset[int], tuple[float, int]] = {}
+        self._about: dict[tuple[str, str], float] = {}
 
     def of(self, method: Method, first: str, second: str) -> Error | None:
         """None where a method lacks pairs: all but Welch's need a seed in common, the moderated the same seeds."""
@@ -91,22 +92,31 @@ class StandardErrors:
     def _rounding(self, first: str, second: str) -> float:
         return ROUNDING * max(self._largest[first], self._largest[second])
 
-    def of_mean(self, arm: str) -> float:
-        """The variance of the arm's mean."""
-        moments = self._moments[arm]
-        return moments.variance / moments.n
+    def error_of_mean(self, arm: str) -> float:
+        """The standard error of the arm's mean."""
+        return self._errors_of_means[arm]
 
     @cached_property
-    def of_widest_mean(self) -> float:
-        """The largest variance of an arm's mean."""
-        return max(self.of_mean(arm) for arm in self._moments)
+    def widest_error_of_mean(self) -> float:
+        """The largest standard error of an arm's mean."""
+        return max(self._errors_of_means.values())
+
+    @cached_property
+    def _errors_of_means(self) -> dict[str, float]:
+        return {arm: sqrt(moments.variance / moments.n) for arm, moments in self._moments.items()}
 
     def paired_about(self, first: str, second: str) -> float:
         """The variance of the mean of the differences, but for rounding, in a fraction of the time; 0 if not known."""
+        pair = (first, second) if first < second else (second, first)
+        if pair not in self._about:
+            self._about[pair] = self._variance_about(first, second)
+        return self._about[pair]
+
+    def _variance_about(self, first: str, second: str) -> float:
         ours, theirs = self._centred.get(first), self._centred.get(second)
         if ours is None or theirs is None:
             return 0.0
-        n, apart = len(ours), self.of_mean(first) + self.of_mean(second)
+        n, apart = len(ours), self._errors_of_means[first] ** 2 + self._errors_of_means[second] ** 2
         variance = apart - 2 * sum(map(mul, ours, theirs)) / (n - 1) / n
         return variance if variance > 1e-6 * apart else 0.0
 

@@ -204,6 +204,9 @@ def _cost_legends(group: Group, shown: Columns) -> Iterator[str]:
         clocks = sorted({row.step_clock for row in group.rows if row.step_clock})
         out = any(row.step_time_ratio is None and row.completed for row in group.rows) and group.baselines
         without = "; none where it was not measured or the hardware differs" if out else ""
+        shared = sorted({run.machine.shared_by for row in group.rows for run in row.runs})
+        if shared and shared[-1] > 1:
+            without += f"; measured with {listed(list(map(str, shared)), 'or')} runs at a time on the device"
         named = " or ".join(CLOCKS[clock] for clock in clocks)
         if clocks:
             yield f"Step time: median {named} of an update, its batch ready{without}."

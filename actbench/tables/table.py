@@ -1,6 +1,6 @@
 """A table as renderers take it: text for eyes, numbers for programs. Imports no torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +104,7 @@ class Table:
     """The network and the data in a few words, as heads of columns have them."""
     claims: tuple[str, ...] = ()
     """A line for each claim of the paper that this is about, its verdict in it."""
-    files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    files: dict[str, Sequence[Path]] = field(default_factory=dict)
     """The record files behind each row, by the arm's name."""
     asked: Columns = ()
     """The columns that were asked for; empty where they are the default ones."""

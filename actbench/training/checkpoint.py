@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from actbench.errors import ActbenchError
 from actbench.record import EpochRecord, Take, Weights
 from actbench.store import write_atomically
+from actbench.training.optim import load_optimizer_state
 from actbench.training.state import State
 
 _HISTORY = TypeAdapter(list[EpochRecord])
@@ -61,7 +62,7 @@ def restore_last(folder: Path, state: State, *, run: str) -> Progress | None:
         if state.ema:
             state.ema.model.load_state_dict(saved["ema"])
         if saved["optimizer"] is not None:
-            state.optimizer.load_state_dict(saved["optimizer"])
+            load_optimizer_state(state.optimizer, saved["optimizer"])
         state.history[:] = history
         return Progress(run, float(saved["wall_time_s"]), _TAKES.validate_json(saved["takes"]))
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

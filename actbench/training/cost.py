@@ -110,7 +110,7 @@ def _attention_flops(
     return 2 * math.prod(batch) * queries * key[-2] * (size + value[-1])
 
 
-class _Storages:
+class Storages:
     """Distinct storages; holding them keeps their addresses from being used again."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class _SiteKept:
     """What one activation's forward passes keep; its hooks tell `inside` which site is at work."""
 
     def __init__(self, site: nn.Module, inside: list["_SiteKept"]) -> None:
-        self.kept, self.outputs, self.elements = _Storages(), _Storages(), 0
+        self.kept, self.outputs, self.elements = Storages(), Storages(), 0
         self._inside = inside
         site.register_forward_pre_hook(self._enter)
         site.register_forward_hook(self._leave)
@@ -159,10 +159,10 @@ def _kept_bytes(
 
     The model gets hooks that stay; it is nobody else's.
     """
-    own = _Storages()
+    own = Storages()
     for tensor in (*model.parameters(), *model.buffers()):
         own.add(tensor)
-    network = _Storages()
+    network = Storages()
     inside: list[_SiteKept] = []
     each = [_SiteKept(site, inside) for site in sites.values()]
 

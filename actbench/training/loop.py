@@ -1,14 +1,14 @@
 """The training loop: one record per epoch, yielded to a caller that shows or stores it.
 
 For each epoch: move activations and deep training to their phase; for each batch: seed the step, set the learning
-rate, take one update; then evaluate on the split that the protocol allows.
+rate, take one update; then evaluate on the split that the protocol allows. On a GPU nothing is read back before the
+epoch's end (see `unwatched.py`), and the update may be compiled or captured (see `graphs.py`).
 """
 
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +17,16 @@ from actbench.data.source import Batch, DetectionBatch, EvalSplit, Source
 from actbench.errors import DivergedError
 from actbench.recipe.schema import Arm, EarlyStoppingSettings, Recipe, TrainSettings
 from actbench.record import EpochRecord, SiteLog, Tally
-from actbench.streams import stream_seed
 from actbench.training.build import set_deep_lambda
 from actbench.training.evaluate import evaluate_split
+from actbench.training.graphs import Graphs
 from actbench.training.losses import batch_loss
-from actbench.training.optim import learning_rate, set_learning_rate
 from actbench.training.phases import begin_epoch
 from actbench.training.precision import wait_for
 from actbench.training.shapes import measure_shapes
 from actbench.training.state import State
+from actbench.training.unwatched import goes_unwatched, train_unwatched
+from actbench.training.updates import Updates, apply_gradients, begin_update, part_loss
 
 LOGGED_WHOLE = 16
 """Learnt values of at most this many entries are logged one by one, larger ones by their mean, least and greatest."""
@@ -36,13 +37,17 @@ def train_epochs(
 ) -> Iterator[EpochRecord]:
     """Trains from `state.epoch` on, in place. Raises DivergedError when the loss is no longer finite."""
     settings = recipe.train
+    graphs = Graphs(state, settings, device)
     while state.epoch < settings.epochs and not stopped_early(state.history, settings.early_stopping):
         epoch = state.epoch
         deep_lambda = set_deep_lambda(state.model, arm, epoch=epoch)
         if state.ema:
             set_deep_lambda(state.ema.model, arm, epoch=epoch)
-        notes = _begin_epoch(state, epoch)
-        updates = _train_one_epoch(state, recipe, seed=seed, epoch=epoch, source=source, device=device)
+        changes = begin_epoch(state.model, epoch, state.optimizer, state.ema.model if state.ema else None)
+        graphs.begin_epoch(deep_lambda, changes)
+        updates = _train_one_epoch(
+            state, recipe, graphs, seed=seed, epoch=epoch, source=source, device=device
+        )
         record = EpochRecord(
             epoch=epoch,
             lr=updates.lr,
@@ -54,7 +59,7 @@ def train_epochs(
             data_time_s=updates.data_time,
             activations=_log_activations(state.sites),
             shapes=measure_shapes(state, recipe, source, device),
-            notes=notes,
+            notes=tuple(f"{name}: {change.note}" for name, change in changes.items()),
             **_evaluations(state, recipe, source, device),
         )
         state.history.append(record)
@@ -76,26 +81,49 @@ def stopped_early(history: list[EpochRecord], settings: EarlyStoppingSettings | 
     return since >= settings.patience
 
 
-class _Updates(NamedTuple):
-    losses: list[float]
-    step_times: list[float]
-    cpu_times: list[float]
-    data_time: float
-    lr: float
-
-
 def _train_one_epoch(
-    state: State, recipe: Recipe, *, seed: int, epoch: int, source: Source, device: torch.device
-) -> _Updates:
+    state: State,
+    recipe: Recipe,
+    graphs: Graphs,
+    *,
+    seed: int,
+    epoch: int,
+    source: Source,
+    device: torch.device,
+) -> Updates:
     settings = recipe.train
     steps = source.steps_per_epoch(settings.batch_size)
-    batches = source.train_batches(
-        seed=seed,
-        epoch=epoch,
-        batch_size=settings.batch_size,
-        device=device,
-        channels_last=settings.channels_last,
-    )
+
+    def batches() -> Iterator[Batch | DetectionBatch]:
+        return source.train_batches(
+            seed=seed,
+            epoch=epoch,
+            batch_size=settings.batch_size,
+            device=device,
+            channels_last=settings.channels_last,
+        )
+
+    if goes_unwatched(recipe, device):
+        updates = train_unwatched(
+            state, recipe, graphs.step, batches(), seed=seed, epoch=epoch, steps=steps, device=device
+        )
+        if updates is not None:
+            return updates
+        graphs.rebuild()  # the optimiser's state lies elsewhere now
+    return _train_watched(state, settings, batches(), seed=seed, epoch=epoch, steps=steps, device=device)
+
+
+def _train_watched(
+    state: State,
+    settings: TrainSettings,
+    batches: Iterator[Batch | DetectionBatch],
+    *,
+    seed: int,
+    epoch: int,
+    steps: int,
+    device: torch.device,
+) -> Updates:
+    """Looks at each loss: raises DivergedError at the first that is not finite, the weights as they were before it."""
     losses: list[float] = []
     step_times: list[float] = []
     cpu_times: list[float] = []
@@ -107,10 +135,7 @@ def _train_one_epoch(
         batch = next(batches)
         wait_for(device)
         ready, ready_cpu = time.perf_counter(), time.process_time()
-        # Dropout and the like draw from here: the same for every arm, and after a resumption too.
-        torch.manual_seed(stream_seed(seed, "step", step))
-        lr = learning_rate(settings, step, steps)
-        set_learning_rate(state.optimizer, lr)
+        lr = begin_update(state, settings, seed=seed, step=step, steps=steps)
         loss = update(state, batch, settings, device)
         if not math.isfinite(loss):
             layer = _first_broken_layer(state.model, batch, settings, device)
@@ -120,7 +145,7 @@ def _train_one_epoch(
         data_time += ready - begun
         step_times.append(time.perf_counter() - ready)
         cpu_times.append(time.process_time() - ready_cpu)
-    return _Updates(losses, step_times, cpu_times, data_time, lr)
+    return Updates(losses, step_times, cpu_times, data_time, lr)
 
 
 def update(
@@ -133,23 +158,13 @@ def update(
     state.optimizer.zero_grad(set_to_none=True)
     total = 0.0
     for part in batch.parts(settings.accumulation):
-        loss = batch_loss(state.model, part, settings, device) * (part.num_images / batch.num_images)
+        loss = part_loss(state, part, batch, settings, device)
         total += loss.item()
         if not math.isfinite(total):
             return total
         loss.backward()  # type: ignore[no-untyped-call]
-    if settings.clip_norm is not None:
-        nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
-    state.optimizer.step()
-    if state.ema:
-        state.ema.update(state.model)
+    apply_gradients(state, settings)
     return total
-
-
-def _begin_epoch(state: State, epoch: int) -> tuple[str, ...]:
-    average = state.ema.model if state.ema else None
-    changes = begin_epoch(state.model, epoch, state.optimizer, average)
-    return tuple(f"{name}: {change.note}" for name, change in changes.items())
 
 
 def _evaluations(state: State, recipe: Recipe, source: Source, device: torch.device) -> dict[str, object]:

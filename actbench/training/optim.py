@@ -5,7 +5,7 @@ unless an activation says otherwise through `param_groups()`.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from actbench.models.network import Network
 from actbench.recipe.schema import ArmTrain, TrainSettings
 from actbench.record import ParameterGroup
+
+_CPU = torch.device("cpu")
 
 
 class _Kind(NamedTuple):
@@ -77,25 +79,44 @@ def _activation_kinds(site: nn.Module, settings: TrainSettings, arm: ArmTrain) -
     return kinds
 
 
-def make_optimizer(groups: list[dict[str, object]], settings: TrainSettings) -> torch.optim.Optimizer:
+def make_optimizer(
+    groups: list[dict[str, object]], settings: TrainSettings, device: torch.device = _CPU
+) -> torch.optim.Optimizer:
     """SGD, AdamW, RMSprop with eps beside the root (PyTorch's), or timm's LAMB.
 
-    LAMB clips the global gradient norm at 1 by itself, as upstream's recipe has it.
+    LAMB clips the global gradient norm at 1 by itself, as upstream's recipe has it. On a GPU, SGD and AdamW take one
+    kernel for all tensors, whose values are those of PyTorch's plain loop to rounding; on a CPU the plain loop stays,
+    as its values are those of stored runs. A step that is captured reads its learning rate from the device.
     """
+    on_gpu = device.type == "cuda"
+    captured = on_gpu and settings.capture
+    if captured:
+        groups = [{**group, "lr": torch.tensor(settings.lr, device=device)} for group in groups]
+    fused = True if on_gpu else None
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             groups,
             lr=settings.lr,
             momentum=settings.momentum,
             nesterov=settings.nesterov and settings.momentum > 0,
+            fused=fused,
         )
+        _fill_momenta(sgd)
+        return sgd
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(
-            groups, lr=settings.lr, alpha=settings.rms_decay, eps=settings.eps, momentum=settings.momentum
+            groups,
+            lr=settings.lr,
+            alpha=settings.rms_decay,
+            eps=settings.eps,
+            momentum=settings.momentum,
+            capturable=captured,
         )
     betas = (settings.beta1, settings.beta2)
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps)
+        return torch.optim.AdamW(
+            groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=fused, capturable=captured
+        )
     from timm.optim.lamb import Lamb  # slow to import, and few recipes want it
 
     optimizer: torch.optim.Optimizer = Lamb(
@@ -127,10 +148,42 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = lr * group["lr_factor"]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr * group["lr_factor"])  # in place: a captured step reads it there
+        else:
+            group["lr"] = lr * group["lr_factor"]
+
+
+_HOW = ("lr", "foreach", "fused", "capturable")
+"""What says how an optimiser computes, on its device; the learning rate is set before every update."""
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Loads a state that may have been saved on another device, by a form of the optimiser that computes otherwise."""
+    groups = [
+        {**theirs, **{key: ours[key] for key in _HOW if key in ours}}
+        for ours, theirs in zip(optimizer.param_groups, saved["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({**saved, "param_groups": groups})
+    _fill_momenta(optimizer)
 
 
 def forget(optimizer: torch.optim.Optimizer, parameters: tuple[Tensor, ...]) -> None:
     """Drops the optimiser's state of parameters whose values were changed in place by a new phase."""
     for parameter in parameters:
         optimizer.state.pop(parameter, None)
+    _fill_momenta(optimizer)
+
+
+def _fill_momenta(optimizer: torch.optim.Optimizer) -> None:
+    """Gives parameters without a momentum one of zeros, after which the next step is what a first one would be.
+
+    For the fused SGD alone, which takes momenta of all tensors of a group or of none.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        if group["fused"] and group["momentum"]:
+            for parameter in group["params"]:
+                if optimizer.state[parameter].get("momentum_buffer") is None:
+                    optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from actbench.activations.base import backend_of
 from actbench.data.source import DataSource, Source
 from actbench.errors import ActbenchError, DivergedError
 from actbench.metrics import selection_score
@@ -68,6 +69,7 @@ def execute(
     store: Store,
     device: torch.device,
     on_epoch: Callable[[EpochRecord], None] = lambda _epoch: None,
+    shared_by: int = 1,
 ) -> RunRecord:
     """Trains, evaluates and stores one run; a diverged, failed or interrupted one is stored as such.
 
@@ -75,7 +77,7 @@ def execute(
     """
     attempt = _Attempt(planned=planned, source=source, store=store, device=device)
     # Asked before training: by its end the source tree may have moved on.
-    attempt.takes.append(this_take(device))
+    attempt.takes.append(this_take(device, shared_by=shared_by))
     try:
         results = _train(attempt, on_epoch)
         record = _record(attempt, "completed", None, results)
@@ -96,6 +98,15 @@ def execute(
         record = _record(attempt, "failed", f"{type(error).__name__}: {error}")
     store.write(planned.path, record)
     return record
+
+
+def record_failure(
+    planned: PlannedRun, reason: str, *, source: Source, store: Store, device: torch.device, shared_by: int
+) -> None:
+    """Stores that another process could not end the run; its checkpoints stay, and the run can go on from them."""
+    take = this_take(device, shared_by=shared_by)
+    attempt = _Attempt(planned=planned, source=source, store=store, device=device, takes=[take])
+    store.write(planned.path, _record(attempt, "failed", reason))
 
 
 def data_facts(source: Source) -> DataFacts:
@@ -181,7 +192,7 @@ def _record(
 
 
 def _backends(state: State) -> dict[str, str]:
-    return {name: getattr(site, "backend", "reference") for name, site in state.sites.items()}
+    return {name: backend_of(site) for name, site in state.sites.items()}
 
 
 def _cost(attempt: _Attempt, state: State) -> Cost:

@@ -22,7 +22,13 @@ class State:
     optimizer: torch.optim.Optimizer
     groups: list[ParameterGroup]
     ema: EMA[Network] | None
+    compiled: nn.Module | None = None
+    """The model as training calls it, where it is compiled; it shares every tensor with `model`."""
     history: list[EpochRecord] = field(default_factory=list)
+
+    @property
+    def trained(self) -> nn.Module:
+        return self.model if self.compiled is None else self.compiled
 
     @property
     def epoch(self) -> int:
@@ -41,7 +47,7 @@ def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: Source, device: 
     return State(
         model=model,
         sites=sites,
-        optimizer=make_optimizer(groups.groups, settings),
+        optimizer=make_optimizer(groups.groups, settings, device),
         groups=groups.records,
         ema=EMA(model, settings.ema, total_steps) if settings.ema else None,
     )

@@ -22,7 +22,21 @@ SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
 MIXING = SPATIAL | {"dyrelu"}
 """Those whose output at a place depends on other places."""
 GATED = {name for name, entry in ENTRIES.items() if entry.gated}
-KERNELS = {"gr_kan", "pwlu", "rational", "swish"}
+KERNELS = {
+    "acon_c",
+    "apalu",
+    "gr_kan",
+    "linear_combination",
+    "mish",
+    "pwlu",
+    "rational",
+    "relu2",
+    "smu",
+    "sqish",
+    "swish",
+    "talu",
+    *SPATIAL,
+}
 """Those with compiled code, which a machine that runs these tests must be able to build."""
 PHASES = {"pwlu"}
 FREE = {"identity"}

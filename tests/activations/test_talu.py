@@ -45,7 +45,10 @@ def test_it_never_falls_and_is_bounded_below() -> None:
 
 def test_it_is_relu_and_a_tangent() -> None:
     x = torch.linspace(-4, 4, 81).view(-1, 1)
-    assert torch.equal(TaLU(1, alpha=0.3)(x), x.relu() + 0.3 * x.clamp(max=0).tanh())
+    expected = x.relu() + 0.3 * x.clamp(max=0).tanh()
+    # A tangent of ours and one of PyTorch's are each a few roundings of float32 off; the plain form has the same.
+    torch.testing.assert_close(TaLU(1, alpha=0.3)(x), expected, rtol=8 * 2.0**-24, atol=0)
+    assert torch.equal(TaLU(1, alpha=0.3)(x)[x >= 0], x[x >= 0])
 
 
 def test_a_unit_ten_below_zero_gets_a_gradient_that_is_positive_and_useless() -> None:

@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from actbench.commands.eval import EvalRequest, evaluate_stored
-from actbench.commands.train import TrainRequest, train
+from actbench.commands.request import TrainRequest
+from actbench.commands.train import train
 from actbench.errors import ActbenchError
 from actbench.recipe.plan import PlannedRun
 from actbench.record import EpochRecord, RunRecord, Tally

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from actbench.commands.train import TrainRequest, train
+from actbench.commands.request import TrainRequest
+from actbench.commands.train import train
 from actbench.errors import ActbenchError, DataError
 from actbench.recipe.plan import PlannedRun
 from actbench.record import EpochRecord, RunRecord

@@ -153,8 +153,9 @@ def test_input_of_another_size_is_resized() -> None:
 def test_the_device_copy_is_made_once() -> None:
     source = make_source()
     meta = torch.device("meta")
-    assert source._train_on(meta)[0] is source._train_on(meta)[0]
-    assert source._train_on(CPU)[0] is source._train[0]
+    for part in ("train", "val", "test"):
+        assert source._on(part, meta)[0] is source._on(part, meta)[0]
+        assert source._on(part, CPU)[0] is source._parts[part][0]
 
 
 @pytest.mark.gpu
@@ -168,3 +169,19 @@ def test_a_gpu_makes_the_same_batches(crop: str) -> None:
         # One grey level where resampling rounds the other way.
         assert (a.images - b.images.cpu()).abs().max() < 0.03
         assert torch.allclose(a.targets, b.targets.cpu())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("crop", ["pad", "random-resized"])
+def test_an_epoch_on_a_gpu_never_waits_for_the_gpu(crop: str) -> None:
+    settings = InputSettings.model_validate({**AUGMENTED.model_dump(), "crop": crop})
+    source = make_source(settings)
+    options: Any = {"seed": 0, "batch_size": 16, "device": torch.device("cuda")}
+    for channels_last in (False, True):
+        list(source.train_batches(epoch=0, channels_last=channels_last, **options))  # copies the set
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            batches = list(source.train_batches(epoch=1, channels_last=channels_last, **options))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        assert len(batches) == source.steps_per_epoch(16)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from actbench.data.occlusion import cutout, random_erasing
+from actbench.data.occlusion import cutout, draw_holes, random_erasing
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -16,7 +16,7 @@ def channels_last(channels: int = 3, count: int = 400, side: int = 16) -> torch.
 
 @pytest.mark.parametrize("side", [1, 5, 8, 16])
 def test_cutout_hides_one_square_that_borders_may_cut(side: int) -> None:
-    images = cutout(channels_last(), side, generator())
+    images = cutout(channels_last(), draw_holes(400, (16, 16), side, generator()))
     hidden = images[:, 0] == 0
     assert torch.equal(images, (~hidden).float()[:, None].expand_as(images))
     area = hidden.sum(dim=(1, 2))
@@ -52,7 +52,8 @@ def test_erasing_happens_as_often_as_asked(probability: float, low: float, high:
 
 def test_memory_format_changes_no_value() -> None:
     both = (channels_last(), channels_last().contiguous())
-    hidden = [cutout(images.clone(), 6, generator(1)) for images in both]
+    holes = draw_holes(400, (16, 16), 6, generator(1))
+    hidden = [cutout(images.clone(), holes) for images in both]
     erased = [random_erasing(images.clone(), 0.7, generator(1)) for images in both]
     assert torch.equal(*hidden)
     assert torch.equal(*erased)

@@ -47,8 +47,10 @@ def test_memory_formats_hold_equal_values_through_every_augmentation() -> None:
     batches = []
     for channels_last in (False, True):
         generators = Generators.of_epoch(1, 2)
-        moved = pipeline.move_pixels(random_images(), generators.augment)
-        batches.append(pipeline.finish(moved, torch.arange(12) % 5, generators, channels_last=channels_last))
+        labels = torch.arange(12) % 5
+        batches.append(
+            pipeline.train_batch(random_images(), None, labels, generators, channels_last=channels_last)
+        )
     assert torch.equal(batches[0].images, batches[1].images)
     assert torch.equal(batches[0].targets, batches[1].targets)
     assert batches[0].images.is_contiguous()
@@ -60,15 +62,17 @@ def test_training_never_writes_into_the_stored_images() -> None:
     for settings in (InputSettings(size=16, rand_augment=RandAugmentSettings(num_ops=4)), EVERYTHING):
         images = random_images()
         pipeline, generators = Pipeline(settings, COLOUR, 5), Generators.of_epoch(0, 0)
-        moved = pipeline.move_pixels(images.clone(), generators.augment)
-        pipeline.finish(moved, torch.zeros(12, dtype=torch.long), generators, channels_last=True)
-        assert torch.equal(images, random_images())
+        labels = torch.zeros(12, dtype=torch.long)
+        for index in (None, torch.arange(12)):
+            pipeline.train_batch(images, index, labels, generators, channels_last=True)
+            assert torch.equal(images, random_images())
 
 
 def test_without_mixing_targets_are_the_labels() -> None:
     labels = torch.arange(12)
     pipeline = Pipeline(InputSettings(size=16), COLOUR, 12)
-    batch = pipeline.finish(random_images(), labels, Generators.of_epoch(0, 0), channels_last=False)
+    generators = Generators.of_epoch(0, 0)
+    batch = pipeline.train_batch(random_images(), None, labels, generators, channels_last=False)
     assert torch.equal(batch.targets, labels)
     assert torch.equal(batch.images, pipeline.normalize(random_images(), channels_last=False))
 
@@ -76,9 +80,12 @@ def test_without_mixing_targets_are_the_labels() -> None:
 def test_padding_is_black_before_normalisation() -> None:
     pipeline = Pipeline(InputSettings(size=16, crop="pad", padding=4), COLOUR, 2)
     white = torch.full((64, 16, 16, 3), 255, dtype=torch.uint8)
-    moved = pipeline.move_pixels(white, torch.Generator().manual_seed(0))
-    assert set(moved.flatten().tolist()) == {0, 255}
-    assert (moved[:, 4:12, 4:12] == 255).all()
+    labels, generators = torch.zeros(64, dtype=torch.long), Generators.of_epoch(0, 0)
+    moved = pipeline.train_batch(white, None, labels, generators, channels_last=False).images
+    black, full = (pipeline.normalize(torch.full_like(white, v), channels_last=False) for v in (0, 255))
+    assert ((moved == black) | (moved == full)).all()
+    assert (moved == black).any()
+    assert torch.equal(moved[:, :, 4:12, 4:12], full[:, :, 4:12, 4:12])
 
 
 def test_the_streams_of_an_epoch_differ_by_purpose_epoch_and_seed() -> None:

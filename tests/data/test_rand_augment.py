@@ -171,7 +171,7 @@ def test_a_layer_changes_each_image_by_its_own_draw() -> None:
     images = smooth_images(40)
     settings = RandAugmentSettings(num_ops=1, magnitude=8, magnitude_std=1)
     draws = draw(settings, 40, torch.Generator().manual_seed(5))
-    changed = rand_augment(images.clone(), settings, torch.Generator().manual_seed(5))
+    changed = rand_augment(images.clone(), [draws])
     operations = list(OPERATIONS.values())
     for i in range(40):
         expected = images[i : i + 1]

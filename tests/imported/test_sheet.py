@@ -77,7 +77,10 @@ def test_what_cannot_be_read_is_refused_in_words(content: bytes, words: str) -> 
     assert str(caught.value).startswith(words)
 
 
-@pytest.mark.parametrize("heading", ["Top-1 Accuracy", "top_1_accuracy", " TOP 1  accuracy"])
+@pytest.mark.parametrize(
+    "heading",
+    ["Top-1 Accuracy", "top_1_accuracy", " TOP 1  accuracy", "Top-1 accuracy (%)", "top-1 accuracy [ % ]"],
+)
 def test_headings_are_compared_without_case_and_signs(heading: str) -> None:
     assert key_of(heading) == "top_1_accuracy"
 

@@ -243,6 +243,17 @@ def test_mistake_of_one_profile_is_told_whichever_is_chosen_and_says_so(
         assert (problem.where, problem.hints) == ("demo.yaml:24", ("under the profile smoke",))
 
 
+def test_mistake_of_another_profile_is_passed_over_where_results_are_read(
+    recipe_text: str, write: Write
+) -> None:
+    path = write(recipe_text.replace("    seeds: 0\n", "    train: {lr: 1e-9}\n"))
+    assert only(load_recipe(path, whole=False)) == only(load_recipe(write(recipe_text)))
+    write(recipe_text.replace("    seeds: 0\n", "    train: {lr: 1e-9}\n"))
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, profile="smoke", whole=False)
+    assert caught.value.problems[0].hints == ("under the profile smoke",)
+
+
 def test_every_leaf_has_an_origin(write: Write) -> None:
     loaded = load_recipe(write(), overrides=["arms.lslu.options.n=5"], seeds="1")
     origins = loaded.origins[0]

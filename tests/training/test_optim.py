@@ -1,5 +1,6 @@
 """Groups hold every parameter once, decay spares what it should, and the learning rate follows its closed form."""
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from actbench.recipe.schema import ArmTrain, Recipe, TrainSettings
 from actbench.training.optim import (
     forget,
     learning_rate,
+    load_optimizer_state,
     make_optimizer,
     parameter_groups,
     set_learning_rate,
@@ -159,3 +161,46 @@ def test_forget_drops_the_state_of_those_parameters_alone() -> None:
     optimizer.step()
     forget(optimizer, (dropped,))
     assert set(optimizer.state) == {kept}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_gpus_form_of_an_optimiser_is_the_plain_one(name: str) -> None:
+    """One kernel for all tensors, which a CPU has too: steps, a parameter begun anew, a state saved by the other form.
+
+    In double precision, where twelve steps differ by their rounding alone.
+    """
+    torch.manual_seed(0)
+    start = [torch.randn(5, 3, dtype=torch.float64), torch.randn(4, dtype=torch.float64)]
+    settings = _settings(optimizer=name, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1)
+    forms = []
+    for device in ("cpu", "cuda"):
+        parameters = [nn.Parameter(values.clone()) for values in start]
+        groups: list[dict[str, object]] = [{"params": parameters, "lr_factor": 1.0, "weight_decay": 0.1}]
+        forms.append((parameters, make_optimizer(groups, settings, torch.device(device))))
+    (plain, by_loop), (fused, by_kernel) = forms
+    assert [form.param_groups[0]["fused"] for form in (by_loop, by_kernel)] == [None, True]
+    for step in range(12):
+        gradients = [torch.randn_like(values) for values in start]
+        for parameters, optimizer in forms:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient.clone()
+            if step == 4:
+                forget(optimizer, (parameters[0],))
+            optimizer.step()
+        if step == 8:
+            load_optimizer_state(by_kernel, copy.deepcopy(by_loop.state_dict()))
+        for mine, theirs in zip(fused, plain, strict=True):
+            assert torch.allclose(mine, theirs, rtol=1e-12, atol=1e-12), step
+    assert by_kernel.param_groups[0]["fused"] is True
+
+
+def test_a_learning_rate_on_the_device_is_set_in_place() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    groups: list[dict[str, object]] = [{"params": [parameter], "lr_factor": 0.5, "lr": torch.tensor(1.0)}]
+    optimizer = torch.optim.SGD(groups, lr=1.0, fused=True)
+    lr = optimizer.param_groups[0]["lr"]
+    set_learning_rate(optimizer, 0.1)
+    assert optimizer.param_groups[0]["lr"] is lr
+    assert lr.item() == pytest.approx(0.05)
+    load_optimizer_state(optimizer, copy.deepcopy(torch.optim.SGD([parameter], lr=3.0).state_dict()))
+    assert isinstance(optimizer.param_groups[0]["lr"], torch.Tensor)

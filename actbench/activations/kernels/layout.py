@@ -1,4 +1,4 @@
-"""How a tensor is laid out for the C++ kernels, and which tensors they take."""
+"""How a tensor is laid out for the kernels, and which tensors they take."""
 
 import ctypes
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from actbench.activations.kernels import gpu
 from actbench.activations.kernels.build import load_library
 
 _SUFFIXES = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
@@ -17,14 +18,24 @@ _WORTH_THREADS = 1 << 15
 
 
 def takes(library: str, x: Tensor) -> bool:
-    """Whether that library computes this input. Exported programs get plain operators that anyone can run."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype in _SUFFIXES
-        and not torch.compiler.is_exporting()
-        and not torch.onnx.is_in_onnx_export()
-        and is_available(library, x.dtype)
-    )
+    """Whether that library computes this input."""
+    if not serves(x.dtype):
+        return False
+    if x.device.type == "cuda":
+        return gpu.load_kernels(library)
+    return x.device.type == "cpu" and is_available(library, x.dtype)
+
+
+def serves(dtype: torch.dtype) -> bool:
+    """Whether kernels serve this precision, here: exported programs get plain operators that anyone can run."""
+    return dtype in _SUFFIXES and not torch.compiler.is_exporting() and not torch.onnx.is_in_onnx_export()
+
+
+def backend(library: str, parameter: Tensor) -> str:
+    """What computes where that parameter is: "cpp", "triton" or "reference"."""
+    if parameter.device.type == "cuda" and gpu.load_kernels(library):
+        return "triton"
+    return "cpp" if parameter.device.type == "cpu" and is_available(library) else "reference"
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
@@ -45,10 +56,17 @@ def run(
 
     Whoever makes tensors for one call passes them here whole: a pointer alone would not keep them.
     """
-    sizes = [layout.rows, layout.length, layout.last_length, channels, layout.across]
-    _function(library, name, tensors[0].dtype)(
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors),
-        *(ctypes.c_int64(number) for number in (*sizes, _threads(tensors[0]), *numbers)),
+    sizes = (layout.rows, layout.length, layout.last_length, channels, layout.across)
+    call(library, name, tensors[0].dtype, tensors, *sizes, threads(tensors[0]), *numbers)
+
+
+def call(
+    library: str, name: str, dtype: torch.dtype, tensors: Sequence[Tensor | None], *numbers: int
+) -> None:
+    """Calls the C function for that dtype: pointers, null for None, then `numbers`."""
+    _function(library, name, dtype)(
+        *(ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors),
+        *(ctypes.c_int64(number) for number in numbers),
     )
 
 
@@ -78,7 +96,8 @@ def dense(x: Tensor, channel_dim: int, channels: int) -> tuple[Tensor, Layout]:
     return x, Layout(x.numel() // max(inner, 1), inner, inner, False)
 
 
-def _threads(x: Tensor) -> int:
+def threads(x: Tensor) -> int:
+    """How many a kernel over x works with."""
     return torch.get_num_threads() if x.numel() >= _WORTH_THREADS else 1
 
 

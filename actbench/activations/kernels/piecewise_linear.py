@@ -53,6 +53,14 @@ def piecewise_linear_backward(
     return dx, base_grad, rise_grad
 
 
+@torch.library.custom_op("actbench::piecewise_linear_grid", mutates_args=())
+def piecewise_linear_grid(
+    base_grad: Tensor, rise_grad: Tensor, rise: Tensor, inv_step: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `grid_gradients`, in one launch on a GPU."""
+    return grid_gradients(base_grad, rise_grad, rise, inv_step)
+
+
 def _like_input(x: Tensor, channel_dim: int, channels: int) -> Tensor:
     return torch.empty_like(dense(x, channel_dim, channels)[0])
 
@@ -77,6 +85,11 @@ def _(
     return dx, x.new_empty(base.shape, dtype=torch.float32), x.new_empty(base.shape, dtype=torch.float32)
 
 
+@piecewise_linear_grid.register_fake
+def _(base_grad: Tensor, rise_grad: Tensor, rise: Tensor, inv_step: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    return torch.empty_like(inv_step), torch.empty_like(inv_step)
+
+
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
     *tensors, ctx.channel_dim = inputs
     ctx.save_for_backward(*tensors)
@@ -85,7 +98,8 @@ def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # n
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, base, rise, low, inv_step = ctx.saved_tensors
     dx, base_grad, rise_grad = piecewise_linear_backward(grad, x, base, rise, low, inv_step, ctx.channel_dim)
-    low_grad, step_grad = grid_gradients(base_grad, rise_grad, rise.float(), inv_step.float())
+    of_grid = piecewise_linear_grid if base_grad.is_cuda else grid_gradients
+    low_grad, step_grad = of_grid(base_grad, rise_grad, rise.float(), inv_step.float())
     grads = zip((base, rise, low, inv_step), (base_grad, rise_grad, low_grad, step_grad), strict=True)
     return dx, *(value.to(table.dtype) for table, value in grads), None
 

@@ -1,0 +1,46 @@
+"""What the commands of `actbench bench` have in common: checked options, the machine they ran on, words for numbers."""
+
+from typing import TYPE_CHECKING
+
+from actbench.errors import ActbenchError
+from actbench.recipe.overrides import COMMAND_LINE
+
+if TYPE_CHECKING:
+    import torch
+
+    from actbench.bench.timing import Spread
+
+
+def at_least(option: str, value: int, least: int) -> None:
+    if value < least:
+        raise ActbenchError(f"{value} is too few: at least {least}", where=COMMAND_LINE, key=option)
+
+
+def machine(device: "torch.device") -> dict[str, object]:
+    """Of a document: what computed, and with which versions."""
+    from actbench.provenance import provenance, this_take
+
+    made = provenance([this_take(device)], wall_time_s=0.0)
+    names = ("hardware", "device", "threads", "actbench", "commit", "dirty", "python", "torch")
+    return {name: getattr(made, name) for name in names}
+
+
+def machine_text(facts: dict[str, object]) -> str:
+    threads = facts["threads"]
+    used = f", {threads} thread{'' if threads == 1 else 's'}" if facts["device"] == "cpu" else ""
+    return f"{facts['hardware']}{used}, torch {facts['torch']}"
+
+
+def spread_document(spread: "Spread") -> dict[str, float]:
+    return dict(zip(("median", "low", "high"), spread, strict=True))
+
+
+def faults_warning(page_faults: int, rounds: int) -> tuple[str, ...]:
+    """Said where memory was taken from the system while the clock ran: then it, not the activation, was measured."""
+    per_round = page_faults / rounds
+    if per_round < 1024:
+        return ()
+    return (
+        f"{per_round:,.0f} page faults per round: memory was taken anew while the clock ran, and is part of the times"
+        " (--allocator keep, and fewer other programs, avoid that)",
+    )
