@@ -28,6 +28,7 @@ KERNELS = {
     "gr_kan",
     "linear_combination",
     "mish",
+    "prelu",
     "pwlu",
     "rational",
     "relu2",
