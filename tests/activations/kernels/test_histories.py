@@ -16,7 +16,7 @@ from actbench.activations.kernels import layout as layouts
 
 STEPS = 50
 MOVED_RUNS = 4
-FACTOR = 8
+FACTOR = 4
 """A kernel rounds at every step, and in several places; the moved weights did so once."""
 
 
@@ -67,7 +67,7 @@ def history(case: Case, memory_format: torch.memory_format, moved_by: int = 0) -
             with torch.no_grad():
                 for weight in network.parameters():
                     weight.mul_(1 + torch.randint(-1, 2, weight.shape) * 2.0**-23)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     losses = []
     for x, target in zip(images, classes, strict=True):
         optimizer.zero_grad()
