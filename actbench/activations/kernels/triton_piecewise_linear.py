@@ -2,8 +2,8 @@
 
 The backward needs sums per channel and piece. On a GPU every thread keeps its own pair of sums for every piece in
 shared memory, which no other thread touches until the end: a read, two additions and a write per element, without
-atomics and, lane beside lane, without bank conflicts. Triton has no indexed shared memory, so four lines of PTX reach
-it. Where a table needs more than MOST_SHARED bytes, and in Triton's interpreter, sums are made piece by piece.
+atomics and, lane beside lane, without bank conflicts. Where a table needs more than MOST_SHARED bytes, and in Triton's
+interpreter, sums are made piece by piece.
 """
 
 import torch
@@ -28,87 +28,23 @@ from actbench.activations.kernels.triton_rows import (
     vectors_at,
     words_at,
 )
+from actbench.activations.kernels.triton_shared import (
+    MOST_SHARED,
+    add,
+    add_two,
+    address_of,
+    clear,
+    declare,
+    own_pairs,
+    read,
+    read_pair,
+    write,
+)
 
-MOST_SHARED = 48 * 1024
-"""Bytes that a program may declare without asking the driver for more."""
 SOME = tl.constexpr(32)
 """Pieces that are copied at a time."""
 _THREADS = (128, 64, 32)
 _UNROLL = 4
-
-
-# ---- shared memory ----------------------------------------------------------------------------------------------
-
-
-def _declare(size: int) -> str:
-    """PTX that declares shared memory and gives its address. (In `_own`: 8 bytes for each thread.)"""
-    return f"{{ .shared .align 16 .b8 actbench_shared[{size}]; mov.u32 $0, actbench_shared; }}"
-
-
-@triton.jit
-def _address(DECLARATION: tl.constexpr, seed):
-    return tl.inline_asm_elementwise(DECLARATION, "=r,r", [seed], dtype=tl.int32, is_pure=False, pack=1)
-
-
-@triton.jit
-def _own(start):
-    """Where this thread's pairs begin; another number in every thread."""
-    return tl.inline_asm_elementwise(
-        "{ .reg .u32 t; mov.u32 t, %tid.x; mad.lo.u32 $0, t, 8, $1; }",
-        "=r,r", [start], dtype=tl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@triton.jit
-def _clear(address):
-    tl.inline_asm_elementwise(
-        "{ .reg .f32 z; mov.f32 z, 0f00000000; st.shared.v2.f32 [$1], {z, z}; mov.b32 $0, 0; }",
-        "=r,r", [address], dtype=tl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@triton.jit
-def _write(address, value, keep):
-    tl.inline_asm_elementwise(
-        "{ .reg .pred p; setp.ne.s32 p, $3, 0; @p st.shared.f32 [$1], $2; mov.b32 $0, 0; }",
-        "=r,r,f,r", [address, value, keep.to(tl.int32)], dtype=tl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@triton.jit
-def _read(address):
-    return tl.inline_asm_elementwise(
-        "ld.shared.f32 $0, [$1];", "=f,r", [address], dtype=tl.float32, is_pure=False, pack=1
-    )
-
-
-@triton.jit
-def _read_pair(address):
-    return tl.inline_asm_elementwise(
-        "ld.shared.v2.f32 {$0, $1}, [$2];",
-        "=f,=f,r", [address], dtype=(tl.float32, tl.float32), is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@triton.jit
-def _add(address, g, offset):
-    """g and g * offset to a pair."""
-    tl.inline_asm_elementwise(
-        "{ .reg .f32 s, m; ld.shared.v2.f32 {s, m}, [$1]; add.f32 s, s, $2; fma.rn.f32 m, $2, $3, m; "
-        "st.shared.v2.f32 [$1], {s, m}; mov.b32 $0, 0; }",
-        "=r,r,f,f", [address, g, offset], dtype=tl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@triton.jit
-def _add_two(address, g, offset, address_2, g_2, offset_2):
-    """To two different pairs at once, so that one does not wait for the other."""
-    tl.inline_asm_elementwise(
-        "{ .reg .f32 s, m, t, n; ld.shared.v2.f32 {s, m}, [$1]; ld.shared.v2.f32 {t, n}, [$4]; "
-        "add.f32 s, s, $2; fma.rn.f32 m, $2, $3, m; add.f32 t, t, $5; fma.rn.f32 n, $5, $6, n; "
-        "st.shared.v2.f32 [$1], {s, m}; st.shared.v2.f32 [$4], {t, n}; mov.b32 $0, 0; }",
-        "=r,r,f,f,r,f,f", [address, g, offset, address_2, g_2, offset_2], dtype=tl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
 
 
 # ---- the function -----------------------------------------------------------------------------------------------
@@ -139,12 +75,12 @@ def _forward_along(
     base_ptr += channel * pieces
     rise_ptr += channel * pieces
     if DECLARATION is not None:
-        start = _address(DECLARATION, pieces)
+        start = address_of(DECLARATION, pieces)
         for first in range(0, pieces, SOME):
             some = first + tl.arange(0, SOME)
             is_piece = some < pieces
-            _write(start + some * 8, tl.load(base_ptr + some, mask=is_piece, other=0), is_piece)
-            _write(start + some * 8 + 4, tl.load(rise_ptr + some, mask=is_piece, other=0), is_piece)
+            write(start + some * 8, tl.load(base_ptr + some, mask=is_piece, other=0), is_piece)
+            write(start + some * 8 + 4, tl.load(rise_ptr + some, mask=is_piece, other=0), is_piece)
         tl.debug_barrier()
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
@@ -158,7 +94,7 @@ def _forward_along(
         following = tl.load(x_ptr + here, mask=mask, other=0)
         piece, offset = _find(x, low, inv_step, last)
         if DECLARATION is not None:
-            base, rise = _read_pair(start + piece * 8)
+            base, rise = read_pair(start + piece * 8)
         else:
             base, rise = tl.load(base_ptr + piece), tl.load(rise_ptr + piece)
         y = _line(base, rise, x if DIRECT else offset, x)
@@ -175,10 +111,10 @@ def _backward_along(
     low, inv_step, last = tl.load(low_ptr + channel), tl.load(step_ptr + channel), (pieces - 1).to(tl.float32)
     rise_ptr += channel * pieces
     if DECLARATION is not None:
-        start = _address(DECLARATION, pieces)
-        own = _own(start)
+        start = address_of(DECLARATION, pieces)
+        own = own_pairs(start)
         for k in range(pieces):
-            _clear(own + k * (8 * THREADS))
+            clear(own + k * (8 * THREADS))
     number, place, at, step, stride, jump = along_start(
         chunk, channel, channels, vectors, rounds, TILE, INDEX
     )
@@ -193,7 +129,7 @@ def _backward_along(
         dx = g * (tl.load(rise_ptr + piece) * inv_step)
         tl.store(dx_ptr + here_now, dx.to(dx_ptr.dtype.element_ty), mask=mask_now)
         if DECLARATION is not None:
-            _add(own + piece * (8 * THREADS), g, offset)
+            add(own + piece * (8 * THREADS), g, offset)
     if DECLARATION is not None:
         tl.debug_barrier()
         lane = tl.arange(0, 32)
@@ -202,7 +138,7 @@ def _backward_along(
             from_ = start + tl.minimum(some, pieces - 1)[:, None] * (8 * THREADS) + lane[None, :] * 8
             sums, moments = tl.zeros([SOME, 32], tl.float32), tl.zeros([SOME, 32], tl.float32)
             for thread in range(0, THREADS, 32):
-                one, other = _read_pair(from_ + thread * 8)
+                one, other = read_pair(from_ + thread * 8)
                 sums += one
                 moments += other
             to = partial_ptr + (channel * pieces + some) * chunks + chunk
@@ -242,6 +178,7 @@ def _forward_across(
     THREADS: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr, SLOTS: tl.constexpr, INDEX: tl.constexpr,
 ):  # fmt: skip
     ROWS: tl.constexpr = THREADS // BLOCK
+    SHARE: tl.constexpr = 8 * ROWS  # pieces that are copied at a time
     blocks = tl.cdiv(words, BLOCK)
     chunk, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
     lane = tl.arange(0, BLOCK)
@@ -253,15 +190,15 @@ def _forward_across(
         lows += (tl.load(low_ptr + column * SLOTS + slot, mask=is_column, other=0)[None, :],)
         steps += (tl.load(step_ptr + column * SLOTS + slot, mask=is_column, other=0)[None, :],)
     if DECLARATION is not None:
-        start = _address(DECLARATION, pieces)
+        start = address_of(DECLARATION, pieces)
         for slot in tl.static_range(SLOTS):
-            for first in range(0, pieces, SOME):
-                some = first + tl.arange(0, SOME)
+            for first in range(0, pieces, SHARE):
+                some = first + tl.arange(0, SHARE)
                 keep = (some < pieces)[:, None] & is_column[None, :]
                 of = (column * SLOTS + slot)[None, :] * pieces + some[:, None]
                 to = start + ((slot * pieces + some[:, None]) * BLOCK + lane[None, :]) * 8
-                _write(to, tl.load(base_ptr + of, mask=keep, other=0), keep)
-                _write(to + 4, tl.load(rise_ptr + of, mask=keep, other=0), keep)
+                write(to, tl.load(base_ptr + of, mask=keep, other=0), keep)
+                write(to + 4, tl.load(rise_ptr + of, mask=keep, other=0), keep)
         tl.debug_barrier()
     row = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     DTYPE: tl.constexpr = y_ptr.dtype.element_ty
@@ -278,7 +215,7 @@ def _forward_across(
                 x = unpack(inputs[step], slot, SLOTS, DTYPE)
                 piece, offset = _find(x, lows[slot], steps[slot], last)
                 if DECLARATION is not None:
-                    base, rise = _read_pair(start + ((slot * pieces + piece) * BLOCK + lane[None, :]) * 8)
+                    base, rise = read_pair(start + ((slot * pieces + piece) * BLOCK + lane[None, :]) * 8)
                 else:
                     of = (tl.where(is_column, column, 0) * SLOTS + slot)[None, :] * pieces + piece
                     base, rise = tl.load(base_ptr + of), tl.load(rise_ptr + of)
@@ -294,6 +231,7 @@ def _backward_across(
     THREADS: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr, SLOTS: tl.constexpr, INDEX: tl.constexpr,
 ):  # fmt: skip
     ROWS: tl.constexpr = THREADS // BLOCK
+    SHARE: tl.constexpr = 8 * ROWS  # pieces that are copied at a time
     blocks = tl.cdiv(words, BLOCK)
     chunk, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
     lane = tl.arange(0, BLOCK)
@@ -306,18 +244,18 @@ def _backward_across(
         steps += (tl.load(step_ptr + column * SLOTS + slot, mask=is_column, other=0)[None, :],)
     if DECLARATION is not None:
         # Pairs of sums (slot, piece, thread), then slopes (slot, piece, lane).
-        start = _address(DECLARATION, pieces)
-        own = _own(start)
+        start = address_of(DECLARATION, pieces)
+        own = own_pairs(start)
         slopes = start + SLOTS * pieces * (8 * THREADS)
         for k in range(SLOTS * pieces):
-            _clear(own + k * (8 * THREADS))
+            clear(own + k * (8 * THREADS))
         for slot in tl.static_range(SLOTS):
-            for first in range(0, pieces, SOME):
-                some = first + tl.arange(0, SOME)
+            for first in range(0, pieces, SHARE):
+                some = first + tl.arange(0, SHARE)
                 keep = (some < pieces)[:, None] & is_column[None, :]
                 of = (column * SLOTS + slot)[None, :] * pieces + some[:, None]
                 to = slopes + ((slot * pieces + some[:, None]) * BLOCK + lane[None, :]) * 4
-                _write(to, tl.load(rise_ptr + of, mask=keep, other=0) * steps[slot], keep)
+                write(to, tl.load(rise_ptr + of, mask=keep, other=0) * steps[slot], keep)
         tl.debug_barrier()
     row = chunk.to(INDEX) * (rounds * UNROLL * ROWS) + tl.arange(0, ROWS)
     DTYPE: tl.constexpr = dx_ptr.dtype.element_ty
@@ -336,7 +274,7 @@ def _backward_across(
             for slot in tl.static_range(SLOTS):
                 piece, offset = _find(unpack(inputs[step], slot, SLOTS, DTYPE), lows[slot], steps[slot], last)
                 if DECLARATION is not None:
-                    slope = _read(slopes + ((slot * pieces + piece) * BLOCK + lane[None, :]) * 4)
+                    slope = read(slopes + ((slot * pieces + piece) * BLOCK + lane[None, :]) * 4)
                 else:
                     of = (tl.where(is_column, column, 0) * SLOTS + slot)[None, :] * pieces + piece
                     slope = tl.load(rise_ptr + of) * steps[slot]
@@ -349,22 +287,22 @@ def _backward_across(
             for step in tl.static_range(UNROLL):
                 g, pair = unpack(grads[step], 0, SLOTS, DTYPE), own + found[step * SLOTS] * (8 * THREADS)
                 if SLOTS == 1:
-                    _add(pair, g, offsets[step])
+                    add(pair, g, offsets[step])
                 else:
                     g_2 = unpack(grads[step], 1, SLOTS, DTYPE)
                     pair_2 = own + (found[step * SLOTS + 1] + pieces) * (8 * THREADS)
-                    _add_two(pair, g, offsets[step * SLOTS], pair_2, g_2, offsets[step * SLOTS + 1])
+                    add_two(pair, g, offsets[step * SLOTS], pair_2, g_2, offsets[step * SLOTS + 1])
     if DECLARATION is not None:
         tl.debug_barrier()
         for slot in tl.static_range(SLOTS):
-            for first in range(0, pieces, SOME):
-                some = first + tl.arange(0, SOME)
+            for first in range(0, pieces, SHARE):
+                some = first + tl.arange(0, SHARE)
                 # Thread r * BLOCK + b had column b.
                 which = (slot * pieces + tl.minimum(some, pieces - 1))[:, None]
                 from_ = start + which * (8 * THREADS) + lane[None, :] * 8
-                sums, moments = tl.zeros([SOME, BLOCK], tl.float32), tl.zeros([SOME, BLOCK], tl.float32)
+                sums, moments = tl.zeros([SHARE, BLOCK], tl.float32), tl.zeros([SHARE, BLOCK], tl.float32)
                 for r in range(ROWS):
-                    one, other = _read_pair(from_ + r * (8 * BLOCK))
+                    one, other = read_pair(from_ + r * (8 * BLOCK))
                     sums += one
                     moments += other
                 keep = (some < pieces)[:, None] & is_column[None, :]
@@ -438,7 +376,7 @@ def forward(
         if layout.across:
             plan = across(x, len(base), threads=128, unroll=_UNROLL)
             size = 8 * pieces * plan.slots * plan.block
-            declaration = _declare(size) if x.is_cuda and size <= MOST_SHARED else None
+            declaration = declare(size) if x.is_cuda and size <= MOST_SHARED else None
             _forward_across[plan.programs](
                 x, y, *tables, pieces, plan.rows, plan.words, plan.rounds, direct, declaration,
                 plan.threads, plan.block, plan.unroll, plan.slots, plan.index,
@@ -446,7 +384,7 @@ def forward(
             )  # fmt: skip
         else:
             rows = along(x, len(base), _length(x, layout, len(base)), threads=128, unroll=2)
-            declaration = _declare(8 * pieces) if x.is_cuda and 8 * pieces <= MOST_SHARED else None
+            declaration = declare(8 * pieces) if x.is_cuda and 8 * pieces <= MOST_SHARED else None
             _forward_along[rows.programs](
                 x, y, *tables, pieces, rows.channels, rows.vectors, rows.total, rows.rounds,
                 direct, declaration, rows.tile, rows.vector, rows.index, num_warps=4,
@@ -493,7 +431,7 @@ def _run_backward_along(tensors: tuple[Tensor, ...], channels: int, pieces: int,
     is_shared = x.is_cuda and size > 0
     _backward_along[plan.programs](
         *tensors, partial, pieces, channels, plan.vectors, plan.total, plan.rounds, plan.chunks,
-        _declare(size) if is_shared else None,
+        declare(size) if is_shared else None,
         threads, plan.tile, plan.vector, plan.index, num_warps=threads // 32,
     )  # fmt: skip
     if not is_shared:
@@ -509,16 +447,14 @@ def _run_backward_across(tensors: tuple[Tensor, ...], channels: int, pieces: int
     for threads in _THREADS:
         plan = across(x, channels, threads=threads, unroll=_UNROLL)
         size = 4 * plan.slots * pieces * (2 * threads + plan.block)
-        if (
-            x.is_cuda and size + 4 * SOME.value * plan.block <= MOST_SHARED
-        ):  # Triton may move tiles of SOME rows itself
+        if x.is_cuda and size + 32 * threads <= MOST_SHARED:  # Triton may move a tile of pieces itself
             break
     else:
         size = 0
         plan = across(x, channels, threads=_THREADS[0], unroll=1, slots=1)
     partial = x.new_empty(2 * channels * pieces, plan.chunks, dtype=torch.float32)
     _backward_across[plan.programs](
-        *tensors, partial, pieces, plan.rows, plan.words, plan.rounds, plan.chunks, _declare(size) if size else None,
+        *tensors, partial, pieces, plan.rows, plan.words, plan.rounds, plan.chunks, declare(size) if size else None,
         plan.threads, plan.block, plan.unroll, plan.slots, plan.index, num_warps=plan.threads // 32,
     )  # fmt: skip
     if not size:
