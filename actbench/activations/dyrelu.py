@@ -156,7 +156,7 @@ class DyReLU(Activation):
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Slopes and offsets, each (K, *) with * broadcasting against x."""
         channel, batch, places = self._dimensions(x)
-        mean = widen(x).mean(places, keepdim=True) if places else widen(x)
+        mean = _mean(x, places) if places else widen(x)
         rows = mean.movedim(channel, -1).reshape(-1, self.num_channels)
         # The layers are small, and eight bits of a slope would be seen in all of y.
         with _no_autocast(x):
@@ -192,6 +192,12 @@ class DyReLU(Activation):
         channel = self.channel_dim % x.ndim
         others = [dim for dim in range(x.ndim) if dim != channel]
         return channel, others[0] if others else None, others[1:]
+
+
+def _mean(x: Tensor, places: list[int]) -> Tensor:
+    """As `mean`, whose backward would make a tensor as large as x where that of a sum makes a view."""
+    total = x.sum(places, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    return total / torch.Size(x.shape[dim] for dim in places).numel()
 
 
 def _wide(layer: nn.Linear) -> tuple[Tensor, Tensor]:
