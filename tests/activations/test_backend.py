@@ -37,11 +37,11 @@ class Own(nn.Module):
 '''
 
 
-class _Ours(TorchDispatchMode):
+class _Ours(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operator of actbench's own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: set[str] = set()
 
     def __torch_dispatch__(
@@ -57,7 +57,8 @@ def _operators(module: nn.Module, *, is_gated: bool = False) -> set[str]:
     """Those of actbench's own that forward and backward call."""
     batch, channels, *places = SHAPE
     x = torch.randn(batch, 2 * channels if is_gated else channels, *places).requires_grad_()
-    with _Ours() as ours:
+    ours = _Ours()
+    with ours:
         module(x).sum().backward()
     return ours.names
 

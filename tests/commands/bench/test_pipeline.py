@@ -35,4 +35,4 @@ def test_the_text_and_the_document_tell_the_same(tmp_path: Path) -> None:
 )
 def test_numbers_that_are_too_small_are_refused(option: str, value: int) -> None:
     with pytest.raises(ActbenchError, match="too few"):
-        bench_pipeline(PipelineRequest(**{option: value}))
+        bench_pipeline(PipelineRequest(**{option: value}))  # type: ignore[arg-type]
