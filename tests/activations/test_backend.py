@@ -57,7 +57,8 @@ def _operators(module: nn.Module, *, is_gated: bool = False) -> set[str]:
     """Those of actbench's own that forward and backward call."""
     batch, channels, *places = SHAPE
     x = torch.randn(batch, 2 * channels if is_gated else channels, *places).requires_grad_()
-    with _Ours() as ours:
+    ours = _Ours()
+    with ours:
         module(x).sum().backward()
     names: set[str] = ours.names
     return names
