@@ -77,7 +77,7 @@ def test_a_captured_run_is_the_plain_one(
 ) -> None:
     """Dropout and mixing of every step, three values of lambda, learning rates of a schedule: the same losses."""
     # RMSprop begins with ten times the sign of each gradient, which turns with the gradient's last bit.
-    lr = 1e-4 if optimizer == "rmsprop" else 1e-3
+    lr, rel = (1e-4, 1e-2) if optimizer == "rmsprop" else (1e-3, 2e-3)
     train = {**ALL, "optimizer": optimizer, "epochs": 3, "lr": lr}
     model = {"decay_epochs": 2}
     plain, captured = (make_recipe(train={**train, "capture": it}, model=model) for it in (False, True))
@@ -85,7 +85,7 @@ def test_a_captured_run_is_the_plain_one(
     expected, eager = _losses(plain, source, arm)
     found, replayed = _losses(captured, source, arm)
     # Sums by atomic additions have no fixed order; everything else is the same kernels on the same numbers.
-    assert found == pytest.approx(expected, rel=2e-3)
+    assert found == pytest.approx(expected, rel=rel)
     assert eager.ema is not None
     assert replayed.ema is not None
     for name, value in eager.model.state_dict().items():

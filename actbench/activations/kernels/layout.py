@@ -22,6 +22,8 @@ def takes(library: str, x: Tensor) -> bool:
     if not serves(x.dtype):
         return False
     if x.device.type == "cuda":
+        if torch.compiler.is_compiling():  # its compiler fuses the plain form into kernels of its own
+            return False
         is_loaded: bool = gpu.load_kernels(library)
         return is_loaded
     return x.device.type == "cpu" and is_available(library, x.dtype)

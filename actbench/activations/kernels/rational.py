@@ -18,7 +18,7 @@ def rational(x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float,
     a: (K, m + 1), c: (K, n + 1), constant terms first, orders at most 7; K divides the number of channels, and row k
     serves the k-th part of them.
     """
-    x, layout, channels = _laid_out(x.detach(), len(a), channel_dim)
+    x, layout, channels = laid_out(x.detach(), len(a), channel_dim)
     y = torch.empty_like(x)
     if x.numel():
         _run("forward", [x, y], a, c, [], layout, channels, of_magnitude, offset)
@@ -30,7 +30,7 @@ def rational_backward(
     grad: Tensor, x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int
 ) -> tuple[Tensor, Tensor]:
     """dx, and the gradients of a and c side by side in float32: (K, m + n + 2)."""
-    x, layout, channels = _laid_out(x.detach(), len(a), channel_dim)
+    x, layout, channels = laid_out(x.detach(), len(a), channel_dim)
     dx = torch.empty_like(x)
     grads = x.new_zeros(a.shape[1] + c.shape[1], len(a), dtype=torch.float32)
     if x.numel():
@@ -38,7 +38,7 @@ def rational_backward(
     return dx, grads.T.contiguous()
 
 
-def _laid_out(x: Tensor, groups: int, channel_dim: int) -> tuple[Tensor, Layout, int]:
+def laid_out(x: Tensor, groups: int, channel_dim: int) -> tuple[Tensor, Layout, int]:
     """x as the kernel takes it, and how many columns its rows have: neighbouring channels of a group are one row."""
     channels = 1 if groups == 1 else x.shape[channel_dim]
     x, layout = dense(x, channel_dim, channels)
@@ -68,7 +68,7 @@ def _run(
 def _(
     x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int  # noqa: ARG001
 ) -> Tensor:  # fmt: skip
-    return torch.empty_like(_laid_out(x, len(a), channel_dim)[0])
+    return torch.empty_like(laid_out(x, len(a), channel_dim)[0])
 
 
 @rational_backward.register_fake
@@ -81,7 +81,7 @@ def _(
     offset: float,  # noqa: ARG001
     channel_dim: int,
 ) -> tuple[Tensor, Tensor]:
-    dx = torch.empty_like(_laid_out(x, len(a), channel_dim)[0])
+    dx = torch.empty_like(laid_out(x, len(a), channel_dim)[0])
     return dx, x.new_empty(len(a), a.shape[1] + c.shape[1], dtype=torch.float32)
 
 

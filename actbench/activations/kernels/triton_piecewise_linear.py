@@ -45,6 +45,9 @@ SOME = tl.constexpr(32)
 """Pieces that are copied at a time."""
 _THREADS = (128, 64, 32)
 _UNROLL = 4
+_PROGRAMS, _TERMS = 1056, 256
+"""Of the backward across channels: fewer and longer programs, as each first clears, and at last adds up, a pair of sums
+for every thread and piece."""
 
 
 # ---- the function -----------------------------------------------------------------------------------------------
@@ -445,7 +448,7 @@ def _run_backward_along(tensors: tuple[Tensor, ...], channels: int, pieces: int,
 def _run_backward_across(tensors: tuple[Tensor, ...], channels: int, pieces: int, _length: int) -> Tensor:
     x, g, _, _, low, inv_step = tensors
     for threads in _THREADS:
-        plan = across(x, channels, threads=threads, unroll=_UNROLL)
+        plan = across(x, channels, threads=threads, unroll=_UNROLL, programs=_PROGRAMS, terms=_TERMS)
         size = 4 * plan.slots * pieces * (2 * threads + plan.block)
         if x.is_cuda and size + 32 * threads <= MOST_SHARED:  # Triton may move a tile of pieces itself
             break

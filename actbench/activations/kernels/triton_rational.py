@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from actbench.activations.kernels import rational as operators
-from actbench.activations.kernels.layout import dense, float_tables, like
+from actbench.activations.kernels.layout import float_tables, like
 from actbench.activations.kernels.triton_rows import (
     SIZES,
     across,
@@ -381,15 +381,15 @@ def _backward_across(
 
 
 def forward(x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int) -> Tensor:
-    x, layout = dense(x.detach(), channel_dim, len(a))
+    x, layout, width = operators.laid_out(x.detach(), len(a), channel_dim)
     y = torch.empty_like(x)
     if not x.numel():
         return y
     orders = a.shape[1] - 1, c.shape[1] - 1
-    tables = float_tables(a, c)
+    tables = float_tables(*_for_columns(a, c, width))
     with on_device_of(x):
         if layout.across:
-            plan = across(x, len(a), threads=_THREADS, unroll=_UNROLL)
+            plan = across(x, width, threads=_THREADS, unroll=_UNROLL)
             _forward_across[plan.programs](
                 x, y, *tables, offset, plan.rows, plan.words, plan.rounds, *orders, of_magnitude, x.is_cuda,
                 plan.threads, plan.block, plan.unroll, plan.slots, plan.index, num_warps=_THREADS // 32,
@@ -407,16 +407,16 @@ def forward(x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, 
 def backward(
     grad: Tensor, x: Tensor, a: Tensor, c: Tensor, of_magnitude: bool, offset: float, channel_dim: int
 ) -> tuple[Tensor, Tensor]:
-    x, layout = dense(x.detach(), channel_dim, len(a))
+    x, layout, width = operators.laid_out(x.detach(), len(a), channel_dim)
     dx = torch.empty_like(x)
     orders = a.shape[1] - 1, c.shape[1] - 1
-    terms = len(a), sum(orders) + 2
+    terms = width, sum(orders) + 2
     if not x.numel():
-        return dx, x.new_zeros(terms, dtype=torch.float32)
-    tensors = (x, like(x, grad), dx, *float_tables(a, c))
+        return dx, x.new_zeros(len(a), terms[1], dtype=torch.float32)
+    tensors = (x, like(x, grad), dx, *float_tables(*_for_columns(a, c, width)))
     with on_device_of(x):
         if layout.across:
-            plan = across(x, len(a), threads=_THREADS, unroll=_UNROLL)
+            plan = across(x, width, threads=_THREADS, unroll=_UNROLL)
             partial = x.new_empty(terms[0] * terms[1], plan.chunks, dtype=torch.float64)
             _backward_across[plan.programs](
                 *tensors, partial, offset, plan.rows, plan.words, plan.rounds, plan.chunks,
@@ -433,7 +433,15 @@ def backward(
                 *orders, of_magnitude, x.is_cuda, rows.tile, rows.vector, rows.index,
                 num_warps=_THREADS // 32, maxnreg=_registers(72, orders),
             )  # fmt: skip
-        return dx, sum_chunks(partial, terms)[0]
+        sums = sum_chunks(partial, terms)[0]
+        return dx, sums if width == len(a) else sums.view(len(a), -1, terms[1]).sum(1)
+
+
+def _for_columns(a: Tensor, c: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """A row for every column, where neighbours share theirs."""
+    if width == len(a):
+        return a, c
+    return a.repeat_interleave(width // len(a), 0), c.repeat_interleave(width // len(c), 0)
 
 
 def _registers(most: int, orders: tuple[int, int]) -> int | None:

@@ -73,15 +73,27 @@ def along(x: Tensor, channels: int, length: int, *, threads: int, unroll: int = 
     return Along(channels, vectors, total, rounds, triton.cdiv(tiles, rounds), tile, vector, _index(x))
 
 
-def across(x: Tensor, channels: int, *, threads: int, unroll: int, slots: int = 2) -> Across:
-    """Words of `slots` channels where such words have 4 bytes, else of one."""
+def across(
+    x: Tensor,
+    channels: int,
+    *,
+    threads: int,
+    unroll: int,
+    slots: int = 2,
+    programs: int = PROGRAMS,
+    terms: int = _MOST_TERMS,
+) -> Across:
+    """Words of `slots` channels where such words have 4 bytes, else of one.
+
+    About so many programs, of which each thread takes at most so many rows.
+    """
     if x.element_size() == 4 or channels % 2 or x.data_ptr() % 4:
         slots = 1
     words, rows = channels // slots, x.numel() // channels
     block = min(triton.next_power_of_2(words), threads)
     tiles = triton.cdiv(rows, threads // block * unroll)
     blocks = triton.cdiv(words, block)
-    rounds = max(1, min(tiles * blocks // PROGRAMS, _MOST_TERMS // unroll))
+    rounds = max(1, min(tiles * blocks // programs, terms // unroll))
     return Across(rows, words, rounds, triton.cdiv(tiles, rounds), block, slots, threads, unroll, _index(x))
 
 

@@ -1,5 +1,6 @@
 """The Triton kernels on a GPU: bounds against the plain forms in float64, layouts, extremes, determinism, programs."""
 
+import copy
 import math
 from functools import partial
 from typing import Any
@@ -304,9 +305,31 @@ def test_deployed_units_look_up_in_the_kernel() -> None:
 
 
 @pytest.mark.usefixtures("_no_fallback")
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_neighbouring_channels_share_a_groups_row(layout: str) -> None:
+    unit = create_activation("gr_kan", 24, groups=4, share="none")
+    with torch.no_grad():
+        for parameter in unit.parameters():
+            parameter.mul_(torch.rand_like(parameter) + 0.5)
+    found = []
+    for device, dtype in (("cuda", torch.float32), ("cpu", torch.float64)):
+        module = copy.deepcopy(unit).to(device, dtype)
+        x = (
+            lay_out(torch.linspace(-3, 3, 5 * 24 * 49).view(5, 24, 7, 7), layout)
+            .to(device, dtype)
+            .requires_grad_()
+        )
+        y = module(x)
+        grads = torch.autograd.grad(y.square().sum(), (x, *module.parameters()))
+        found.append([value.detach().double().cpu() for value in (y, *grads)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_compiled_programs_give_the_same(name: str, layout: str) -> None:
+    """They take the plain form, which the compiler fuses."""
     torch._dynamo.reset()
     unit = create_activation(name, 16).cuda()
     x = lay_out(torch.randn(4, 16, 10, 10, device="cuda"), layout)
