@@ -143,8 +143,9 @@ class DyReLU(Activation):
         a, b = self.coefficients(x)
         place = self.shares(x)
         channel, batch, _ = self._dimensions(x)
-        samples_first = batch is None or batch < channel
-        if samples_first and self.pieces <= kernel.MOST_LINES and layout.takes(kernel.LIBRARY, x):
+        # The kernel's rows follow one another sample by sample, and channel by channel within one.
+        is_in_order = batch is None or (batch == 0 and channel in (1, x.ndim - 1))
+        if is_in_order and self.pieces <= kernel.MOST_LINES and layout.takes(kernel.LIBRARY, x):
             samples = 1 if batch is None else x.shape[batch]
             a, b = (table.reshape(self.pieces, samples, a[0].numel() // max(samples, 1)) for table in (a, b))
             place = None if place is None else place.reshape(samples, place.numel() // max(samples, 1))

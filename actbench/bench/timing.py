@@ -20,8 +20,9 @@ Call = Callable[[], object]
 _MAX_WARMUP = 8
 _FEW_FAULTS = 256
 """Page faults of a round, a MiB's worth, that show no memory being taken anew."""
-_HEAD_START = 2_000_000
-"""Cycles, about a millisecond, that a GPU is kept busy while it is given the work that is timed."""
+_HEAD_START = 10_000_000
+"""Cycles, some five milliseconds, that a GPU is kept busy while it is given the work that is timed: what an activation
+makes of its parameters can be a hundred small kernels."""
 
 
 @dataclass(frozen=True, slots=True)

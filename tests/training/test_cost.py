@@ -76,8 +76,9 @@ def test_kept_by_each_kind_of_activation(
         return (cost.activation_kept_bytes / ELEMENTS, cost.activation_kept_output_bytes / ELEMENTS)
 
     assert kept("relu") == (size, size)  # its own output
-    assert kept("swish")[1] == 0  # its input, and beta as a parameter, which does not count
-    assert kept("swish")[0] == size
+    assert kept("swish")[1] == 0  # its input
+    table = 4 * sum(CHANNELS) / 4 / ELEMENTS  # of beta, in float32, once for the four images that are measured
+    assert kept("swish")[0] == size + table
     assert kept("relu", Naive) == (2 * size, 0)
     assert kept("relu", Wasteful) == (2 * size + 4, size)
 
@@ -86,9 +87,9 @@ def test_a_series_keeps_its_map_twice_and_the_statistics_of_its_normalisation(
     make_recipe: MakeRecipe, open_source: Open
 ) -> None:
     cost = cost_of(make_recipe(), open_source, "series")
-    # The base's output, which its convolution takes, and the convolution's, which its BN takes; mean and inverse
-    # deviation of every channel once for the four images that are measured.
-    statistics = 2 * 4 * sum(CHANNELS) // 4
+    # The input, whose ReLU the convolution takes along, and the convolution's output, which its BN takes; mean and
+    # inverse deviation of every channel, and six numbers of each ReLU, once for the four images that are measured.
+    statistics = (2 * 4 * sum(CHANNELS) + 6 * 4 * len(CHANNELS)) // 4
     assert cost.activation_kept_bytes == 2 * 4 * ELEMENTS + statistics
     assert cost.activation_kept_output_bytes == 0
 

@@ -22,8 +22,6 @@ def takes(library: str, x: Tensor) -> bool:
     if not serves(x.dtype):
         return False
     if x.device.type == "cuda":
-        if torch.compiler.is_compiling():  # its compiler fuses the plain form into kernels of its own
-            return False
         is_loaded: bool = gpu.load_kernels(library)
         return is_loaded
     return x.device.type == "cpu" and is_available(library, x.dtype)
@@ -31,7 +29,10 @@ def takes(library: str, x: Tensor) -> bool:
 
 def serves(dtype: torch.dtype) -> bool:
     """Whether kernels serve this precision, here: exported programs get plain operators that anyone can run."""
-    return dtype in _SUFFIXES and not torch.compiler.is_exporting() and not torch.onnx.is_in_onnx_export()
+    # The tracer of PyTorch 2.11 takes every program that it compiles for one that is exported; exporting no longer uses
+    # that tracer unless it is asked to.
+    is_exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
+    return dtype in _SUFFIXES and not is_exporting and not torch.onnx.is_in_onnx_export()
 
 
 def backend(library: str, parameter: Tensor) -> str:

@@ -326,10 +326,10 @@ def test_neighbouring_channels_share_a_groups_row(layout: str) -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("_no_fallback")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_compiled_programs_give_the_same(name: str, layout: str) -> None:
-    """They take the plain form, which the compiler fuses."""
     torch._dynamo.reset()
     unit = create_activation(name, 16).cuda()
     x = lay_out(torch.randn(4, 16, 10, 10, device="cuda"), layout)
