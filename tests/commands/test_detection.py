@@ -69,6 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_detector_ends_as_an_undisturbed_one(trained: Path, tmp_path: Path) -> None:
     assert run(tmp_path, KILL).returncode == -signal.SIGKILL
     assert run(tmp_path).returncode == 0

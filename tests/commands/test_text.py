@@ -70,6 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_an_undisturbed_one(trained: Path, tmp_path: Path) -> None:
     assert run(tmp_path, *ARGUMENTS, before=KILL).returncode == -signal.SIGKILL
     assert run(tmp_path, *ARGUMENTS).returncode == 0

@@ -77,7 +77,9 @@ def test_kept_by_each_kind_of_activation(
 
     assert kept("relu") == (size, size)  # its own output
     assert kept("swish")[1] == 0  # its input
-    table = 4 * sum(CHANNELS) / 4 / ELEMENTS  # of beta, in float32, once for the four images that are measured
+    table = (
+        4 * sum(CHANNELS) / 4 / ELEMENTS
+    )  # of beta, in float32, once for the four images that are measured
     assert kept("swish")[0] == size + table
     assert kept("relu", Naive) == (2 * size, 0)
     assert kept("relu", Wasteful) == (2 * size + 4, size)

@@ -100,7 +100,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("moment", DISTURBANCES)
+BY_DEFAULT = ("in the middle of an epoch", "during the last write of last.pt")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [m if m in BY_DEFAULT else pytest.param(m, marks=pytest.mark.slow) for m in DISTURBANCES],
+)
 def test_a_killed_run_ends_as_an_undisturbed_one(moment: str, tmp_path: Path, undisturbed: Path) -> None:
     assert _train(tmp_path, DISTURBANCES[moment]) == -signal.SIGKILL
     assert not list((tmp_path / "results" / "demo_digits" / "smoke").glob("*.json")), (

@@ -80,7 +80,7 @@ def across(
     threads: int,
     unroll: int,
     slots: int = 2,
-    programs: int = PROGRAMS,
+    programs: int | None = None,
     terms: int = _MOST_TERMS,
 ) -> Across:
     """Words of `slots` channels where such words have 4 bytes, else of one.
@@ -93,7 +93,7 @@ def across(
     block = min(triton.next_power_of_2(words), threads)
     tiles = triton.cdiv(rows, threads // block * unroll)
     blocks = triton.cdiv(words, block)
-    rounds = max(1, min(tiles * blocks // programs, terms // unroll))
+    rounds = max(1, min(tiles * blocks // (programs or PROGRAMS), terms // unroll))
     return Across(rows, words, rounds, triton.cdiv(tiles, rounds), block, slots, threads, unroll, _index(x))
 
 

@@ -198,6 +198,20 @@ SMALL = [
 ]
 
 
+def check_groups() -> None:
+    """Rows that neighbouring channels share are those rows for each of them."""
+    a, c = torch.randn(4, 6), torch.randn(4, 5).abs()
+    wide_a, wide_c = (table.repeat_interleave(3, 0) for table in (a, c))
+    for shape, dim in (((2, 12, 5, 3), 1), ((7, 12), -1)):
+        x, g = torch.randn(2, *shape)
+        shared, own = ((rational.rational(x, *t, True, 1.0, dim)) for t in ((a, c), (wide_a, wide_c)))
+        assert torch.equal(shared, own)
+        dx, sums = rational.rational_backward(g, x, a, c, True, 1.0, dim)
+        own_dx, own_sums = rational.rational_backward(g, x, wide_a, wide_c, True, 1.0, dim)
+        assert torch.equal(dx, own_dx)
+        assert (sums - own_sums.view(4, 3, -1).sum(1)).abs().max() <= 1e-5 * own_sums.abs().sum()
+
+
 def main() -> None:
     # The operators on the CPU, computed by the Triton kernels instead of the C++ ones.
     piecewise_linear.piecewise_linear.register_kernel("cpu")(partial(curves.forward, direct=False))
@@ -205,7 +219,7 @@ def main() -> None:
     rational.rational.register_kernel("cpu")(quotients.forward)
     rational.rational_backward.register_kernel("cpu")(quotients.backward)
     check_grid_gradients(curves.grid_gradients)
-    triton_rows.PROGRAMS = 4  # so that each goes several rounds
+    triton_rows.PROGRAMS = curves._PROGRAMS = 4  # so that each goes several rounds
     ROUNDING[torch.bfloat16] = 2.0**-7  # the interpreter cuts where a GPU rounds
     torch.manual_seed(0)
     for shape, layout, dim, shared, dtype in SMALL:
@@ -218,6 +232,7 @@ def main() -> None:
             x.view(-1)[::17] *= 1e4  # some that are computed in float64
         a, c = torch.randn(units, 6), torch.randn(units, 5).abs()
         check_rational(rational.rational, lay_out(x.to(dtype), layout), a, c, (dtype == F32, 1.0), dim, g)
+    check_groups()
     print(len(SMALL))
 
 
