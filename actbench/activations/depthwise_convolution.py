@@ -3,10 +3,11 @@
 Formula     y = F.conv2d(u, weight, bias, padding=n, groups=C),  u = x, or the ramp p + q * clip(x, t0, t1) of x
 Shapes      x: (N, C, H, W) -> y: same shape; weight: (C, 1, 2n+1, 2n+1); bias: (C,)
 Dtype       y has the dtype of x, or of autocast where that is on
-The choice  float64, other devices, exported programs: F.conv2d. On a CPU otherwise the C++ kernel, which is faster in
-            every shape, layout and precision tried (benchmarks/depthwise_cost.py); without a compiler, or for n above
-            4 on a map wider than 5, up to 64 pixels the matrix product, and for more F.conv2d in channels-last, whose
-            weight gradient takes a fifth of the time of the contiguous one
+The choice  float64, other devices, exported programs: F.conv2d. On a CPU otherwise the C++ kernel, which was faster
+            than all others in both layouts of every map of VanillaNet-5 and of 16 x 16, in float32
+            (benchmarks/depthwise_cost.py); without a compiler, or for n above 4 on a map wider than 5, up to 64 pixels
+            the matrix product, and for more F.conv2d in channels-last, whose weight gradient is much quicker than the
+            contiguous one
 """
 
 from typing import Literal
