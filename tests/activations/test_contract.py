@@ -161,7 +161,13 @@ def test_declarations_are_made(name: str) -> None:
         assert not value.requires_grad
 
 
-@every_variant
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(*variant, id=key, marks=pytest.mark.slow if variant[1] else ())
+        for variant, key in zip(VARIANTS, IDS, strict=True)
+    ],
+)
 def test_the_contract(name: str, options: dict[str, Any]) -> None:
     """The checks that `actbench check` runs; below them stands what is asked of this catalogue alone."""
     results = run_checks(lambda n: create_activation(name, n, **options), shape=(2, CHANNELS, 5, 5))
