@@ -82,6 +82,7 @@ def test_a_file_cut_at_any_place_is_named(tmp_path: Path) -> None:
 def test_changed_bytes_raise_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "train"
     rng = np.random.default_rng(0)
+    refused = 0
     for _ in range(300):
         damaged = bytearray(PYTHON_2_ARRAY)
         damaged[rng.integers(len(damaged))] = rng.integers(256)
@@ -89,7 +90,8 @@ def test_changed_bytes_raise_nothing_else(tmp_path: Path) -> None:
         try:
             load_plain_pickle(path)
         except DataError:
-            continue
+            refused += 1
+    assert 0 < refused < 300
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:

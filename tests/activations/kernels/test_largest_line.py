@@ -2,8 +2,6 @@
 
 import ctypes
 import math
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +9,9 @@ import torch
 from torch import Tensor
 
 from actbench.activations.dyrelu import DyReLU, _LargestLine
-from actbench.activations.kernels import build, layout
+from actbench.activations.kernels import layout
 from actbench.activations.kernels.largest_line import LIBRARY, largest_line
+from tests.activations.kernels.portable import build_portable
 
 ROUNDING = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -20,15 +19,7 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 @pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The same source for any processor."""
-    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
-    if compiler is None:
-        pytest.skip("no C++ compiler on this machine")
-    made = tmp_path_factory.mktemp("portable") / "largest_line.so"
-    command = [compiler, "-O1", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-Werror"]
-    source = build._FOLDER / "largest_line.cpp"
-    subprocess.run([*command, "-Wno-unused-function", str(source), "-o", str(made)], check=True, timeout=300)
-    return ctypes.CDLL(str(made))
+    return build_portable(LIBRARY, tmp_path_factory.mktemp("portable"), "-O1", "-Wno-unused-function")
 
 
 @pytest.fixture(params=["native", "portable"], autouse=True)

@@ -1,17 +1,16 @@
 """The C++ kernel of rationals against exact arithmetic and the plain form: layouts, precisions, shapes, threads."""
 
 import ctypes
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from actbench.activations.kernels import build, layout
+from actbench.activations.kernels import layout
 from actbench.activations.kernels.rational import LIBRARY, rational
 from actbench.activations.pade import _Pade
+from tests.activations.kernels.portable import build_portable
 
 ROUNDING = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -20,15 +19,7 @@ FORMS = [(True, 1.0), (False, 1.0), (False, 0.1)]
 
 @pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The same source for any processor."""
-    compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
-    if compiler is None:
-        pytest.skip("no C++ compiler on this machine")
-    made = tmp_path_factory.mktemp("portable") / "rational.so"
-    command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-Werror"]
-    source = build._FOLDER / "rational.cpp"
-    subprocess.run([*command, "-Wno-unused-function", str(source), "-o", str(made)], check=True, timeout=300)
-    return ctypes.CDLL(str(made))
+    return build_portable(LIBRARY, tmp_path_factory.mktemp("portable"), "-Wno-unused-function")
 
 
 @pytest.fixture(params=["native", "portable"], autouse=True)
