@@ -35,7 +35,9 @@ LABELS: dict[RungKey, str] = {
 CONTROLS: dict[RungKey, Control] = {"params": "params", "macs": "macs", "time": "time", "slot": "slot"}
 POWER = 0.8
 
-Word = Literal["better", "worse", "as good", "undecided", "no test", "diverged", "not run"]
+Word = Literal[
+    "better", "worse", "better alone", "worse alone", "as good", "undecided", "no test", "diverged", "not run"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,11 +184,18 @@ def _rung(
 
 
 def _word(contrast: Contrast | None, p_holm: float | None, margin: float, sides: Sequence[Side]) -> Word:
-    """better, worse: significant among all rungs; as good: the 90 % interval lies within the margin."""
+    """better, worse: significant among all rungs; with `alone`, only by itself: the 95 % interval excludes 0.
+
+    as good: the 90 % interval lies within the margin.
+    """
     if contrast is None:
         return "diverged" if any(side.diverged and not side.values for side in sides) else "not run"
     if contrast.estimate.interval is None:
         return "no test"
     if p_holm is not None and p_holm < LEVEL:
         return "better" if contrast.estimate.value > 0 else "worse"
-    return "as good" if inside(contrast, -margin, margin, confidence=1 - 2 * LEVEL) else "undecided"
+    if inside(contrast, -margin, margin, confidence=1 - 2 * LEVEL):
+        return "as good"
+    if contrast.p is not None and contrast.p < LEVEL:
+        return "better alone" if contrast.estimate.value > 0 else "worse alone"
+    return "undecided"

@@ -58,10 +58,14 @@ def waterfall_table(fall: Waterfall) -> Table:
 
 def verdict_words(rung: Rung) -> tuple[str, ...]:
     """The verdict, and where more seeds could change it how many would find a gap of the margin."""
-    if rung.word not in ("undecided", "no test"):
+    if rung.word == "no test":
+        return (rung.word, "one seed")
+    if rung.word not in ("undecided", "better alone", "worse alone"):
         return (rung.word,)
     if rung.seeds is None:
-        return (rung.word, f"over {MOST_SEEDS} seeds would" if rung.word == "undecided" else "one seed")
+        return (rung.word, f"{MOST_SEEDS} seeds would not")
+    if rung.gap and rung.seeds <= rung.gap.n:
+        return (rung.word,)
     return (rung.word, f"{rung.seeds} seeds would tell")
 
 
@@ -151,8 +155,9 @@ def _legend(fall: Waterfall, rungs: list[RungKey]) -> Iterator[str]:
     margin = percent(fall.margin)
     yield (
         f"Gains in points, seed by seed, in brackets their 95 % interval. better, worse: at 5 % among {tests} tests "
-        f"(Holm); as good: the 90 % interval lies within ±{margin} points; undecided: neither, with the number of "
-        f"seeds that find a true gap of {margin} points in {100 * POWER:.0f} % of cases, if the spread is as seen."
+        f"(Holm), alone: by that one test only; as good: the 90 % interval lies within ±{margin} points; undecided: "
+        f"none of these. N seeds would tell: find a true gap of {margin} points in {100 * POWER:.0f} % of cases, if "
+        "the spread is as seen."
     )
     controls = [LABELS[key] for key in rungs if key not in ("same", "tuned")]
     if controls:
