@@ -14,6 +14,7 @@ from actbench.cli.options import (
     Metric,
     Profile,
     ResultsDir,
+    Seeds,
     choice,
     known_profile,
     split_arguments,
@@ -22,6 +23,39 @@ from actbench.cli.output import run
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
+
+
+@app.command("lock")
+def lock(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=RECIPES)],
+    profile: Profile = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    metric: Metric = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Fix arms, seeds, metric, margin and analysis before runs are looked at.
+
+    Tables of the recipe then say when that was, and what has been otherwise since, such as seeds that came later.
+    """
+    from actbench.commands.lock import lock as command
+
+    references, overrides = split_arguments(arguments)
+    if len(references) > 1:
+        raise ActbenchError("lock takes one recipe", where="command line", hints=[" ".join(references)])
+    run(
+        lambda: command(
+            references[0],
+            profile=known_profile(profile),
+            overrides=overrides,
+            seeds=seeds,
+            limit=limit,
+            metric=metric,
+            results_dir=results_dir,
+        ),
+        as_json,
+    )
 
 
 @app.command("waterfall")

@@ -9,6 +9,7 @@ from actbench.analysis import require_arms
 from actbench.commands.outcome import Outcome
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
+from actbench.fair.lock import lock_notes
 from actbench.fair.runs import arms_of, runs_of_part
 from actbench.fair.waterfall import Waterfall, waterfall
 from actbench.footing import check_footing
@@ -96,6 +97,8 @@ def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Water
         raise ActbenchError(
             f"{plan.name} has no {lacks}: there is no gap to show", hints=["name one: --baseline"]
         )
+    lock = selection.lock
+    notes = tuple(lock_notes(lock, plan, reading.metric, selection.runs)) if lock else ()
     return [
         waterfall(
             plan,
@@ -106,6 +109,7 @@ def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Water
             data=kept.data,
             footing=kept.footing,
             planned=[arm.name for arm in fair.plan.arms] if fair.plan else [],
+            notes=notes,
         )
         for candidate in candidates
     ]

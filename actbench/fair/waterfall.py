@@ -82,6 +82,8 @@ class Waterfall:
     footing: str
     margin: float
     """In the metric's unit: a gap shown to lie within it is none."""
+    notes: tuple[str, ...]
+    """What else must be said of the runs: when they were locked, how arms were tuned, what the bench can see."""
     rungs: Mapping[str, tuple[Rung, ...]]
     """By the baseline; those that there are plans or runs of, in the order of RUNGS."""
 
@@ -104,6 +106,7 @@ def waterfall(
     data: DataFacts,
     footing: str,
     planned: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> Waterfall:
     """Of the arms in `sides`, by name; `planned` names those that are to have the recipe's seeds."""
     margin = recipe.analysis.margin / 100
@@ -126,6 +129,7 @@ def waterfall(
         data=data,
         footing=footing,
         margin=margin,
+        notes=tuple(notes),
         rungs={baseline: tuple(rungs) for baseline, rungs in made.items()},
     )
 

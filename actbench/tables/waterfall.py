@@ -38,7 +38,9 @@ def waterfall_table(fall: Waterfall) -> Table:
             )
             for key in rungs
         ),
-        notes=tuple(Note(mark="", text=text) for text in (*_facts_told(fall), *_legend(fall, rungs))),
+        notes=tuple(
+            Note(mark="", text=text) for text in (*_facts_told(fall), *fall.notes, *_legend(fall, rungs))
+        ),
         facts=_facts(fall),
         setting=(setting.model, setting.data),
         files={
