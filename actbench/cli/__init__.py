@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from actbench.cli.bench import app as bench_app
+from actbench.cli.fair import app as fair_app
 from actbench.cli.import_runs import app as import_app
 from actbench.cli.options import (
     FORMATS,
@@ -63,6 +64,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)
+app.add_typer(fair_app)
 app.add_typer(report_app)
 app.add_typer(trace_app)
 
