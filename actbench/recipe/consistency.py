@@ -23,6 +23,7 @@ def check_consistent(recipe: "Recipe") -> None:
         raise ValueError(f"arms: the arm {twice[0]!r} stands here more than once")
     if len(set(recipe.seeds)) != len(recipe.seeds):
         raise ValueError("seeds: a seed stands here more than once")
+    _check_tuning_seeds(recipe)
     if recipe.evaluation.protocol == "best-test" and recipe.train.early_stopping:
         raise ValueError(
             "train.early_stopping: forbidden under protocol best-test, which has no validation set"
@@ -53,6 +54,21 @@ def check_consistent(recipe: "Recipe") -> None:
         raise ValueError(
             f"input.size: {recipe.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
             f"model.map_side is {recipe.model.map_side}"
+        )
+
+
+def _check_tuning_seeds(recipe: "Recipe") -> None:
+    """Raises a ValueError where what is chosen on a seed would be reported on it too."""
+    if recipe.tune is None:
+        return
+    seeds = recipe.tune.seeds
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("tune.seeds: a seed stands here more than once")
+    both = sorted(set(seeds) & set(recipe.seeds))
+    if both:
+        raise ValueError(
+            f"tune.seeds: {both[0]} is a seed of the recipe too; settings chosen on a seed look better on it, so "
+            "trials have seeds of their own"
         )
 
 

@@ -89,6 +89,8 @@ def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Prob
         return None
     if steps[0] == "arms" and len(steps) > 1:
         return _arm_layer(path.removeprefix("arms."), value, arms, place, problems)
+    if steps[:2] == ["tune", "space"] and len(steps) > 2:
+        steps[2:] = [".".join(steps[2:])]  # a key of the space is one name with dots
     return _nested(steps, value, place)
 
 

@@ -18,6 +18,7 @@ from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOpti
 from actbench.models.catalog import ArmModel, ModelOptions
 from actbench.recipe.consistency import check_consistent
 from actbench.recipe.own_training import of_length, with_rates
+from actbench.recipe.tune_settings import Seed, TuneSettings
 from actbench.stats.contrasts import DEFAULT_METHOD, Method
 
 Attack = Literal["fgsm", "pgd", "noise"]
@@ -28,7 +29,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", ma
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class EMASettings(Frozen):
@@ -250,6 +250,8 @@ class Recipe(Frozen):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    tune: TuneSettings | None = None
+    """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
