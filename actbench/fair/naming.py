@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, Control, Recipe
 
 Part = Literal["tune", "fair", "calibrate", "ablate"]
 """tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
 an activation it is that helps."""
-Control = Literal["params", "macs", "time", "slot"]
 
 
 def part_name(recipe: Recipe, part: Part) -> str:
