@@ -27,6 +27,10 @@ PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
 Control = Literal["params", "macs", "time", "slot"]
 """In which respect a baseline is made equal to another arm (`fair/controls.py`)."""
 
+Part = Literal["tune", "fair", "calibrate", "ablate"]
+"""tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
+an activation it is that helps."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -243,6 +247,8 @@ class Recipe(Frozen):
     task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
+    part: Part | None = None
+    """Which part of another recipe this was made for (see `fair/naming.py`); no recipe's file says it."""
     data: DataOptions
     limit: int | None = Field(None, ge=2)
     """At most this many training and this many test images, set by --limit: stratified, or for detection the first

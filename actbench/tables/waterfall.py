@@ -153,7 +153,14 @@ def _made_equal(rung: Rung) -> str | None:
 
 
 def _legend(fall: Waterfall, rungs: list[RungKey]) -> Iterator[str]:
-    tests = sum(rung.p_holm is not None for each in fall.rungs.values() for rung in each)
+    tests = len(
+        {
+            (rung.candidate, rung.baseline)
+            for each in fall.rungs.values()
+            for rung in each
+            if rung.p_holm is not None
+        }
+    )
     margin = percent(fall.margin)
     yield (
         f"Gains in points, seed by seed, in brackets their 95 % interval. better, worse: at 5 % among {tests} tests "
