@@ -11,6 +11,7 @@ from pathlib import Path
 
 from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
 from actbench.comparison import Comparison, Group
+from actbench.fair.calibration import stored_calibration
 from actbench.fair.lock import Lock, lock_notes
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
@@ -36,6 +37,8 @@ class Selection:
     unshown: tuple[StoredRun, ...] = ()
     """Runs of arms that are not to be shown."""
     lock: Lock | None = None
+    calibration: tuple[StoredRun, ...] = ()
+    """Runs of the recipe's calibration, and those that its baseline may have; empty where it was not calibrated."""
     """What was fixed before its runs were looked at."""
 
     @property
@@ -146,6 +149,7 @@ def _group(
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
         unshown=unshown,
         mismatches=mismatches,
+        calibration=stored_calibration(plan, selection.calibration, reading=reading, footing=kept.footing),
         lock_notes=tuple(lock_notes(selection.lock, plan, reading.metric, selection.runs))
         if selection.lock
         else (),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actbench.footing import Mismatch
 from actbench.metrics import Metric
@@ -18,6 +19,9 @@ from actbench.setting import Setting
 from actbench.sides import Clock, Side
 from actbench.stats.contrasts import Contrast, Method
 from actbench.stats.intervals import Estimate, Interval
+
+if TYPE_CHECKING:
+    from actbench.fair.calibration import Calibration
 
 LEVEL = 0.05
 """Of tests, over the whole family of a group."""
@@ -137,6 +141,8 @@ class Group:
     """Arms that were asked to be left out. Their tests count all the same: a choice of arms makes no finding."""
     mismatches: tuple[Mismatch, ...] = ()
     """Runs that were not trained on this footing, where a person wanted them in the table all the same."""
+    calibration: "Calibration | None" = None
+    """What this bench can see; None where it was not calibrated."""
     lock_notes: tuple[str, ...] = ()
     """When the comparison was locked, and what is otherwise since; empty where it was not."""
 

@@ -21,6 +21,7 @@ READING_HALF = [
     "actbench.commands.bench.model",
     "actbench.commands.bench.ops",
     "actbench.commands.bench.pipeline",
+    "actbench.commands.calibrate",
     "actbench.commands.check",
     "actbench.commands.compare",
     "actbench.commands.cp",

@@ -14,11 +14,12 @@ def train(request: TrainRequest, progress: Progress) -> Outcome:
     """Trains every run of the recipes that is not stored yet. Raises ActbenchError before anything is spent."""
     prepared = prepare(load_recipes(request), request, progress, arms=request.arms)
     if request.plan_only:
-        return _tell_plan(prepared)
+        return tell_plan(prepared)
     return _summary(train_prepared(prepared, progress), request)
 
 
-def _tell_plan(prepared: Prepared) -> Outcome:
+def tell_plan(prepared: Prepared) -> Outcome:
+    """What there is to train, and about how long it takes."""
     from actbench.training.estimate import estimate_run
 
     plan, device, sources = prepared.plan(), prepared.device, prepared.sources

@@ -1,14 +1,19 @@
 """What the arms and the recipes are called that are made from a recipe. Imports no torch."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, Control, Recipe
 
 Part = Literal["tune", "fair", "calibrate", "ablate"]
 """tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
 an activation it is that helps."""
-Control = Literal["params", "macs", "time", "slot"]
+
+
+def part_name(recipe: Recipe, part: Part) -> str:
+    """Of the recipe made for that part, whether this is the one that a person wrote or one made from it."""
+    stem, _, last = recipe.name.rpartition(".")
+    return f"{stem if stem and last in get_args(Part) else recipe.name}.{part}"
 
 
 def derived_recipe(recipe: Recipe, part: Part, arms: Sequence[Arm]) -> Recipe:

@@ -7,7 +7,7 @@ anew, an arm's earlier runs belong to no table any more. Imports no torch.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actbench.fair.naming import Part
+from actbench.fair.naming import Part, part_name
 from actbench.recipe.differences import differing_arm_settings
 from actbench.recipe.schema import Arm, Recipe
 from actbench.store import Store, StoredRun
@@ -32,6 +32,19 @@ def runs_of_part(store: Store, recipe: Recipe, part: Part, *, footing: str | Non
     plan = max(fitting, key=lambda run: (run.record.started, run.record.run)).record.recipe
     arms = {arm.name: arm for arm in plan.arms}
     return PartRuns(plan, tuple(run for run in fitting if _is_as_planned(run.record.arm, arms)))
+
+
+def calibration_runs(store: Store, recipe: Recipe) -> tuple[StoredRun, ...]:
+    """Those of the recipe's calibration, and with them those that its baseline may have; empty if there are none."""
+    name = part_name(recipe, "calibrate")
+    made, _ = store.scan(name, recipe.profile)
+    if not made:
+        return ()
+    others = [
+        store.scan(place, recipe.profile)[0] for place in (name.rpartition(".")[0], part_name(recipe, "fair"))
+    ]
+    runs = [*made, *(run for found in others for run in found)]
+    return tuple(run for run in runs if run.record.recipe.variant == recipe.variant)
 
 
 def arms_of(stored: Sequence[StoredRun]) -> dict[str, list[StoredRun]]:

@@ -5,6 +5,8 @@ Each message begins with the key of the first block it names, by which the loade
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.settings import InputSettings, TokenSettings
@@ -32,6 +34,7 @@ def check_consistent(recipe: "Recipe") -> None:
     _check_graphs(recipe)
     _check_models(recipe)
     _check_gates(recipe)
+    _check_controls(recipe)
     if not MODELS[recipe.model.name].has_deep_training:
         for index, arm in enumerate(recipe.arms):
             if arm.train.deep_lambda is not None:
@@ -95,6 +98,12 @@ def _check_models(recipe: "Recipe") -> None:
                 raise ValueError(
                     f"arms[{index}].model.{key}: the model {recipe.model.name!r} has no such option"
                 )
+        try:
+            recipe.model_of(arm)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            text = str(detail.get("ctx", {}).get("error", detail["msg"]))
+            raise ValueError(f"arms[{index}].model: {text[:1].lower()}{text[1:]}") from None
     if recipe.model.name == "vit" and recipe.model.image_size != recipe.input.size:
         raise ValueError(
             f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
@@ -127,6 +136,20 @@ def _check_gates(recipe: "Recipe") -> None:
                 f"arms[{index}].activation: {arm.activation!r} is gated, and with feed_forward kat there are sites "
                 "before the first layer, where nothing gives it gates and values; take feed_forward mlp for this arm"
             )
+
+
+def _check_controls(recipe: "Recipe") -> None:
+    """Raises a ValueError where controls are asked for and there is nobody to make, or to make equal."""
+    if len(set(recipe.controls)) != len(recipe.controls):
+        raise ValueError("controls: an entry stands here more than once")
+    baselines = [arm.name for arm in recipe.arms if arm.name in recipe.baselines]
+    if recipe.controls and not baselines:
+        raise ValueError(
+            "controls: they are baselines made equal to other arms, and none of the arms is a baseline "
+            f"({', '.join(recipe.baselines)})"
+        )
+    if recipe.controls and len(baselines) == len(recipe.arms):
+        raise ValueError("controls: they are made equal to arms that are no baselines, and there are none")
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}

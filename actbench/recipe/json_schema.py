@@ -96,7 +96,7 @@ def _with_options(arm: Schema) -> Schema:
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
-        **{key: value for key, value in arm["properties"].items() if key != "plugins"},
+        **{key: value for key, value in arm["properties"].items() if key not in ("plugins", "stands_for")},
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},

@@ -24,6 +24,8 @@ from actbench.stats.contrasts import DEFAULT_METHOD, Method
 Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
+Control = Literal["params", "macs", "time", "slot"]
+"""In which respect a baseline is made equal to another arm (`fair/controls.py`)."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -157,6 +159,9 @@ class Arm(Frozen):
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
     salt: int = Field(0, ge=0, lt=2**31)
     """Another value draws every random number of the run from other streams: the same arm with other luck."""
+    stands_for: tuple[Name, ...] = ()
+    """Names of other arms that would be this one, such as one control of several arms. A label: no hash holds it, and
+    no recipe's file says it."""
     plugins: dict[str, PluginSource] = Field(default_factory=dict)
     """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
     recipe's file says it."""
@@ -252,6 +257,8 @@ class Recipe(Frozen):
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
     tune: TuneSettings | None = None
     """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""
+    controls: tuple[Control, ...] = ()
+    """Baselines made equal to each other arm in these respects, as arms of their own; see `fair/controls.py`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

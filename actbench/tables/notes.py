@@ -9,6 +9,7 @@ from heapq import nlargest, nsmallest
 from actbench.comparison import ArmRow, Gap, Group
 from actbench.stats import METHOD_NAMES
 from actbench.tables.arm_notes import described_arm
+from actbench.tables.calibration import calibration_note
 from actbench.tables.cells import headline_gap, largest
 from actbench.tables.columns import Columns
 from actbench.tables.heads import shown_baselines
@@ -38,6 +39,7 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         *_seeds(group),
         *group.lock_notes,
         _protocol(group),
+        *([calibration_note(group.calibration)] if group.setting.is_audited else []),
         *_attack(group),
         *_comparisons(group),
         *reported_notes(group, shown),
