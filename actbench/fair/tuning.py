@@ -19,7 +19,7 @@ from actbench.recipe.hashing import run_hash
 from actbench.recipe.own_training import of_length
 from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Arm, Recipe
-from actbench.recipe.tuned_keys import parse_key, with_setting
+from actbench.recipe.tuned_keys import LR, parse_key, with_setting
 from actbench.record import RunFacts, Tally
 from actbench.store import StoredRun
 
@@ -116,8 +116,11 @@ def trials(
 
 
 def best(finished: Sequence[Trial]) -> Trial:
-    """The one with the highest accuracy; of several the one with the lowest loss, then the first."""
-    return max(finished, key=lambda trial: (trial.accuracy, -trial.loss))
+    """The one with the highest accuracy; of several the one with the lowest loss.
+
+    Then the one with the lowest rate: where all diverged, the search goes on below.
+    """
+    return max(finished, key=lambda trial: (trial.accuracy, -trial.loss, -trial.settings[LR]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
