@@ -45,9 +45,10 @@ def lock(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Fix arms, seeds, metric, margin and analysis before runs are looked at.
+    """Fix a comparison before its runs are looked at.
 
-    Tables of the recipe then say when that was, and what has been otherwise since, such as seeds that came later.
+    Arms, seeds, metric, margin and analysis. Tables of the recipe then say when that was, and what has been otherwise
+    since, such as seeds that came later.
     """
     from actbench.commands.lock import lock as command
 
@@ -141,7 +142,7 @@ def waterfall(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Show how a gain shrinks, or survives, as the comparison gets fairer.
+    """Show how a gain fares as the comparison gets fairer.
 
     A row for each comparison: same recipe, both tuned, and then the baseline made equal in parameters, time or slot.
     """
@@ -192,7 +193,7 @@ def try_(
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
     ] = True,
 ) -> None:
-    """Try an activation of your own fairly, in one command.
+    """Try an activation of your own, fairly.
 
     A bare nn.Module is enough. All arms are tuned alike, the baselines made equal in parameters, time and slot, the
     bench calibrated; the gap waterfall comes last. Stopped at any time it leaves whole runs, and goes on when it is
