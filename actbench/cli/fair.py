@@ -86,6 +86,12 @@ def calibrate(
         int,
         typer.Option("--jobs", "-j", min=1, help="runs at a time, on one GPU or sharing the CPU's threads"),
     ] = 1,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="exit 4 if a gap is seen where there is none, or the planted loss is missed"
+        ),
+    ] = False,
     as_json: Json = False,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
@@ -114,7 +120,7 @@ def calibrate(
         jobs=jobs,
         plugins=tuple(plugin or ()),
     )
-    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)
+    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1), check=check), as_json)
 
 
 @app.command("waterfall")

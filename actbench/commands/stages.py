@@ -57,15 +57,16 @@ def train_stages(
     if recipe.tune:
         trained += _tune(recipe, plain, request, progress, until)
         chosen = choices(recipe, _stored(plain, recipe, "tune"), fingerprint=plain.fingerprints[0])
-        if any(arm.name not in chosen for arm in with_slots(recipe).arms):
+        if not all(arm.name in chosen and chosen[arm.name].complete for arm in with_slots(recipe).arms):
             return Staged(recipe=recipe, trained=tuple(trained), chosen=chosen)
     everything = _everything(recipe, plain, chosen, calibrate=calibrate)
     all_prepared = prepare(everything, later, progress, sources=plain.sources)
     trained.append(
         train_prepared(all_prepared, progress, until=_any(until, _first_seed_is_done(all_prepared)))
     )
-    on_round()
-    trained.append(train_prepared(all_prepared, progress, until=until))
+    if not until():
+        on_round()
+        trained.append(train_prepared(all_prepared, progress, until=until))
     return Staged(recipe=recipe, trained=tuple(trained), chosen=chosen)
 
 
@@ -86,12 +87,17 @@ def further_runs(recipe: Recipe) -> str:
 
 
 def tuning_lines(staged: Staged) -> list[str]:
-    """What tuning chose, arm by arm."""
+    """What tuning chose, arm by arm; while trials are missing how far it has come."""
+    name = staged.recipe.name
+    if any(not choice.complete for choice in staged.chosen.values()):
+        return [
+            f"{name}: tuning is not finished, {sum(c.trials for c in staged.chosen.values())} points tried"
+        ]
     lines = []
-    for name, choice in staged.chosen.items():
+    for arm, choice in staged.chosen.items():
         settings = ", ".join(f"{key}={value:g}" for key, value in choice.settings.items())
         edge = f"; the best {', '.join(choice.at_edge)} is the last one tried" if choice.at_edge else ""
-        lines.append(f"{staged.recipe.name} {name} tuned: {settings} ({choice.trials} trials{edge})")
+        lines.append(f"{name} {arm} tuned: {settings} ({choice.trials} points tried{edge})")
     return lines
 
 
