@@ -22,6 +22,7 @@ from actbench.stats.intervals import Estimate, Interval
 
 if TYPE_CHECKING:
     from actbench.fair.calibration import Calibration
+    from actbench.fair.tuning import Choice
 
 LEVEL = 0.05
 """Of tests, over the whole family of a group."""
@@ -102,11 +103,21 @@ class ArmRow:
     """Those that completed or diverged, by seed."""
     files: Sequence[Path]
     """Their records."""
+    tuned: "TunedRow | None" = None
+    """The arm as tuning left it; None where the recipe asks for none, or no trial is finished."""
 
     @cached_property
     def crossed(self) -> Interval | None:
         """Of the mean, over seeds and test examples."""
         return self.over_examples()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedRow:
+    """What was chosen for an arm, and its row among tuned arms: its gaps are to tuned baselines."""
+
+    choice: "Choice"
+    row: ArmRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,10 +43,11 @@ ColumnList = Annotated[
         "--columns",
         metavar="LIST",
         help="what to show, in that order, of metric (mean and interval), gaps (to the baselines), differences (to the"
-        " paper's own too), p (after Holm), effect (Hedges' g), detectable (the smallest gap that these seeds would"
-        " show), examples (intervals over seeds and test examples), n, diverged, time (of an update), parameters, kept"
-        " (bytes for backward per element), optimism (of best-test), reported, verdict"
-        "  [default: metric,gaps,time; in a markdown file, what its marker says]",
+        " paper's own too), tuned (gaps between tuned arms), trials, hours (of tuning), p (after Holm), effect"
+        " (Hedges' g), detectable (the smallest gap that these seeds would show), examples (intervals over seeds and"
+        " test examples), n, diverged, time (of an update), parameters, kept (bytes for backward per element), optimism"
+        " (of best-test), reported, verdict  [default: metric,gaps,time, and of a tuned recipe tuned,trials,hours; in a"
+        " markdown file, what its marker says]",
     ),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="all columns that there is anything for")]

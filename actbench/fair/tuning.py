@@ -212,7 +212,9 @@ def _recipe_of_trials(recipe: Recipe, sweep: Sweep | None) -> Recipe:
     shut = short.evaluation.model_copy(update={"protocol": "validation", "robustness": None})
     arms = tuple(_named_trials(recipe, sweep)) if sweep else recipe.arms
     derived = derived_recipe(short, "tune", arms)
-    return derived.model_copy(update={"evaluation": shut, "seeds": recipe.tune.seeds, "tune": None})
+    return derived.model_copy(
+        update={"evaluation": shut, "seeds": recipe.tune.seeds, "tune": None, "controls": ()}
+    )
 
 
 def _named_trials(recipe: Recipe, sweep: Sweep) -> Iterator[Arm]:

@@ -26,7 +26,7 @@ ARMS = [
 @pytest.fixture
 def recipe_of(make_recipe: MakeRecipe) -> Callable[..., Recipe]:
     def make(**tune: Any) -> Recipe:
-        return make_recipe(arms=ARMS, tune={"space": {"train.lr": LR}, **tune})
+        return make_recipe(arms=ARMS, controls=["time"], tune={"space": {"train.lr": LR}, **tune})
 
     return make
 
@@ -40,8 +40,8 @@ def _peak(arm: Arm, rates: dict[str, float]) -> float:
 
 def test_without_the_block_nothing_is_tried(make_recipe: MakeRecipe) -> None:
     assert tuning_recipe(make_recipe(), []) is None
-    assert choices(make_recipe(), []) == {}
-    assert trials(make_recipe(), []) == {}
+    assert not choices(make_recipe(), [])
+    assert not trials(make_recipe(), [])
 
 
 def test_trials_are_shorter_runs_on_other_seeds_with_the_test_set_shut(recipe_of: MakeRecipe) -> None:
