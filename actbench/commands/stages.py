@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from actbench.commands.request import Progress, TrainRequest
 from actbench.commands.training import Prepared, Trained, prepare, train_prepared, train_recipes
 from actbench.errors import ActbenchError
+from actbench.fair.ablation import ablation_recipe
 from actbench.fair.calibration import calibration_recipes
 from actbench.fair.controls import Measured, control_arms, pairs, step_times, with_slots
 from actbench.fair.naming import derived_recipe
@@ -32,7 +33,7 @@ class Staged:
 
 def asks_for_stages(recipe: Recipe) -> bool:
     """Whether there is more to train than the recipe's arms."""
-    return bool(recipe.tune or recipe.controls)
+    return bool(recipe.tune or recipe.controls or recipe.ablate != "none")
 
 
 def train_stages(
@@ -67,6 +68,8 @@ def train_stages(
     if not until():
         on_round()
         trained.append(train_prepared(all_prepared, progress, until=until))
+        if ablated := _ablations(recipe, plain, chosen):  # now that there are runs to take shapes from
+            trained.append(train_recipes([ablated], later, progress, sources=plain.sources, until=until))
     return Staged(recipe=recipe, trained=tuple(trained), chosen=chosen)
 
 
@@ -83,6 +86,8 @@ def further_runs(recipe: Recipe) -> str:
         parts.append(f"{len(recipe.arms) * len(recipe.seeds)} runs of tuned arms")
     if recipe.controls:
         parts.append(f"up to {len(pairs(recipe)) * len(recipe.seeds)} of controls")
+    if recipe.ablate != "none":
+        parts.append("ablations")
     return f"then {', '.join(parts)}" if parts else ""
 
 
@@ -112,7 +117,14 @@ def _everything(
     if calibrate:
         _, calibration = calibration_recipes(recipe)
         found.append(calibration)
+    if ablated := _ablations(recipe, plain, chosen):
+        found.append(ablated)
     return found
+
+
+def _ablations(recipe: Recipe, plain: Prepared, chosen: Mapping[str, Choice]) -> Recipe | None:
+    tuned = {arm.name: chosen[arm.name].arm for arm in recipe.arms if arm.name in chosen}
+    return ablation_recipe(recipe, tuned, [*_stored(plain, recipe), *_stored(plain, recipe, "fair")])
 
 
 def _tune(
