@@ -27,6 +27,7 @@ from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     SCHEMA_VERSION,
+    AnyTally,
     AttackResult,
     AveragePrecision,
     Cost,
@@ -49,7 +50,7 @@ GRANULARITY_NS = 2_000_000_000
 """The coarsest clock of a file system (FAT's): what was changed less long ago may change again unseen."""
 
 _PLAIN = (
-    "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
+    "status", "reason", "seed", "run", "epochs", "validation", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
     "results_lengths", "details_lengths",
 )  # fmt: skip
 _MARK = "actbench-index"
@@ -85,6 +86,7 @@ class _Columns(Frozen):
     run: tuple[str, ...]
     data: tuple[int, ...]
     epochs: tuple[int, ...]
+    validation: tuple[AnyTally | None, ...]
     started: tuple[str, ...]
     wall_time_s: tuple[float, ...]
     machine: tuple[int, ...]
@@ -182,6 +184,7 @@ def _entries(
         columns.run,
         _made(DataFacts, columns.data, texts),
         columns.epochs,
+        columns.validation,
         columns.started,
         columns.wall_time_s,
         [columns.machines[number] for number in columns.machine],

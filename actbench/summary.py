@@ -17,11 +17,13 @@ from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     Cost,
     DataFacts,
+    DetectionTally,
     Machine,
     Provenance,
     RunRecord,
     RunSummary,
     Status,
+    Tally,
     TestResult,
 )
 
@@ -63,6 +65,8 @@ def summarise(content: bytes) -> RunSummary | None:
         return None
     try:
         recipe, arm = _recipe_at(content, head.end())
+        if recipe.evaluation.protocol == "validation":
+            return None  # what is asked of its runs stands in their history
         seed = content.index(_SEED, arm)
         history = content.index(_HISTORY, seed)
         results = content.rindex(_RESULTS, history)  # from the end, where less lies before it
@@ -103,6 +107,7 @@ def summary_of(record: RunRecord) -> RunSummary:
         recipe=record.recipe,
         arm=record.arm,
         epochs=record.epochs,
+        validation=record.validation,
     )
 
 
@@ -115,6 +120,7 @@ def _summary(
     recipe: Recipe,
     arm: Arm,
     epochs: int,
+    validation: Tally | DetectionTally | None = None,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
     results = [as_json(result, exclude={"correct_bits"}) for result in after.results]
@@ -133,6 +139,7 @@ def _summary(
         run=before.run,
         data=before.data,
         epochs=epochs,
+        validation=validation,
         started=made.started,
         wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads, made.shared_by),

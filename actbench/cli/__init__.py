@@ -15,6 +15,7 @@ from actbench.cli.bench import app as bench_app
 from actbench.cli.check import app as check_app
 from actbench.cli.compare import app as compare_app
 from actbench.cli.eval import app as eval_app
+from actbench.cli.fair import app as fair_app
 from actbench.cli.import_runs import app as import_app
 from actbench.cli.plot import app as plot_app
 from actbench.cli.power import app as power_app
@@ -42,6 +43,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(plot_app, name="plot")
 app.add_typer(import_app)
 app.add_typer(power_app)
+app.add_typer(fair_app)
 app.add_typer(report_app)
 app.add_typer(trace_app)
 
