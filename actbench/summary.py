@@ -117,12 +117,8 @@ def _summary(
     epochs: int,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
-    results = [as_json(result, exclude={"correct_bits"}) for result in after.results]
-    details = [
-        b"" if cost is None else as_json(cost),
-        as_json(made),
-        *(result.correct_bits.encode() for result in after.results),
-    ]
+    # What base64 does not know, line ends among it, says nothing.
+    bits = [b"".join(result.correct_bits.encode().split()) for result in after.results]
     return RunSummary(
         status=status,
         reason=reason,
@@ -138,10 +134,9 @@ def _summary(
         machine=Machine(made.device, made.hardware, made.threads, made.shared_by),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
-        results_json=b"".join(results),
-        results_lengths=tuple(map(len, results)),
-        details=b"".join(details),
-        details_lengths=tuple(map(len, details)),
+        results_json=b"\n".join([as_json(result, exclude={"correct_bits"}) for result in after.results]),
+        cost_json=b"" if cost is None else as_json(cost),
+        details=b"\n".join([as_json(made), *bits]),
     )
 
 
