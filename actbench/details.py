@@ -4,7 +4,6 @@ A part has a checksum of its own. Where it is not there as it was written, the r
 torch.
 """
 
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -30,15 +29,11 @@ class DetailsFile(NamedTuple):
     def part(self, start: int, length: int) -> bytes:
         """Those bytes of the file, as far as it has them."""
         try:
-            file = os.open(self.place, os.O_RDONLY)
+            with open(self.place, "rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(length)
         except OSError:
             return b""
-        try:
-            return os.pread(file, length, start)
-        except OSError:
-            return b""
-        finally:
-            os.close(file)
 
 
 class StoredDetails(NamedTuple):

@@ -43,7 +43,7 @@ from actbench.cli.options import (
     load_plugins,
     split_arguments,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read, run
 from actbench.cli.plot import app as plot_app
 from actbench.cli.power import app as power_app
 from actbench.cli.progress import Progress
@@ -233,7 +233,7 @@ def compare(
     from actbench.commands.compare import compare as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             profile=known_profile(profile),
@@ -271,7 +271,7 @@ def _compare_paper(
         raise ActbenchError(
             what, where="command line", hints=["name recipes or record files, or a paper by --paper"]
         )
-    run(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
+    read(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
 
 
 @app.command("export-table")
@@ -314,7 +314,7 @@ def export_table(
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             format=None if table_format is None else choice("--format", table_format, FORMATS),
@@ -355,7 +355,7 @@ def ls(
     from actbench.commands.ls import ls as command
 
     load_plugins(plugin)
-    run(lambda: command(kind, results_dir=results_dir), as_json)
+    read(lambda: command(kind, results_dir=results_dir), as_json)
 
 
 @app.command()
@@ -466,9 +466,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     # Plug-ins of pydantic have nothing to do here, and looking for them takes time at every start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What a command imports and reads stays: to look through it for garbage every 700 objects, as is the default,
-    # takes a fifth of the time of `compare`.
-    gc.set_threshold(100_000, 10, 10)
     try:
         app(prog_name="actbench")
     except ActbenchError as error:
