@@ -18,16 +18,26 @@ Read = Callable[[str], "RunSummary"]
 """Of the record's file at that path."""
 
 
-class DetailsFile(NamedTuple):
+WINDOW = 1 << 17
+"""Bytes that are read at a time: an arm's runs lie next to each other."""
+
+
+class DetailsFile:
     """The parts of a folder's records, one after the other."""
 
-    place: Path
-    folder: Path
-    """Where the records lie."""
-    read: Read
+    def __init__(self, place: Path, folder: Path, read: Read) -> None:
+        """`folder` is where the records lie, of which `read` makes summaries."""
+        self.place, self.folder, self.read = place, folder, read
+        self._from, self._window = 0, b""
 
     def part(self, start: int, length: int) -> bytes:
         """Those bytes of the file, as far as it has them."""
+        if not self._from <= start <= self._from + len(self._window) - length:
+            self._from = start // WINDOW * WINDOW
+            self._window = self._bytes(self._from, WINDOW + length)
+        return self._window[start - self._from : start - self._from + length]
+
+    def _bytes(self, start: int, length: int) -> bytes:
         try:
             with open(self.place, "rb", buffering=0) as file:
                 file.seek(start)

@@ -6,7 +6,7 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 
 import base64
 from functools import cache
-from typing import Annotated, Literal, NamedTuple, SupportsBytes, cast
+from typing import Annotated, Literal, NamedTuple, SupportsBytes
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -411,7 +411,8 @@ class RunSummary(NamedTuple):
         return None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        for place, result in enumerate(self.results, start=1):
+        for place, text in enumerate(self.results_json.splitlines(), start=1):
+            result = _result(text)
             if result.which == which and result.weights == weights:
                 return _bits(bytes(self.details).split(b"\n")[place], result, self.data)
         return None
@@ -423,7 +424,8 @@ RunFacts = RunSummary | RunRecord
 
 def _result(text: bytes) -> ResultFacts:
     # The validator itself, since the method around it takes as long.
-    return cast(ResultFacts, ResultFacts.__pydantic_validator__.validate_json(text))
+    result: ResultFacts = ResultFacts.__pydantic_validator__.validate_json(text)
+    return result
 
 
 @cache
