@@ -11,6 +11,7 @@ from pathlib import Path
 
 from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
 from actbench.comparison import Comparison, Group
+from actbench.fair.lock import Lock, lock_notes
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
@@ -34,6 +35,8 @@ class Selection:
     origin: Origin
     unshown: tuple[StoredRun, ...] = ()
     """Runs of arms that are not to be shown."""
+    lock: Lock | None = None
+    """What was fixed before its runs were looked at."""
 
     @property
     def runs(self) -> tuple[RunFacts, ...]:
@@ -143,6 +146,9 @@ def _group(
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
         unshown=unshown,
         mismatches=mismatches,
+        lock_notes=tuple(lock_notes(selection.lock, plan, reading.metric, selection.runs))
+        if selection.lock
+        else (),
     )
 
 

@@ -141,6 +141,8 @@ class Group:
     """Arms that were asked to be left out. Their tests count all the same: a choice of arms makes no finding."""
     mismatches: tuple[Mismatch, ...] = ()
     """Runs that were not trained on this footing, where a person wanted them in the table all the same."""
+    lock_notes: tuple[str, ...] = ()
+    """When the comparison was locked, and what is otherwise since; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

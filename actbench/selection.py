@@ -14,6 +14,7 @@ from typing import NamedTuple
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
+from actbench.fair.lock import read_lock
 from actbench.footing import Origin, largest_footing
 from actbench.imported.group import ImportedSelection
 from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
@@ -255,12 +256,14 @@ def _matching(
     if fitting:
         if others:
             selected.warnings.append(f"{title}: {len(others)} records of other settings left out {why}")
-        return Selection(plan=recipe, stored=fitting, origin=origin)
+        lock = read_lock(sources.results_dir, recipe)
+        return Selection(plan=recipe, stored=fitting, origin=origin, lock=lock)
     if not candidates or sources.overrides or sources.limit:
         return None
     selected.warnings.append(f"{title}: no record matches the recipe as it stands {why}")
     stored = tuple(run for run, _ in candidates)
-    return Selection(plan=joint_plan(stored), stored=stored, origin=origin)
+    plan = joint_plan(stored)
+    return Selection(plan=plan, stored=stored, origin=origin, lock=read_lock(sources.results_dir, plan))
 
 
 def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:

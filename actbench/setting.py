@@ -23,7 +23,7 @@ class Setting:
     model: str
     """The network, likewise."""
     epochs: int | None
-    protocol: Literal["held-out", "best-test"] | None
+    protocol: Literal["held-out", "best-test", "validation"] | None
     synthetic: bool
     is_altered: bool = False
     """Whether a person has overridden settings of the recipe, or edited it since."""

@@ -1,13 +1,16 @@
 """Details are what the record says, wherever they are read from, or an error that names the record."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from actbench import index
+from actbench import details, index
 from actbench.details import DetailsFile
 from actbench.errors import RecordError
 from actbench.recipe.schema import Recipe
@@ -189,3 +192,14 @@ def test_details_equal_their_bytes(store: Store) -> None:
     assert one != other
     assert one != bytes(other)
     assert hash(one) == hash(bytes(one))
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1), st.integers(1, 40))
+def test_a_part_is_those_bytes_whatever_was_asked_before(parts: list[tuple[int, int]], window: int) -> None:
+    content = bytes(range(50))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(details, "WINDOW", window)
+        (Path(folder) / "details").write_bytes(content)
+        file = DetailsFile(Path(folder) / "details", Path(folder), Store(Path(folder)).summary)
+        for start, length in parts:
+            assert file.part(start, length) == content[start : start + length]

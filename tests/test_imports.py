@@ -42,6 +42,7 @@ READING_HALF = [
     "actbench.commands.show",
     "actbench.commands.trace",
     "actbench.commands.train",
+    "actbench.commands.training",
     "actbench.commands.validate",
     "actbench.compare",
     "actbench.papers.reported",

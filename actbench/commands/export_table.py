@@ -56,12 +56,7 @@ def export_table(
     everything outside the markers of these recipes, and the columns that a marker names unless others are asked
     for. Exit code 4: `check` is stale, or what `compare` gives it for.
     """
-    if output is not None and check is not None:
-        raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
-    file = output or check
-    format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
-    page = _page(file) if file and format == "markdown" else None
-    marked = markdown.marked_columns(page, where=str(file)) if page is not None else {}
+    place = _place(output, check, format)
     sources = Sources(
         references, profile, overrides, results_dir, arms, limit, seeds, allow_mismatch=allow_mismatch
     )
@@ -73,33 +68,41 @@ def export_table(
         weights=weights,
         check=False,  # a table of what there is can be up to date
         layout=layout,
-        columns_of=lambda name: columns or marked.get(name, DEFAULTS[layout]),
+        columns_of=lambda name: columns or place.marked.get(name, DEFAULTS[layout]),
     )
-    rendered = _appendix(made, format) if appendix else _tables(made, format)
-    if check is not None:
-        if _read(check) != _content(rendered, page, check):
-            shown = {
-                "--baseline": baselines,
-                "--metric": [metric] if metric else [],
-                "--at": [] if which == "last" else [which.replace("_", "-")],
-                "--weights": [] if weights == "raw" else [weights],
-                "--columns": [shown_columns(columns)] if columns else [],
-                "--layout": [] if layout == "recipe" else [layout],
-            }
-            raise NotComparableError(
-                "stale: the stored runs give another text"
-                if appendix
-                else "stale: the stored runs give another table",
-                where=str(check),
-                hints=[_command(sources, shown, format, check) + " --appendix" * appendix],
-            )
-        text = f"{check} is up to date\n"
-    elif output is not None:
-        _write(output, _content(rendered, page, output))
-        text = f"wrote {output}\n"
-    else:
-        text = rendered.text
+    rendered = _appendix(made, place.format) if appendix else _tables(made, place.format)
+    text = rendered.text
+    if place.file is not None:
+        content = _content(rendered, place.page, place.file)
+        if check is None:
+            _write(place.file, content)
+            text = f"wrote {place.file}\n"
+        elif _read(place.file) == content:
+            text = f"{place.file} is up to date\n"
+        else:
+            view = _View(baselines, metric, which, weights, columns, layout, appendix)
+            raise _stale(sources, view, place.format, place.file)
     return Outcome(text=text, warnings=made.warnings, exit_code=made.exit_code)
+
+
+class _Place(NamedTuple):
+    file: Path | None
+    """To be written or compared; None for standard output."""
+    format: Format
+    page: str | None
+    """The markdown file that takes tables in at its markers; None where there is none yet."""
+    marked: dict[str, Columns]
+    """Name of a table in the page -> the columns that its marker asks for."""
+
+
+def _place(output: Path | None, check: Path | None, format: Format | None) -> _Place:
+    if output is not None and check is not None:
+        raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
+    file = output or check
+    format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
+    page = _page(file) if file and format == "markdown" else None
+    marked = markdown.marked_columns(page, where=str(file)) if page is not None else {}
+    return _Place(file, format, page, marked)
 
 
 class _Rendered(NamedTuple):
@@ -133,20 +136,52 @@ def _appendix(made: Tables, format: Format) -> _Rendered:
     return _Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "appendix")
 
 
-def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, path: Path) -> str:
+class _View(NamedTuple):
+    """How the chosen runs are told."""
+
+    baselines: Sequence[str]
+    metric: str | None
+    which: Which
+    weights: Weights
+    columns: Columns | None
+    layout: Layout
+    appendix: bool
+
+    def typed(self) -> dict[str, Sequence[str]]:
+        """The options that ask for it, what is usual left out."""
+        return {
+            "--baseline": self.baselines,
+            "--metric": [self.metric] if self.metric else [],
+            "--at": [] if self.which == "last" else [self.which.replace("_", "-")],
+            "--weights": [] if self.weights == "raw" else [self.weights],
+            "--columns": [shown_columns(self.columns)] if self.columns else [],
+            "--layout": [] if self.layout == "recipe" else [self.layout],
+        }
+
+
+def _stale(sources: Sources, view: _View, format: Format, path: Path) -> NotComparableError:
+    what = "text" if view.appendix else "table"
+    return NotComparableError(
+        f"stale: the stored runs give another {what}",
+        where=str(path),
+        hints=[_command(sources, view, format, path)],
+    )
+
+
+def _command(sources: Sources, view: _View, format: Format, path: Path) -> str:
     """The command that writes the file anew, every option as it was given."""
     options: dict[str, Sequence[str]] = {
         "--format": [format],
         "-o": [str(path)],
         "--profile": [sources.profile] if sources.profile else [],
         "--arm": sources.arms,
-        **shown,
+        **view.typed(),
         "--limit": [str(sources.limit)] if sources.limit else [],
         "--seeds": [sources.seeds] if sources.seeds else [],
         "--results-dir": [str(sources.results_dir)] if sources.results_dir != DEFAULT_RESULTS else [],
     }
     words = [word for option, values in options.items() for value in values for word in (option, value)]
-    words += ["--allow-mismatch"] if sources.allow_mismatch else []
+    words += ["--allow-mismatch"] * sources.allow_mismatch + ["--appendix"] * view.appendix
     return shlex.join(["actbench", "export-table", *sources.references, *sources.overrides, *words])
 
 

@@ -229,8 +229,9 @@ class ArmModel(Frozen):
     feed_forward: FeedForwardPlacement | None = None
     w_init: WeightInit | None = None
     attention_init: AttentionInit | None = None
+    width: int | float | None = Field(None, gt=0)
 
-    def changes(self) -> dict[str, str]:
+    def changes(self) -> dict[str, str | int | float]:
         """The options that are given."""
         return self.model_dump(exclude_none=True)
 

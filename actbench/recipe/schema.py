@@ -17,6 +17,7 @@ from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ArmModel, ModelOptions
 from actbench.recipe.consistency import check_consistent
+from actbench.recipe.own_training import of_length, with_rates
 from actbench.stats.contrasts import DEFAULT_METHOD, Method
 
 Attack = Literal["fgsm", "pgd", "noise"]
@@ -117,7 +118,8 @@ class RobustnessSettings(Frozen):
 
 
 class EvaluationSettings(Frozen):
-    protocol: Literal["held-out", "best-test"] = "held-out"
+    protocol: Literal["held-out", "best-test", "validation"] = "held-out"
+    """validation: as held-out, but the test set stays shut; for runs that only choose settings (`fair/tuning.py`)."""
     val_fraction: float = Field(0.1, gt=0, lt=1)
     every: int = Field(1, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
@@ -134,6 +136,12 @@ class ArmTrain(Frozen):
     """Factor on the weight decay of those of the activation's own parameters that are decayed at all."""
     deep_lambda: float | None = Field(None, ge=0, le=1)
     """Holds VanillaNet's lambda at this value instead of its schedule."""
+    lr: Positive | None = None
+    """Learning rate of the whole network; `min_lr` keeps its share of it."""
+    weight_decay: NonNegative | None = None
+    """Weight decay of the whole network."""
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    """Another length; what the recipe tells in epochs is shortened or stretched with it."""
 
 
 class Arm(Frozen):
@@ -147,6 +155,8 @@ class Arm(Frozen):
     train: ArmTrain = ArmTrain()
     model: ArmModel = ArmModel()
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
+    salt: int = Field(0, ge=0, lt=2**31)
+    """Another value draws every random number of the run from other streams: the same arm with other luck."""
     plugins: dict[str, PluginSource] = Field(default_factory=dict)
     """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
     recipe's file says it."""
@@ -253,10 +263,14 @@ class Recipe(Frozen):
             return self.model
         return type(self.model).model_validate({**self.model.model_dump(), **changes})
 
+    def trained_as(self, arm: Arm) -> "Recipe":
+        """The recipe as this arm trains it: with its own rate, decay and length in `train`."""
+        return of_length(with_rates(self, arm.train), arm.train.epochs or self.train.epochs)
+
     def stays_in_phase_one(self, arm: Arm) -> bool:
         """Whether the run ends before the arm's activation begins to learn its shape."""
         phase_epochs = getattr(arm.options, "phase_epochs", 0)
-        return phase_epochs > 0 and phase_epochs >= self.train.epochs
+        return phase_epochs > 0 and phase_epochs >= (arm.train.epochs or self.train.epochs)
 
     @property
     def is_synthetic(self) -> bool:

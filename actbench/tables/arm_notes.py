@@ -45,10 +45,14 @@ def arm_note(arm: Arm, plan: Recipe) -> str:
         parts.append(f"weight decay of its own parameters times {arm.train.weight_decay_factor:g}")
     if arm.train.deep_lambda is not None:
         parts.append(f"deep training's lambda held at {arm.train.deep_lambda:g}")
+    for key in ("lr", "weight_decay", "epochs"):
+        if (own_value := getattr(arm.train, key)) is not None:
+            parts.append(f"its own {key.replace('_', ' ')}, {own_value:g}")
+    if arm.salt:
+        parts.append(f"random streams of their own (salt {arm.salt})")
     if plan.stays_in_phase_one(arm):
-        parts.append(
-            f"phase one to the end ({plan.train.epochs} epochs): the activation never left its start"
-        )
+        epochs = arm.train.epochs or plan.train.epochs
+        parts.append(f"phase one to the end ({epochs} epochs): the activation never left its start")
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
 
 

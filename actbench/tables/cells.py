@@ -128,7 +128,7 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
         if gap.difference.is_level:
             lines += LEVEL
         elif gap.difference.interval:
-            lines.append(_bracketed(gap.difference.interval, points))
+            lines.append(bracketed(gap.difference.interval, points))
     lines += [f"({_origin(r)}: {_gain(r)})" for r in gap.reported]
     return Cell(tuple(lines), numbers, marks=_marks(gap))
 
@@ -141,11 +141,11 @@ def _p(gap: Gap) -> Cell:
 
 def _interval(interval: stats.Interval | None, shown: Callable[[float], str]) -> Cell:
     low, high = interval or (None, None)
-    text = _bracketed(interval, shown) if interval else NONE
+    text = bracketed(interval, shown) if interval else NONE
     return Cell((text,), {"low": low, "high": high})
 
 
-def _bracketed(interval: stats.Interval, shown: Callable[[float], str]) -> str:
+def bracketed(interval: stats.Interval, shown: Callable[[float], str]) -> str:
     return f"[{shown(interval.low)}, {shown(interval.high)}]"
 
 

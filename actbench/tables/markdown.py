@@ -86,7 +86,10 @@ def _header(table: Table) -> list[str]:
     """Markdown has one line of heads: those over several columns go before each of these."""
     above = [f"{escaped(head.text)}: " for head in table.heads for _ in range(head.span)]
     above = above or [""] * len(table.columns)
-    return ["arm", *(over + escaped(column.text) for over, column in zip(above, table.columns, strict=True))]
+    return [
+        table.first,
+        *(over + escaped(column.text) for over, column in zip(above, table.columns, strict=True)),
+    ]
 
 
 def _cell(cell: Cell) -> str:

@@ -36,6 +36,7 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         *_too_few(group),
         *_detectable(group, shown),
         *_seeds(group),
+        *group.lock_notes,
         _protocol(group),
         *_attack(group),
         *_comparisons(group),

@@ -105,7 +105,7 @@ class Table:
     title: str
     caption: str
     columns: tuple[Column, ...]
-    """Without the first, which names the arm."""
+    """Without the first, which names what a row is about."""
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     facts: dict[str, Any]
@@ -120,6 +120,8 @@ class Table:
     """The columns that were asked for; empty where they are the default ones."""
     heads: tuple[Head, ...] = ()
     """Over the columns, where they are about several networks or data sets."""
+    first: str = "arm"
+    """Head of the first column."""
     parts: tuple["Table", ...] = ()
     """The tables that stand side by side in this one."""
 

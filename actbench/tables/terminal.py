@@ -20,7 +20,10 @@ def render(tables: Sequence[Table]) -> str:
 
 def _one(table: Table) -> str:
     above = [head.lines for head in table.heads for _ in range(head.span)] or [()] * len(table.columns)
-    headers = ["arm", *("\n".join((*over, *c.lines)) for over, c in zip(above, table.columns, strict=True))]
+    headers = [
+        table.first,
+        *("\n".join((*over, *c.lines)) for over, c in zip(above, table.columns, strict=True)),
+    ]
     rows = [
         [row.arm + (f" ({row.mark})" if row.mark else ""), *("\n".join(_lines(cell)) for cell in row.cells)]
         for row in table.rows
