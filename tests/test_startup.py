@@ -30,21 +30,6 @@ def test_usage_loads_the_command_line_and_typer_alone() -> None:
     assert {name.split(".")[0] for name in beyond - ours} <= {"typer", "gc"}
 
 
-def test_data_classes_that_a_comparison_loads_have_docstrings() -> None:
-    """Without one, dataclass makes it of the signature, which takes as long as all else that it does."""
-    code = (
-        "import dataclasses, sys\nimport actbench.commands.compare\n"
-        "kinds = {kind for name, module in sys.modules.items() if name.startswith('actbench')"
-        " for kind in vars(module).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)"
-        " and kind.__module__.startswith('actbench')}\n"
-        "print(len(kinds), *(kind for kind in kinds if kind.__doc__.startswith(f'{kind.__name__}(')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    count, *without = done.stdout.split()
-    assert int(count) > 30
-    assert without == []
-
-
 def _cpu_s(*arguments: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
