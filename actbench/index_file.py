@@ -42,9 +42,9 @@ _PLAIN = (
     "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
 )  # fmt: skip
 _MARK = "actbench-index"
-FIRST_LINE = len(f"{_MARK} {'':16} {'':10} \n")
 # ASCII's own separators, of groups and of records: no JSON has them, since it escapes them.
 _SECTION, _ENTRY = b"\x1d", b"\x1e"
+FIRST_LINE = len(f"{_MARK} {'':16} {'':10}\n".encode() + _SECTION)
 
 _Model = TypeVar("_Model", bound=Frozen)
 _Item = TypeVar("_Item")
@@ -87,11 +87,11 @@ def load(home: DetailsFile) -> dict[str, Entry]:
     """The index by name of file; empty where it is missing, broken, or of another version, or lacks its details."""
     try:
         whole = _place(home).read_bytes()
-        mark, written_by, checksum, _ = whole[:FIRST_LINE].decode().split(" ")
-        content = memoryview(whole)[FIRST_LINE:]
-        if (mark, written_by, int(checksum)) != (_MARK, version(), zlib.crc32(content)):
+        first, head, shared, results, costs = whole.split(_SECTION)
+        mark, written_by, checksum = first.decode().split()
+        is_known = (mark, written_by) == (_MARK, version())
+        if not is_known or int(checksum) != zlib.crc32(memoryview(whole)[FIRST_LINE:]):
             return {}
-        head, shared, results, costs = bytes(content).split(_SECTION)
         columns = _Columns.model_validate_json(head)
         if os.stat(home.place).st_size != sum(columns.details_length):
             return {}
@@ -184,7 +184,7 @@ def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
     results = [summary.results_json for summary in summaries]
     costs = [summary.cost_json for summary in summaries]
     content = _SECTION.join([head, *map(_ENTRY.join, (texts, results, costs))])
-    first = f"{_MARK} {version()} {zlib.crc32(content):010} \n".encode()
+    first = f"{_MARK} {version()} {zlib.crc32(content):010}\n".encode() + _SECTION
     with contextlib.suppress(OSError):
         _write_whole(home.place, b"".join(details))
         _write_whole(_place(home), first + content)

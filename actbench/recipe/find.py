@@ -38,12 +38,11 @@ def find_recipe(reference: str | Path) -> Path:
         raise ActbenchError(f"no recipe {text[:80]!r}: {error.strerror}") from error
     if is_folder:
         raise ActbenchError(f"{text} is a folder; name a recipe inside it")
-    packaged = packaged_recipes()
     if path.name == text and path.suffix not in SUFFIXES:
-        found = local_recipes().get(text) or packaged.get(text)
+        found = local_recipes().get(text) or packaged_recipes().get(text)
         if found:
             return found
-    raise ActbenchError(f"no recipe {text!r}", hints=_missing_hints(path, text, packaged))
+    raise ActbenchError(f"no recipe {text!r}", hints=_missing_hints(path, text, packaged_recipes()))
 
 
 def _missing_hints(path: Path, text: str, packaged: dict[str, Path]) -> tuple[str, ...]:
