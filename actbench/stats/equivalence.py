@@ -1,6 +1,6 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, log, sqrt
 
@@ -12,7 +12,7 @@ from actbench.stats.standard_errors import Samples, StandardErrors
 
 WHOLE: tuple[Method, ...] = ("moderated", "welch")
 """Methods that tell a difference from all values of both arms."""
-_MORE_THAN_ROUNDING = 1 - 1e-6
+_MORE_THAN_ROUNDING = 1e-6
 
 
 def tost(contrast: Contrast, margin: float) -> float | None:
@@ -93,18 +93,11 @@ class _Far:
     def p(self, arm: str, alpha: float) -> float | None:
         """None as soon as it is above alpha. The best of the others comes first: most often its p is the largest."""
         largest, safe = 0.0, -inf
-        reach, variance_about = self._reach(arm), self.errors.paired_about
-        is_of_pairs = self.method in ("moderated", "paired")
-        for other in self.ranked:
-            if other == arm:
-                continue
+        reach = self._reach(arm)
+        for other in self._others(arm):
             # The test's t is this over a standard error: below zero it does not exceed what the widest one makes of it.
-            above = -self.margin - (self.heights[arm] - self.heights[other])
-            if reach and above / reach <= safe:
+            if reach and self._above(arm, other) / reach <= safe:
                 break  # nor can any that is lower still
-            variance = variance_about(arm, other) if is_of_pairs else 0.0
-            if variance and _MORE_THAN_ROUNDING * above / sqrt(variance) <= safe:
-                continue
             error = self.errors.alone(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
@@ -115,6 +108,27 @@ class _Far:
             if p > largest:
                 largest, safe = p, self._safe(t, p, error.degrees_of_freedom, safe)
         return largest
+
+    def _others(self, arm: str) -> Iterator[str]:
+        """The best first; for methods of pairs then those alone whose t, but for rounding, is the largest.
+
+        There all have as many degrees of freedom, so that no other's p is larger.
+        """
+        best, *others = (other for other in self.ranked if other != arm)
+        yield best
+        abouts = [self._t_about(arm, other) for other in others]
+        largest = max((t for t in abouts if t < inf), default=-inf)
+        enough = largest - _MORE_THAN_ROUNDING * abs(largest) if largest > -inf else largest
+        yield from (other for other, t in zip(others, abouts, strict=True) if t >= enough)
+
+    def _t_about(self, arm: str, other: str) -> float:
+        """Infinite where it is not known."""
+        variance = self.errors.paired_about(arm, other) if self.method in ("moderated", "paired") else 0.0
+        return self._above(arm, other) / sqrt(variance) if variance else inf
+
+    def _above(self, arm: str, other: str) -> float:
+        """By how much the other's lead exceeds the margin."""
+        return -self.margin - (self.heights[arm] - self.heights[other])
 
     def _reach(self, arm: str) -> float:
         """The standard error with the widest of the arms if it were opposite to this one; 0 if nothing is known."""
