@@ -110,16 +110,16 @@ class _Far:
         return largest
 
     def _others(self, arm: str) -> Iterator[str]:
-        """The best first; for methods of pairs then those alone whose t, but for rounding, is the largest.
+        """The best first; for methods of pairs then only those whose t, but for rounding, is the largest.
 
         There all have as many degrees of freedom, so that no other's p is larger.
         """
-        best, *others = (other for other in self.ranked if other != arm)
-        yield best
+        others = [other for other in self.ranked if other != arm]
+        yield others[0]
         abouts = [self._t_about(arm, other) for other in others]
-        largest = max((t for t in abouts if t < inf), default=-inf)
-        enough = largest - _MORE_THAN_ROUNDING * abs(largest) if largest > -inf else largest
-        yield from (other for other, t in zip(others, abouts, strict=True) if t >= enough)
+        largest = max((t for t in abouts if t < inf), default=0.0)
+        enough = largest - _MORE_THAN_ROUNDING * abs(largest)
+        yield from (other for other, t in zip(others[1:], abouts[1:], strict=True) if t >= enough)
 
     def _t_about(self, arm: str, other: str) -> float:
         """Infinite where it is not known."""
