@@ -66,7 +66,7 @@ def summarise(content: bytes) -> RunSummary | None:
     of the record's own; behind it the text could not end with the file if it had begun inside of something.
     """
     head = _BEFORE_RECIPE.match(content)
-    if head is None or b"\0" in content:
+    if head is None:
         return None
     try:
         recipe, arm = _recipe_at(content, head.end())
@@ -76,7 +76,8 @@ def summarise(content: bytes) -> RunSummary | None:
         results = content.rindex(_RESULTS, history)  # from the end, where less lies before it
         begins = content[history + len(_HISTORY) : content.index(b"[", history) + 1].strip()
         ends = content[max(history, results - 64) : results].rstrip()
-        if begins != b"[" or not ends.endswith(b"],"):
+        # Zeros, which a crash may leave, are no JSON anywhere else either.
+        if begins != b"[" or not ends.endswith(b"],") or content.find(b"\0", history, results) >= 0:
             return None
         return _summary(
             _BeforeData.model_validate_json(b"{" + _without_comma(content[seed:data]) + b"}"),
