@@ -186,16 +186,17 @@ def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
     content = _SECTION.join([head, *map(_ENTRY.join, (texts, results, costs))])
     first = f"{_MARK} {version()} {zlib.crc32(content):010}\n".encode() + _SECTION
     with contextlib.suppress(OSError):
-        _write_whole(home.place, b"".join(details))
-        _write_whole(_place(home), first + content)
+        _write_whole(home.place, details)
+        _write_whole(_place(home), [first, content])
 
 
-def _write_whole(place: Path, content: bytes) -> None:
+def _write_whole(place: Path, parts: Iterable[bytes]) -> None:
     """Writes the file whole or not at all. Raises OSError."""
     temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        with temporary.open("wb", buffering=1 << 20) as file:  # tens of megabytes need not be joined before
+            file.writelines(parts)
         temporary.replace(place)
     except OSError:
         with contextlib.suppress(OSError):
