@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actbench.comparison import ArmRow, Gap
+from actbench.comparison import ArmRow, Gap, TunedRow
 from actbench.errors import ActbenchError
 from actbench.papers.matching import Reported
 from actbench.recipe.nearest import name_hints
@@ -95,6 +95,7 @@ def row_of(
     *,
     planned: Sequence[int],
     beside: Beside = NOTHING_BESIDE,
+    tuned: TunedRow | None = None,
 ) -> ArmRow:
     """The arm's row; `planned` are the seeds that it was to have."""
     timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
@@ -120,6 +121,7 @@ def row_of(
         reported_elsewhere=beside.gains_elsewhere,
         runs=side.runs,
         files=side.files,
+        tuned=tuned,
     )
 
 

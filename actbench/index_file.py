@@ -23,6 +23,7 @@ from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     SCHEMA_VERSION,
+    AnyTally,
     AttackResult,
     AveragePrecision,
     Cost,
@@ -39,7 +40,7 @@ from actbench.record import (
 from actbench.summary import as_json
 
 _PLAIN = (
-    "status", "reason", "seed", "run", "epochs", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
+    "status", "reason", "seed", "run", "epochs", "validation", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
 )  # fmt: skip
 _MARK = "actbench-index"
 # ASCII's own separators, of groups and of records: no JSON has them, since it escapes them.
@@ -74,6 +75,7 @@ class _Columns(Frozen):
     run: tuple[str, ...]
     data: tuple[int, ...]
     epochs: tuple[int, ...]
+    validation: tuple[AnyTally | None, ...]
     started: tuple[str, ...]
     wall_time_s: tuple[float, ...]
     machine: tuple[int, ...]
@@ -125,6 +127,7 @@ def _entries(
         columns.run,
         _made(DataFacts, columns.data, shared),
         columns.epochs,
+        columns.validation,
         columns.started,
         columns.wall_time_s,
         [columns.machines[number] for number in columns.machine],

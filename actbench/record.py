@@ -333,6 +333,12 @@ class RunRecord(Frozen):
         return len(self.history)
 
     @property
+    def validation(self) -> Tally | DetectionTally | None:
+        """At the last weights, of a run that only chooses settings; None of one that is evaluated on the test set."""
+        chooses = self.recipe.evaluation.protocol == "validation" and self.history
+        return self.history[-1].val if chooses else None
+
+    @property
     def started(self) -> str:
         return self.provenance.started
 
@@ -375,6 +381,7 @@ class RunSummary(NamedTuple):
     run: str
     data: DataFacts
     epochs: int
+    validation: Tally | DetectionTally | None
     started: str
     wall_time_s: float
     machine: Machine

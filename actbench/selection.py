@@ -15,6 +15,7 @@ from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.fair.lock import read_lock
+from actbench.fair.runs import calibration_runs, tuning_runs
 from actbench.footing import Origin, largest_footing
 from actbench.imported.group import ImportedSelection
 from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
@@ -82,8 +83,16 @@ def select(sources: Sources) -> Selected:
         elif not sets:
             _select_recipe(reference, sources, recipes, selected)
     selected.selections += select_loose(loose, sources.results_dir)
+    store = Store(sources.results_dir)
+    selected.selections = [
+        replace(selection, tuning=tuning_runs(store, selection.plan)) for selection in selected.selections
+    ]
     if sources.arms:
         selected.selections = [_of_arms(selection, sources.arms) for selection in selected.selections]
+    selected.selections = [
+        replace(selection, calibration=calibration_runs(store, selection.plan))
+        for selection in selected.selections
+    ]
     for selection in selected.selections:
         _note_missing(selection, selected)
         _note_edited(selection, selected)

@@ -17,12 +17,14 @@ from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     Cost,
     DataFacts,
+    DetectionTally,
     Machine,
     Provenance,
     ResultFacts,
     RunRecord,
     RunSummary,
     Status,
+    Tally,
 )
 
 _BEFORE_RECIPE = re.compile(
@@ -70,6 +72,8 @@ def summarise(content: bytes) -> RunSummary | None:
         return None
     try:
         recipe, arm = _recipe_at(content, head.end())
+        if recipe.evaluation.protocol == "validation":
+            return None  # what is asked of its runs stands in their history
         seed = content.index(_SEED, arm)
         data = content.index(_DATA, seed)
         history = content.index(_HISTORY, data)
@@ -114,6 +118,7 @@ def summary_of(record: RunRecord) -> RunSummary:
         arm=record.arm,
         data=record.data,
         epochs=record.epochs,
+        validation=record.validation,
     )
 
 
@@ -127,6 +132,7 @@ def _summary(
     arm: Arm,
     data: DataFacts,
     epochs: int,
+    validation: Tally | DetectionTally | None = None,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
     exclude = {"correct_bits"} if isinstance(after, RunRecord) else None
@@ -143,6 +149,7 @@ def _summary(
         run=before.run,
         data=data,
         epochs=epochs,
+        validation=validation,
         started=made.started,
         wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads, made.shared_by),

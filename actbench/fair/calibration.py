@@ -6,10 +6,11 @@ Tested as the tables are. Imports no torch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from actbench.analysis import analyse
 from actbench.comparison import LEVEL
-from actbench.fair.naming import derived_recipe
+from actbench.fair.naming import derived_recipe, part_name
 from actbench.fair.narrower import narrower_width
 from actbench.metrics import metric_of
 from actbench.models.catalog import ArmModel
@@ -57,23 +58,25 @@ def calibration_arms(recipe: Recipe, baseline: Arm) -> tuple[Arm, ...]:
 def calibration_recipes(recipe: Recipe) -> tuple[Recipe, Recipe]:
     """The recipe with its calibrated baseline alone, and the one of the calibration's arms."""
     baseline = calibrated_baseline(recipe)
-    alone = recipe.model_copy(update={"arms": (baseline,)})
+    alone = recipe.model_copy(update={"arms": (baseline,), "controls": (), "tune": None})
     return alone, derived_recipe(recipe, "calibrate", calibration_arms(recipe, baseline))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: how many seeds it takes is worked out if asked for
 class Seen:
     """An arm of the calibration against the baseline."""
 
     arm: Arm
     side: Side
+    baseline: Side
     contrast: Contrast | None
     """Arm less baseline; None where either has no completed run."""
     p_holm: float | None
     """Adjusted over the tests of the calibration."""
-    seeds: int | None
-    """With so many seeds a gap of the size seen is found nine times out of ten; None where no number up to a thousand
-    is enough, or the runs show no spread."""
+    tests: int
+    """How many there were."""
+    arms: int
+    """How many arms the calibration has, the baseline included."""
 
     @property
     def is_significant(self) -> bool:
@@ -88,6 +91,26 @@ class Seen:
     def is_found(self) -> bool:
         """Whether it is shown to be worse."""
         return self.is_significant and self.loss is not None and self.loss > 0
+
+    @cached_property
+    def seeds(self) -> int | None:
+        """With so many seeds a gap of the size seen is found nine times out of ten, at the level of Holm's first step,
+        which suffices whatever the other tests find; None where no number up to a thousand is enough, or the runs show
+        no spread."""
+        if self.contrast is None or not self.tests:
+            return None
+        values = [mean_estimate(list(side.values.values())) for side in (self.side, self.baseline)]
+        spread = spread_of(self.contrast, *values)
+        if spread is None:
+            return None
+        return seeds_needed(
+            self.contrast.estimate.value,
+            spread,
+            method=self.contrast.method,
+            power=FOUND,
+            alpha=LEVEL / self.tests,
+            arms=self.arms,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +158,14 @@ def calibration_of(
 
     def seen(arm: Arm) -> Seen:
         side, pair = sides[arm.name], (arm.name, baseline.name)
-        contrast = tested.contrasts[pair]
         return Seen(
             arm=arm,
             side=side,
-            contrast=contrast,
+            baseline=sides[baseline.name],
+            contrast=tested.contrasts[pair],
             p_holm=tested.adjusted[pair],
-            seeds=_seeds(contrast, side, sides[baseline.name], arms=len(arms), tests=tested.family),
+            tests=tested.family,
+            arms=len(arms),
         )
 
     return Calibration(
@@ -158,6 +182,25 @@ def calibration_of(
     )
 
 
+def stored_calibration(
+    recipe: Recipe, stored: Sequence[StoredRun], *, reading: Reading, footing: str
+) -> Calibration | None:
+    """That of a table's footing among the runs of the recipe and of its calibration, whatever arms the table shows;
+    None where there is none."""
+    fitting = [run for run in stored if run.record.footing == footing]
+    made = [run.record for run in fitting if run.record.recipe.name == part_name(recipe, "calibrate")]
+    if not made:
+        return None
+    last = max(made, key=lambda record: (record.started, record.run)).recipe
+    for again in last.arms:
+        if again.name.endswith(_AGAIN) and again.salt:
+            own = {"name": again.name.removesuffix(_AGAIN), "salt": again.salt - 1}
+            baseline = again.model_copy(update=own)
+            if found := calibration_of(recipe, baseline, fitting, reading=reading):
+                return found
+    return None
+
+
 def _of(baseline: Arm, name: str) -> str:
     """The name beside a plain relu; beside another baseline with that one's name before it."""
     return name if baseline.name == "relu" else f"{baseline.name}.{name}"
@@ -167,17 +210,3 @@ def _runs_of(arm: Arm, stored: Sequence[StoredRun]) -> list[StoredRun]:
     """Its runs, one of each seed."""
     runs = [run for run in stored if not differing_arm_settings(run.record.arm, arm)]
     return list({run.record.seed: run for run in runs}.values())
-
-
-def _seeds(contrast: Contrast | None, side: Side, baseline: Side, *, arms: int, tests: int) -> int | None:
-    """At the level of Holm's first step, which suffices whatever the other tests find."""
-    if contrast is None:
-        return None
-    values = (mean_estimate(list(each.values.values())) for each in (side, baseline))
-    spread = spread_of(contrast, *values)
-    if spread is None:
-        return None
-    difference = contrast.estimate.value
-    return seeds_needed(
-        difference, spread, method=contrast.method, power=FOUND, alpha=LEVEL / tests, arms=arms
-    )
