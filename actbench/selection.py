@@ -318,15 +318,15 @@ def _of_other_footing(
 
 
 def _note_missing(selection: Selection, selected: Selected) -> None:
-    plan = selection.plan
-    finished = {(r.arm.name, r.seed) for r in selection.runs if r.status in ("completed", "diverged")}
+    plan, runs = selection.plan, selection.runs
+    finished = {(run.arm.name, run.seed) for run in runs if run.status in ("completed", "diverged")}
     missing = [
         (arm.name, seed) for arm in plan.arms for seed in plan.seeds if (arm.name, seed) not in finished
     ]
-    for run in sorted(selection.runs, key=lambda run: (run.arm.name, run.seed)):
-        if run.status in ("failed", "interrupted"):
-            why = f": {run.reason}" if run.reason else ""
-            selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")
+    unfinished = [run for run in runs if run.status in ("failed", "interrupted")]
+    for run in sorted(unfinished, key=lambda run: (run.arm.name, run.seed)):
+        why = f": {run.reason}" if run.reason else ""
+        selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")
     if missing:
         selected.incomplete = True
         lacks = f"{_title(plan)} lacks {len(missing)} of {len(plan.arms) * len(plan.seeds)} runs"
