@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from actbench.analysis import require_arms
 from actbench.commands.outcome import Outcome
+from actbench.commands.table_file import Rendered, table_file
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.fair.calibration import stored_calibration
@@ -18,10 +19,11 @@ from actbench.metrics import metric_of
 from actbench.recipe.schema import Profile
 from actbench.selection import Sources, select
 from actbench.sides import Reading, Side, side_of
-from actbench.store import Store, StoredRun, write_atomically
-from actbench.tables import json, terminal
+from actbench.store import Store, StoredRun
+from actbench.tables import json, markdown, terminal
 from actbench.tables.calibration import calibration_note
-from actbench.tables.formats import RENDERERS, Format, format_of
+from actbench.tables.formats import RENDERERS, Format
+from actbench.tables.table import Table
 from actbench.tables.waterfall import waterfall_table
 
 
@@ -51,26 +53,34 @@ def show_waterfall(
     check: Path | None = None,
 ) -> Outcome:
     """One table for each candidate, printed, written to `output` or compared with `check` (exit code 4: stale)."""
-    if output is not None and check is not None:
-        raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
+    place = table_file(output, check, format)
     made = waterfalls(request)
     tables = [waterfall_table(fall) for fall in made.falls]
-    document = {**json.document(tables), "warnings": list(made.warnings)}
-    file = output or check
-    if file is None:
-        text = RENDERERS[format](tables) if format else terminal.render(tables)
-        return Outcome(text=text, document=document, warnings=made.warnings)
-    text = RENDERERS[format or format_of(file)](tables)
-    if output is not None:
-        write_atomically(output, text.encode())
-        return Outcome(text=f"wrote {output}\n", document=document, warnings=made.warnings)
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+    if place.file is None and format is None:
+        text: str | None = terminal.render(tables)
+    else:
+        text = place.take(_rendered(tables, place.format))
+    if text is None:
         raise NotComparableError(
             "stale: the stored runs give another waterfall",
-            where=str(file),
-            hints=[f"actbench waterfall {request.reference} -o {file}"],
+            where=str(place.file),
+            hints=[f"actbench waterfall {request.reference} -o {place.file}"],
         )
-    return Outcome(text=f"{file} is up to date\n", document=document, warnings=made.warnings)
+    document = {**json.document(tables), "warnings": list(made.warnings)}
+    return Outcome(text=text, document=document, warnings=made.warnings)
+
+
+def _rendered(tables: Sequence[Table], format: Format) -> Rendered:
+    if format != "markdown":
+        return Rendered(RENDERERS[format](tables), {}, "waterfall")
+    keys = {f"{name} waterfall": block for name, block in markdown.blocks(tables).items()}
+    blocks = {
+        key: block.replace(
+            f"<!-- actbench: {key.removesuffix(' waterfall')} -->", f"<!-- actbench: {key} -->"
+        )
+        for key, block in keys.items()
+    }
+    return Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "waterfall")
 
 
 def waterfalls(request: WaterfallRequest) -> Waterfalls:
