@@ -12,7 +12,9 @@ from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.fair.calibration import stored_calibration
 from actbench.fair.lock import lock_notes
+from actbench.fair.naming import part_name
 from actbench.fair.runs import arms_of, runs_of_part
+from actbench.fair.tuning import choices
 from actbench.fair.waterfall import Waterfall, waterfall
 from actbench.footing import check_footing
 from actbench.metrics import metric_of
@@ -24,7 +26,7 @@ from actbench.tables import json, markdown, terminal
 from actbench.tables.calibration import calibration_note
 from actbench.tables.formats import RENDERERS, Format
 from actbench.tables.table import Table
-from actbench.tables.waterfall import waterfall_table
+from actbench.tables.waterfall import tuning_notes, waterfall_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +92,40 @@ def waterfalls(request: WaterfallRequest) -> Waterfalls:
             [request.reference], request.profile, request.overrides, request.results_dir, limit=request.limit
         )
     )
-    falls = [fall for selection in selected.selections for fall in _of_selection(selection, request)]
+    falls = [
+        fall
+        for selection in selected.selections
+        for fall in waterfalls_of(
+            selection,
+            request.results_dir,
+            arms=request.arms,
+            baselines=request.baselines,
+            metric=request.metric,
+        )
+    ]
     return Waterfalls(falls, tuple(selected.warnings))
 
 
-def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Waterfall]:
-    plan = selection.plan
+def waterfalls_of(
+    selection: Selection,
+    results_dir: Path,
+    *,
+    arms: Sequence[str] = (),
+    baselines: Sequence[str] = (),
+    metric: str | None = None,
+) -> list[Waterfall]:
+    """One for each of the arms, or else for all that are no baselines."""
+    plan, store = selection.plan, Store(results_dir)
     kept, _ = check_footing(selection.stored, selection.origin, plan)
-    fair = runs_of_part(Store(request.results_dir), plan, "fair", footing=kept.footing)
-    reading = Reading(metric_of(plan, request.metric), "last", "raw")
+    fair = runs_of_part(store, plan, "fair", footing=kept.footing)
+    reading = Reading(metric_of(plan, metric), "last", "raw")
     sides = _sides([*selection.stored, *fair.stored], reading)
     names = [arm.name for arm in plan.arms]
-    require_arms([*request.baselines, *request.arms], names, whose=f"recipe {plan.name!r}")
-    baselines = [name for name in request.baselines or plan.baselines if name in names]
-    candidates = [name for name in request.arms or names if name not in baselines]
-    if not baselines or not candidates:
-        lacks = "baseline" if not baselines else "arm beside its baselines"
+    require_arms([*baselines, *arms], names, whose=f"recipe {plan.name!r}")
+    against = [name for name in baselines or plan.baselines if name in names]
+    candidates = [name for name in arms or names if name not in against]
+    if not against or not candidates:
+        lacks = "baseline" if not against else "arm beside its baselines"
         raise ActbenchError(
             f"{plan.name} has no {lacks}: there is no gap to show", hints=["name one: --baseline"]
         )
@@ -113,11 +133,13 @@ def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Water
     notes = [*(lock_notes(lock, plan, reading.metric, selection.runs) if lock else ())]
     calibration = stored_calibration(plan, selection.calibration, reading=reading, footing=kept.footing)
     notes.append(calibration_note(calibration))
+    trials, _ = store.scan(part_name(plan, "tune"), plan.profile) if plan.tune else ([], [])
+    notes += tuning_notes(plan, choices(plan, trials, fingerprint=kept.data.fingerprint))
     return [
         waterfall(
             plan,
             candidate,
-            baselines,
+            against,
             sides,
             metric=reading.metric,
             data=kept.data,

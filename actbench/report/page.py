@@ -18,7 +18,7 @@ from actbench.report.figures import figure
 from actbench.report.limits import limits
 from actbench.report.making import data_section, kernels_table, machines_section
 from actbench.report.markup import Child, Html, element, join
-from actbench.report.results import claims_section, result_tables
+from actbench.report.results import claims_section, result_tables, waterfall_tables
 from actbench.report.runs import imported_runs, runs_section, sums
 
 _FOLDER = Path(__file__).parent
@@ -84,6 +84,9 @@ def _chapter(chapter: Chapter, told: Answer, single: bool) -> Html:
         element("p", told.text, class_="answer"),
         element("ul", *(element("li", text) for text in held), class_="limits") if held else None,
         _section("What the paper claims", claims) if claims else None,
+        _section("As the comparison gets fairer", *waterfall_tables(chapter.falls, key))
+        if chapter.falls
+        else None,
         _section("The numbers", *result_tables(group, key)),
         _section(
             "Figures",
