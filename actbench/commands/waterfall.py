@@ -9,6 +9,7 @@ from actbench.analysis import require_arms
 from actbench.commands.outcome import Outcome
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
+from actbench.fair.calibration import stored_calibration
 from actbench.fair.lock import lock_notes
 from actbench.fair.runs import arms_of, runs_of_part
 from actbench.fair.waterfall import Waterfall, waterfall
@@ -19,6 +20,7 @@ from actbench.selection import Sources, select
 from actbench.sides import Reading, Side, side_of
 from actbench.store import Store, StoredRun, write_atomically
 from actbench.tables import json, terminal
+from actbench.tables.calibration import calibration_note
 from actbench.tables.formats import RENDERERS, Format, format_of
 from actbench.tables.waterfall import waterfall_table
 
@@ -98,7 +100,9 @@ def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Water
             f"{plan.name} has no {lacks}: there is no gap to show", hints=["name one: --baseline"]
         )
     lock = selection.lock
-    notes = tuple(lock_notes(lock, plan, reading.metric, selection.runs)) if lock else ()
+    notes = [*(lock_notes(lock, plan, reading.metric, selection.runs) if lock else ())]
+    calibration = stored_calibration(plan, selection.calibration, reading=reading, footing=kept.footing)
+    notes.append(calibration_note(calibration))
     return [
         waterfall(
             plan,
@@ -108,7 +112,7 @@ def _of_selection(selection: Selection, request: WaterfallRequest) -> list[Water
             metric=reading.metric,
             data=kept.data,
             footing=kept.footing,
-            planned=[arm.name for arm in fair.plan.arms] if fair.plan else [],
+            fair=fair.plan,
             notes=notes,
         )
         for candidate in candidates

@@ -7,9 +7,9 @@ anew, an arm's earlier runs belong to no table any more. Imports no torch.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actbench.fair.naming import Part, part_name
+from actbench.fair.naming import part_name
 from actbench.recipe.differences import differing_arm_settings
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, Part, Recipe
 from actbench.store import Store, StoredRun
 
 _TUNING: tuple[Part, ...] = ("tune", "fair")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from actbench.fair.controls import with_slots
 from actbench.fair.naming import derived_recipe, tuned_name
 from actbench.fair.sweep import Edge, Point, Sweep, can_grow, edges_at, first_sweep, grown
 from actbench.metrics import metric_of
@@ -75,6 +76,7 @@ def tuning_recipe(
     """
     if recipe.tune is None:
         return None
+    recipe = with_slots(recipe)
     search = _search(recipe, stored, fingerprint)
     return None if search.is_complete else _recipe_of_trials(recipe, search.sweep)
 
@@ -82,9 +84,10 @@ def tuning_recipe(
 def choices(
     recipe: Recipe, stored: Sequence[StoredRun], *, fingerprint: str | None = None
 ) -> dict[str, Choice]:
-    """Of each arm the best point so far; of arms without a finished trial nothing."""
+    """Of each arm the best point so far, slot controls among them; of arms without a finished trial nothing."""
     if recipe.tune is None:
         return {}
+    recipe = with_slots(recipe)
     search = _search(recipe, stored, fingerprint)
     found: dict[str, Choice] = {}
     for arm in recipe.arms:
@@ -109,7 +112,7 @@ def trials(
     recipe: Recipe, stored: Sequence[StoredRun], *, fingerprint: str | None = None
 ) -> dict[str, tuple[Trial, ...]]:
     """Of each arm all points that are wanted by now, with what is known of them."""
-    return {} if recipe.tune is None else dict(_search(recipe, stored, fingerprint).trials)
+    return {} if recipe.tune is None else dict(_search(with_slots(recipe), stored, fingerprint).trials)
 
 
 def best(finished: Sequence[Trial]) -> Trial:

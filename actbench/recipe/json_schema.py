@@ -13,6 +13,7 @@ from actbench.recipe.schema import PROFILES, Recipe, Variant
 
 _PART = "Part"
 _REFERENCE = "#/$defs/"
+_NOT_WRITTEN = ("plugins", "stands_for", "donors", "spare")
 Schema = dict[str, Any]
 
 
@@ -25,7 +26,7 @@ def recipe_schema() -> Schema:
     definitions["Variant"] = _without_titles(Variant.model_json_schema())
     definitions["Arm"] = _with_options(definitions["Arm"])
     definitions["TuneSettings"] = _with_tuned_keys(definitions["TuneSettings"])
-    for name in ("Options", "PluginSource"):
+    for name in ("Options", "PluginSource", "Donor", "Spare", "UntypedOptions"):
         definitions.pop(name, None)
     body: Schema = {key: whole["properties"][key] for key in BODY_KEYS}
     body["seeds"] = _seeds(body["seeds"])
@@ -97,7 +98,7 @@ def _with_options(arm: Schema) -> Schema:
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
-        **{key: value for key, value in arm["properties"].items() if key not in ("plugins", "stands_for")},
+        **{key: value for key, value in arm["properties"].items() if key not in _NOT_WRITTEN},
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},

@@ -153,13 +153,22 @@ def _made_equal(rung: Rung) -> str | None:
 
 
 def _legend(fall: Waterfall, rungs: list[RungKey]) -> Iterator[str]:
-    tests = sum(rung.p_holm is not None for each in fall.rungs.values() for rung in each)
+    tests = len(
+        {
+            (rung.candidate, rung.baseline)
+            for each in fall.rungs.values()
+            for rung in each
+            if rung.p_holm is not None
+        }
+    )
     margin = percent(fall.margin)
+    tested = (
+        f"better, worse: at 5 % among {tests} tests (Holm), alone: by that one test only; " if tests else ""
+    )
     yield (
-        f"Gains in points, seed by seed, in brackets their 95 % interval. better, worse: at 5 % among {tests} tests "
-        f"(Holm), alone: by that one test only; as good: the 90 % interval lies within ±{margin} points; undecided: "
-        f"none of these. N seeds would tell: find a true gap of {margin} points in {100 * POWER:.0f} % of cases, if "
-        "the spread is as seen."
+        f"Gains in points, seed by seed, in brackets their 95 % interval. {tested}as good: the 90 % interval lies "
+        f"within ±{margin} points; undecided: none of these. N seeds would tell: find a true gap of {margin} points in "
+        f"{100 * POWER:.0f} % of cases, if the spread is as seen."
     )
     controls = [LABELS[key] for key in rungs if key not in ("same", "tuned")]
     if controls:
