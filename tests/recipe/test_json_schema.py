@@ -137,7 +137,7 @@ def test_every_reference_resolves_and_every_definition_is_used() -> None:
 
 
 def test_every_field_of_a_recipe_is_there_and_no_other() -> None:
-    fields = {key for key in Recipe.model_fields if key not in ("profile", "variant", "limit")}
+    fields = {key for key in Recipe.model_fields if key not in ("profile", "variant", "limit", "part")}
     assert set(SCHEMA["properties"]) == fields | {"base", "variants", "profiles"}
     assert set(SCHEMA["properties"]["profiles"]["properties"]) == set(PROFILES)
 
