@@ -24,6 +24,8 @@ from actbench.tables.words import listed, points
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FALL = "fall-"
+"""What the keys of waterfalls begin with, which stand in a section of their own."""
 Values = Mapping[str, Mapping[int, float]]
 """Arm -> seed -> value, a fraction."""
 
@@ -54,11 +56,12 @@ def _fall(fall: Waterfall) -> Drawing:
         if rung.gap
     ]
     return Drawing(
-        key=f"fall-{fall.candidate}",
+        key=f"{FALL}{fall.candidate}",
         title=f"What {fall.candidate} gains as the comparison gets fairer",
         caption="Each row is one comparison, its gain in points with the 95 % interval; grey is the margin.",
         alternative="; ".join(told),
         svg=svg(partial(draw_waterfall, fall)),
+        narrow=True,
     )
 
 
