@@ -112,3 +112,17 @@ def test_a_page_takes_the_table_between_its_markers(stored: Path, program: Progr
     done = program("waterfall", "falling.yaml", "-o", "page.md")
     assert done.returncode == 2
     assert "page.md: no place marked for the waterfall of falling" in done.stderr
+
+
+def test_the_report_says_what_becomes_of_the_gain(stored: Path, program: Program) -> None:
+    (stored / "recipes").mkdir()
+    (stored / "falling.yaml").rename(stored / "recipes" / "falling.yaml")
+    done = program("report", "-o", "page.html", "--json")
+    assert done.returncode == 0, done.stderr
+    (chapter,) = json.loads(done.stdout)["chapters"]  # the parts of a recipe are no chapters of their own
+    assert chapter["recipe"] == "falling"
+    assert [row["comparison"] for row in chapter["waterfalls"][0]["rows"]][1] == "both tuned"
+    page = (stored / "page.html").read_text()
+    assert "the gain of lslu over relu, +3.00, becomes +1.27 (both tuned, better)" in page
+    assert page.count('id="c1-fall-lslu"') == 1
+    assert page.index("As the comparison gets fairer</h3>") < page.index("The numbers</h3>")
