@@ -1,5 +1,6 @@
 """Matched networks are as large as the other arm's, counted on models that have values."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from actbench.models.stage_widths import stage_widths, with_widths
 from actbench.recipe.schema import Arm, Recipe
 from actbench.training.build import activation_sites, build_model
 from actbench.training.cost import forward_work, probe
-from actbench.training.matching import TOLERANCE, matched_widths
+from actbench.training.matching import TOLERANCE, _Counts, matched_widths
 
 SIZE = {"num_classes": 10, "channels": 3}
 IMAGES = {"data": {"name": "cifar10"}, "input": {"size": 32}}
@@ -23,16 +24,18 @@ TEXT = {
     "task": "text",
     "input": {"tokens": {"max_length": 16}},
 }
-ARCHITECTURES: dict[str, tuple[dict[str, Any], str]] = {
-    "vanillanet": ({"name": "vanillanet", "width": 0.0625}, "lslu"),
-    "resnet": ({"name": "resnet", "width": 8, "stem": "cifar"}, "series"),
-    "resnet_cifar": ({"name": "resnet_cifar", "depth": 8, "width": 8}, "lslu"),
-    "resnet_preact": ({"name": "resnet_preact", "depth": 11, "width": 8}, "frelu"),
-    "cnn": ({"name": "cnn", "stages": [[8, 12], [16]], "dense": [24], "batch_norm": True}, "dyrelu"),
-    "vit": ({"name": "vit", "image_size": 32, "patch": 8, "width": 16, "depth": 2, "heads": 2}, "pwlu"),
+WIDE = {"activation": "fourier_series", "options": {"terms": 16, "sharing": "channel"}}
+"""34 parameters a channel."""
+ARCHITECTURES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "vanillanet": ({"name": "vanillanet", "width": 0.0625}, {"activation": "lslu"}),
+    "resnet": ({"name": "resnet", "width": 8, "stem": "cifar"}, {"activation": "series"}),
+    "resnet_cifar": ({"name": "resnet_cifar", "depth": 8, "width": 8}, {"activation": "lslu"}),
+    "resnet_preact": ({"name": "resnet_preact", "depth": 11, "width": 8}, {"activation": "frelu"}),
+    "cnn": ({"name": "cnn", "stages": [[8, 12], [16]], "dense": [24], "batch_norm": True}, WIDE),
+    "vit": ({"name": "vit", "image_size": 32, "patch": 8, "width": 16, "depth": 2, "heads": 2}, WIDE),
     "bert_small": (
         {"name": "bert_small", "layers": 2, "width": 16, "heads": 2, "ff_width": 48, "max_length": 16},
-        "dyrelu",
+        WIDE,
     ),
 }
 
@@ -62,7 +65,7 @@ def counted(recipe: Recipe, arm: Arm) -> dict[str, int]:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_parameters_and_work_are_met_within_a_hundredth(name: str) -> None:
     model, candidate = ARCHITECTURES[name]
-    recipe = make(model, {"activation": candidate}, **(TEXT if name == "bert_small" else {}))
+    recipe = make(model, candidate, **(TEXT if name == "bert_small" else {}))
     found = matched_widths(recipe, {}, **SIZE)
     assert set(found) == {Pair("relu", "params", "mine"), Pair("relu", "macs", "mine")}
     target, own = counted(recipe, recipe.arm("mine")), counted(recipe, recipe.arm("relu"))
@@ -122,9 +125,9 @@ def test_what_is_tuned_is_what_is_matched() -> None:
     ("model", "message", "hint"),
     [
         (
-            {"name": "torchvision", "stem": "cifar"},
-            r"relu.params.mine: mine has 11,\d+,\d+ parameters, and relu cannot come within 1% of it: the widths of "
-            r"'torchvision' cannot be changed here, and as it is it has 11,\d+,\d+ \(-\d\.\d%\)",
+            {"name": "torchvision", "arch": "mobilenet_v2", "stem": "cifar"},
+            r"relu.params.mine: mine has 2,\d+,\d+ parameters, and relu cannot come within 1% of it: the widths of "
+            r"'torchvision' cannot be changed here, and as it is it has 2,\d+,\d+ \(-\d+\.\d%\)",
             "take a model whose stages have widths",
         ),
         (
@@ -157,7 +160,7 @@ def test_all_that_cannot_be_met_is_told_at_once() -> None:
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_users_own_that_looks_at_values_is_counted_with_values(tmp_path: Any) -> None:
+def test_a_users_own_that_looks_at_values_is_counted_with_values(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "import torch\nfrom torch import nn\n\n\nclass Looking(nn.Module):\n"
@@ -166,11 +169,11 @@ def test_a_users_own_that_looks_at_values_is_counted_with_values(tmp_path: Any) 
         "    def forward(self, x):\n        return x if float(x.sum()) > 1e30 else x.relu() * self.scale\n"
     )
     load_plugin(path)
-    recipe = make({"name": "cnn", "stages": [[8], [16]]}, {"activation": "Looking"})
-    assert list(matched_widths(recipe, {}, **SIZE).values()) == [
-        ArmModel(stages=((8,), (16,))),
-        ArmModel(),
-    ]
+    recipe = make({"name": "cnn", "stages": [[64], [64]]}, {"activation": "Looking"})
+    assert list(matched_widths(recipe, {}, **SIZE).values()) == [ArmModel(), ArmModel()]
+    work = _Counts(recipe, **SIZE)(recipe.arm("mine"), "macs")
+    # What it declares to do is nothing; the convolutions and the classifier are what they are.
+    assert work == counted(recipe, recipe.arm("mine"))["macs"] == 32**2 * 27 * 64 + 16**2 * 576 * 64 + 640
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
