@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from actbench.activations.plugin_source import PluginSource
-from actbench.frozen import NoOptions, Options
+from actbench.frozen import NoOptions, Options, OptionValue
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
@@ -246,6 +246,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationEntry:
+    """An activation, as all who ask for it by name need to know it."""
+
     name: str
     target: str
     """`module:Class`, imported only when the activation is made."""
@@ -254,6 +256,10 @@ class ActivationEntry:
     """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    has_parameters: bool = False
+    """Whether it has parameters though it is no curve; those that learn a curve need not say so."""
+    without_method: dict[str, OptionValue] = field(default_factory=dict)
+    """Options with which it learns by gradient descent alone, where it has a method of its own beside that."""
     gated: bool = False
     """Whether it takes gates and values, twice the channels that it gives."""
     slot: Slot | None = None
@@ -262,6 +268,11 @@ class ActivationEntry:
     source: str
     plugin: PluginSource | None = None
     """None for our own."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has parameters; of a plug-in this is not known before it is made."""
+        return self.learns_curve or self.has_parameters
 
 
 DEPTHWISE, GATED, GROUPS = (
@@ -361,12 +372,14 @@ _ENTRIES = (
         name="frelu",
         target="actbench.activations.frelu:FReLU",
         slot=Slot(activation="slot_depthwise", options={"n": 1}),
+        has_parameters=True,
         summary="max(x, T(x)), T a depthwise 3x3 convolution and BN, on images only",
         source="Ma et al., 2020, arXiv:2007.11824",
     ),
     ActivationEntry(
         name="series",
         target="actbench.activations.series:Series",
+        has_parameters=True,
         options=SeriesOptions,
         slot=DEPTHWISE,
         summary="VanillaNet's series activation: base, depthwise (2n+1)x(2n+1) convolution, BN",
@@ -375,6 +388,7 @@ _ENTRIES = (
     ActivationEntry(
         name="lslu",
         target="actbench.activations.lslu:LSLU",
+        has_parameters=True,
         options=LSLUOptions,
         slot=DEPTHWISE,
         summary="n scaled and shifted ReLUs in a chain, then series, as the official code computes it",
@@ -383,6 +397,7 @@ _ENTRIES = (
     ActivationEntry(
         name="lslu_parallel",
         target="actbench.activations.lslu:LSLUParallel",
+        has_parameters=True,
         options=LSLUParallelOptions,
         slot=DEPTHWISE,
         summary="sum of n scaled ReLUs with the shifts inside, then series, as the paper's wording suggests",
@@ -391,6 +406,7 @@ _ENTRIES = (
     ActivationEntry(
         name="pwlu",
         target="actbench.activations.pwlu:PWLU",
+        without_method={"phase_epochs": 0},
         options=PWLUOptions,
         learns_curve=True,
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
@@ -517,6 +533,7 @@ _ENTRIES = (
     ActivationEntry(
         name="dyrelu",
         target="actbench.activations.dyrelu:DyReLU",
+        has_parameters=True,
         options=DyReLUOptions,
         summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
         source="Chen et al., 2020, arXiv:2003.10027",

@@ -58,7 +58,7 @@ def calibration_arms(recipe: Recipe, baseline: Arm) -> tuple[Arm, ...]:
 def calibration_recipes(recipe: Recipe) -> tuple[Recipe, Recipe]:
     """The recipe with its calibrated baseline alone, and the one of the calibration's arms."""
     baseline = calibrated_baseline(recipe)
-    alone = recipe.model_copy(update={"arms": (baseline,)})
+    alone = recipe.model_copy(update={"arms": (baseline,), "controls": (), "tune": None})
     return alone, derived_recipe(recipe, "calibrate", calibration_arms(recipe, baseline))
 
 

@@ -115,6 +115,19 @@ def control_arms(recipe: Recipe, tuned: Mapping[str, Arm], measured: Measured) -
     )
 
 
+def with_slots(recipe: Recipe) -> Recipe:
+    """The recipe with its slot controls as further arms, under the controls' names: what is tuned.
+
+    A slot makes another network of the baseline, which wants other rates: untuned it would be a straw man.
+    """
+    if "slot" not in recipe.controls:
+        return recipe
+    slots = control_arms(
+        recipe.model_copy(update={"controls": ("slot",)}), {}, Measured(widths={}, step_time_s={})
+    )
+    return recipe.model_copy(update={"arms": (*recipe.arms, *slots)})
+
+
 def control_in(plan: Recipe, pair: Pair) -> str | None:
     """Which arm is that control, by a plan of fair runs; the baseline itself where the control changes nothing.
 

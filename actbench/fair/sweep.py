@@ -119,9 +119,9 @@ def rates_between(rates: Sequence[float], count: int) -> list[float]:
         widest = max(range(len(gaps)), key=lambda i: round(math.log(gaps[i][1] / gaps[i][0]) / cuts[i], 9))
         cuts[widest] += 1
     return [
-        _short(low * (high / low) ** (part / number), low, high)
+        rate
         for (low, high), number in zip(gaps, cuts, strict=True)
-        for part in range(1, number)
+        for rate in _short([low, *(low * (high / low) ** (part / number) for part in range(1, number)), high])
     ]
 
 
@@ -158,7 +158,11 @@ def _is_integer(recipe: Recipe, name: str) -> bool:
     return key is not None and key.arm is not None and is_integer(recipe.arm(key.arm), key)
 
 
-def _short(value: float, low: float, high: float) -> float:
-    """With three digits, unless that makes it one of its neighbours."""
-    short = float(f"{value:.3g}")
-    return short if low < short < high else value
+def _short(rates: Sequence[float]) -> list[float]:
+    """The inner ones with three digits, or as many as tell them from one another and from the two ends."""
+    low, *inner, high = rates
+    for digits in range(3, 17):
+        short = [float(f"{rate:.{digits}g}") for rate in inner]
+        if all(one < other for one, other in pairwise([low, *short, high])):
+            return short
+    return inner

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from actbench.fair.controls import with_slots
 from actbench.fair.naming import derived_recipe, tuned_name
 from actbench.fair.sweep import Edge, Point, Sweep, can_grow, edges_at, first_sweep, grown
 from actbench.metrics import metric_of
@@ -18,7 +19,7 @@ from actbench.recipe.hashing import run_hash
 from actbench.recipe.own_training import of_length
 from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Arm, Recipe
-from actbench.recipe.tuned_keys import parse_key, with_setting
+from actbench.recipe.tuned_keys import LR, parse_key, with_setting
 from actbench.record import RunFacts, Tally
 from actbench.store import StoredRun
 
@@ -75,6 +76,7 @@ def tuning_recipe(
     """
     if recipe.tune is None:
         return None
+    recipe = with_slots(recipe)
     search = _search(recipe, stored, fingerprint)
     return None if search.is_complete else _recipe_of_trials(recipe, search.sweep)
 
@@ -82,9 +84,10 @@ def tuning_recipe(
 def choices(
     recipe: Recipe, stored: Sequence[StoredRun], *, fingerprint: str | None = None
 ) -> dict[str, Choice]:
-    """Of each arm the best point so far; of arms without a finished trial nothing."""
+    """Of each arm the best point so far, slot controls among them; of arms without a finished trial nothing."""
     if recipe.tune is None:
         return {}
+    recipe = with_slots(recipe)
     search = _search(recipe, stored, fingerprint)
     found: dict[str, Choice] = {}
     for arm in recipe.arms:
@@ -109,12 +112,15 @@ def trials(
     recipe: Recipe, stored: Sequence[StoredRun], *, fingerprint: str | None = None
 ) -> dict[str, tuple[Trial, ...]]:
     """Of each arm all points that are wanted by now, with what is known of them."""
-    return {} if recipe.tune is None else dict(_search(recipe, stored, fingerprint).trials)
+    return {} if recipe.tune is None else dict(_search(with_slots(recipe), stored, fingerprint).trials)
 
 
 def best(finished: Sequence[Trial]) -> Trial:
-    """The one with the highest accuracy; of several the one with the lowest loss, then the first."""
-    return max(finished, key=lambda trial: (trial.accuracy, -trial.loss))
+    """The one with the highest accuracy; of several the one with the lowest loss.
+
+    Then the one with the lowest rate: where all diverged, the search goes on below.
+    """
+    return max(finished, key=lambda trial: (trial.accuracy, -trial.loss, -trial.settings[LR]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +212,9 @@ def _recipe_of_trials(recipe: Recipe, sweep: Sweep | None) -> Recipe:
     shut = short.evaluation.model_copy(update={"protocol": "validation", "robustness": None})
     arms = tuple(_named_trials(recipe, sweep)) if sweep else recipe.arms
     derived = derived_recipe(short, "tune", arms)
-    return derived.model_copy(update={"evaluation": shut, "seeds": recipe.tune.seeds, "tune": None})
+    return derived.model_copy(
+        update={"evaluation": shut, "seeds": recipe.tune.seeds, "tune": None, "controls": ()}
+    )
 
 
 def _named_trials(recipe: Recipe, sweep: Sweep) -> Iterator[Arm]:

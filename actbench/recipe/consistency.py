@@ -34,7 +34,8 @@ def check_consistent(recipe: "Recipe") -> None:
     _check_graphs(recipe)
     _check_models(recipe)
     _check_gates(recipe)
-    _check_controls(recipe)
+    if recipe.part is None:
+        _check_controls(recipe)
     if not MODELS[recipe.model.name].has_deep_training:
         for index, arm in enumerate(recipe.arms):
             if arm.train.deep_lambda is not None:

@@ -239,7 +239,7 @@ def _read_untyped(node: Node, problems: list[Problem]) -> Any:
     return BAD if any(value is BAD for value in values.values()) else UntypedOptions.model_validate(values)
 
 
-_NOT_WRITTEN = {(Arm, "plugins"), (Arm, "stands_for")}
+_NOT_WRITTEN = {(Arm, "plugins"), (Arm, "stands_for"), (Arm, "donors"), (Arm, "spare")}
 """Fields that no file holds."""
 _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
     (Recipe, "seeds"): read_seeds,

@@ -12,7 +12,7 @@ from actbench.recipe.schema import Recipe
 
 COMMAND_LINE = "command line"
 
-BODY_KEYS = tuple(key for key in Recipe.model_fields if key not in ("profile", "variant", "limit"))
+BODY_KEYS = tuple(key for key in Recipe.model_fields if key not in ("profile", "variant", "limit", "part"))
 """What a recipe's file says of the experiment itself."""
 
 _FORM = re.compile(r"\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*=(.*)", re.DOTALL)

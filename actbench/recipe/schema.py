@@ -16,6 +16,7 @@ from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ArmModel, ModelOptions
+from actbench.recipe.ablated import Donor, Frozenness, Spare
 from actbench.recipe.consistency import check_consistent
 from actbench.recipe.own_training import of_length, with_rates
 from actbench.recipe.tune_settings import Seed, TuneSettings
@@ -26,6 +27,10 @@ Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
 Control = Literal["params", "macs", "time", "slot"]
 """In which respect a baseline is made equal to another arm (`fair/controls.py`)."""
+
+Part = Literal["tune", "fair", "calibrate", "ablate"]
+"""tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
+an activation it is that helps."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -162,6 +167,13 @@ class Arm(Frozen):
     stands_for: tuple[Name, ...] = ()
     """Names of other arms that would be this one, such as one control of several arms. A label: no hash holds it, and
     no recipe's file says it."""
+    frozen: Frozenness = "no"
+    shared: bool = False
+    """One set of the activation's parameters for all its sites, where their shapes agree."""
+    donors: tuple[Donor, ...] = ()
+    """For frozen: donor. A run takes the first that has another seed. No recipe's file says it, nor the next."""
+    spare: Spare | None = None
+    """Scalars without a shape behind the activation, as many as another one would have parameters."""
     plugins: dict[str, PluginSource] = Field(default_factory=dict)
     """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
     recipe's file says it."""
@@ -198,7 +210,19 @@ class Arm(Frozen):
         for key, name in (("activation", self.activation), ("fill", self.fill)):
             if name != "native" and name not in ACTIVATIONS and name not in self.plugins:
                 raise ValueError(f"{key}: unknown activation {name!r}")
+        if self.frozen == "donor" and len({donor.seed for donor in self.donors}) < 2:
+            raise ValueError(
+                "frozen: donor needs two runs whose shapes to take, which `ablate` finds by itself"
+            )
         return self
+
+    @property
+    def is_ablated(self) -> bool:
+        return self.frozen != "no" or self.shared or self.spare is not None
+
+    def donor_of(self, seed: int) -> Donor:
+        """Whose shape the run of that seed takes."""
+        return next(donor for donor in self.donors if donor.seed != seed)
 
     def chosen_options(self) -> dict[str, OptionValue]:
         """The activation's options that differ from their default, as plain data."""
@@ -243,6 +267,8 @@ class Recipe(Frozen):
     task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
+    part: Part | None = None
+    """Which part of another recipe this was made for (see `fair/naming.py`); no recipe's file says it."""
     data: DataOptions
     limit: int | None = Field(None, ge=2)
     """At most this many training and this many test images, set by --limit: stratified, or for detection the first
@@ -259,6 +285,8 @@ class Recipe(Frozen):
     """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""
     controls: tuple[Control, ...] = ()
     """Baselines made equal to each other arm in these respects, as arms of their own; see `fair/controls.py`."""
+    ablate: Literal["none", "learnable"] = "none"
+    """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

@@ -16,7 +16,7 @@ from actbench.models.catalog import ArmModel, ModelOptions
 from actbench.models.network import Network
 from actbench.models.stage_widths import stage_widths, with_widths
 from actbench.recipe.hashing import arm_settings
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, ArmTrain, Recipe
 from actbench.training.build import activation_sites, build_model, build_shapes
 from actbench.training.cost import forward_work, probe
 
@@ -75,7 +75,8 @@ class _Counts:
         self._known: dict[tuple[str, bool], int] = {}
 
     def __call__(self, arm: Arm, control: str) -> int:
-        key = (str(arm_settings(arm)), control == "macs")
+        shape = arm.model_copy(update={"train": ArmTrain(), "salt": 0})
+        key = (str(arm_settings(shape)), control == "macs")
         if key not in self._known:
             self._known[key] = self._work(arm) if control == "macs" else self._parameters(arm)
         return self._known[key]

@@ -35,6 +35,7 @@ from actbench.training.attack import accuracy_under_attack
 from actbench.training.build import set_deep_lambda
 from actbench.training.checkpoint import Progress, best_path, load_best, restore_last, save_best, save_last
 from actbench.training.cost import measure_cost
+from actbench.training.donor import donor_weights
 from actbench.training.evaluate import Evaluation, evaluate_split
 from actbench.training.loop import train_epochs
 from actbench.training.state import State, start_state
@@ -162,7 +163,12 @@ def _state(attempt: _Attempt) -> State:
 
     def fresh() -> State:
         return start_state(
-            attempt.recipe, planned.arm, seed=attempt.stream, source=attempt.source, device=attempt.device
+            attempt.recipe,
+            planned.arm,
+            seed=attempt.stream,
+            source=attempt.source,
+            device=attempt.device,
+            donor=donor_weights(planned, attempt.store),
         )
 
     attempt.state = state = fresh()

@@ -219,6 +219,7 @@ def test_pointwise_means_that_places_do_not_mix(name: str, options: dict[str, An
     module, x = make(name, options).eval(), images(name, side=4)
     has_parameters = any(True for _ in module.parameters())
     assert ENTRIES[name].learns_curve == (module.is_pointwise and has_parameters)
+    assert ENTRIES[name].learns == has_parameters
     moved = x.clone()
     moved[0, :, 1, 1] += 1
     differs = (module(moved) != module(x)).any(1)
