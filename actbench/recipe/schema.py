@@ -270,6 +270,9 @@ class Recipe(Frozen):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    init: Literal["shared", "matched"] = "shared"
+    """matched: a fixed gain behind each site, so that every arm starts with outputs as large as ReLU's (see
+    `training/matched_start.py`); shared: the same weights for all, and nothing more."""
     ablate: Literal["none", "learnable"] = "none"
     """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
 
