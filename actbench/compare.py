@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
-from actbench.comparison import Comparison, Group
+from actbench.comparison import Comparison, Group, TunedRow
 from actbench.fair.calibration import stored_calibration
 from actbench.fair.lock import Lock, lock_notes
+from actbench.fair.runs import TuningRuns
+from actbench.fair.tuned_rows import tuned_rows
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
@@ -37,9 +39,10 @@ class Selection:
     unshown: tuple[StoredRun, ...] = ()
     """Runs of arms that are not to be shown."""
     lock: Lock | None = None
+    """What was fixed before its runs were looked at."""
     calibration: tuple[StoredRun, ...] = ()
     """Runs of the recipe's calibration, and those that its baseline may have; empty where it was not calibrated."""
-    """What was fixed before its runs were looked at."""
+    tuning: TuningRuns | None = None
 
     @property
     def runs(self) -> tuple[RunFacts, ...]:
@@ -118,6 +121,7 @@ def _group(
     baselines = (*main, *(name for name in own if name not in main))
     unshown = _unshown(selection, reading, kept.footing)
     tested = analyse({**sides, **unshown}, baselines, plan.analysis)
+    tuned = _tuned(selection, baselines, reading, kept)
     return Group(
         setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
@@ -138,6 +142,7 @@ def _group(
                 tested,
                 planned=plan.seeds,
                 beside=_beside(plan, arm, baselines, paper, reading.metric),
+                tuned=tuned.get(arm.name),
             )
             for arm in plan.arms
         ),
@@ -154,6 +159,17 @@ def _group(
         if selection.lock
         else (),
     )
+
+
+def _tuned(
+    selection: Selection, baselines: Sequence[str], reading: Reading, kept: RunFacts
+) -> dict[str, TunedRow]:
+    """The rows of tuned arms, on the footing of the kept run; empty without tuning."""
+    if selection.tuning is None:
+        return {}
+    recipe, stored = selection.tuning
+    seeds = set(recipe.seeds) if selection.origin.seeds else None
+    return tuned_rows(recipe, stored, baselines, reading, data=kept.data, footing=kept.footing, seeds=seeds)
 
 
 def _unshown(selection: Selection, reading: Reading, footing: str) -> dict[str, Side]:

@@ -22,6 +22,7 @@ from actbench.stats.intervals import Estimate, Interval
 
 if TYPE_CHECKING:
     from actbench.fair.calibration import Calibration
+    from actbench.fair.tuning import Choice
 
 LEVEL = 0.05
 """Of tests, over the whole family of a group."""
@@ -71,6 +72,8 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)  # likewise
 class ArmRow:
+    """An arm's runs, and what is compared of them."""
+
     name: str
     arm: Arm | None
     """None for imported results, of which the name is all that is known."""
@@ -102,6 +105,8 @@ class ArmRow:
     """Those that completed or diverged, by seed."""
     files: Sequence[Path]
     """Their records."""
+    tuned: "TunedRow | None" = None
+    """The arm as tuning left it; None where the recipe asks for none, or no trial is finished."""
 
     @cached_property
     def crossed(self) -> Interval | None:
@@ -110,7 +115,17 @@ class ArmRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TunedRow:
+    """What was chosen for an arm, and its row among tuned arms: its gaps are to tuned baselines."""
+
+    choice: "Choice"
+    row: ArmRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
+    """One table: the arms of a recipe, or of an imported set."""
+
     setting: Setting
     plan: Recipe | None
     """None for imported results."""
@@ -149,4 +164,6 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
+    """All that was asked for, in order."""
+
     groups: tuple[Group, ...]

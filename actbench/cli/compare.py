@@ -8,6 +8,7 @@ import typer
 from actbench.cli.options import (
     FORMATS,
     SELECTION,
+    AddedArms,
     AllowMismatch,
     Arms,
     At,
@@ -28,8 +29,9 @@ from actbench.cli.options import (
     known_profile,
     known_which,
     split_arguments,
+    with_added_arms,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
@@ -49,6 +51,7 @@ def compare(
     ] = None,
     profile: Profile = None,
     arm: Arms = None,
+    add_arm: AddedArms = None,
     seeds: Seeds = None,
     limit: Limit = None,
     baseline: Baselines = None,
@@ -73,7 +76,7 @@ def compare(
     Accuracy (or average precision) with its interval, gaps to the baselines, cost, and the paper's own values.
     """
     if paper or table or not arguments:
-        chosen = (profile, arm, seeds, limit, baseline, metric, columns)
+        chosen = (profile, arm, add_arm, seeds, limit, baseline, metric, columns)
         if paper and (arguments or any(chosen) or (at, weights) != ("last", "raw")):
             raise ActbenchError(
                 "--paper goes with --table, --check, --results-dir and --json alone",
@@ -85,11 +88,11 @@ def compare(
     from actbench.commands.compare import compare as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             profile=known_profile(profile),
-            overrides=overrides,
+            overrides=with_added_arms(overrides, add_arm),
             arms=arm or (),
             seeds=seeds,
             limit=limit,
@@ -123,7 +126,7 @@ def _compare_paper(
         raise ActbenchError(
             what, where="command line", hints=["name recipes or record files, or a paper by --paper"]
         )
-    run(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
+    read(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
 
 
 @app.command("export-table")
@@ -144,6 +147,7 @@ def export_table(
     check: Annotated[Path | None, typer.Option("--check", help="exit 4 if this file is stale")] = None,
     profile: Profile = None,
     arm: Arms = None,
+    add_arm: AddedArms = None,
     seeds: Seeds = None,
     limit: Limit = None,
     baseline: Baselines = None,
@@ -166,14 +170,14 @@ def export_table(
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             format=None if table_format is None else choice("--format", table_format, FORMATS),
             output=output,
             check=check,
             profile=known_profile(profile),
-            overrides=overrides,
+            overrides=with_added_arms(overrides, add_arm),
             arms=arm or (),
             seeds=seeds,
             limit=limit,

@@ -8,6 +8,7 @@ import typer
 from actbench.cli.options import (
     FORMATS,
     RECIPES,
+    AddedArms,
     Baselines,
     DataDir,
     Device,
@@ -19,9 +20,13 @@ from actbench.cli.options import (
     ResultsDir,
     Seeds,
     choice,
+    known_budget,
     known_profile,
     load_plugins,
+    plugin_and_name,
+    plugins_of,
     split_arguments,
+    with_added_arms,
 )
 from actbench.cli.output import run
 from actbench.cli.progress import Progress
@@ -40,9 +45,10 @@ def lock(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Fix arms, seeds, metric, margin and analysis before runs are looked at.
+    """Fix a comparison before its runs are looked at.
 
-    Tables of the recipe then say when that was, and what has been otherwise since, such as seeds that came later.
+    Arms, seeds, metric, margin and analysis. Tables of the recipe then say when that was, and what has been otherwise
+    since, such as seeds that came later.
     """
     from actbench.commands.lock import lock as command
 
@@ -80,6 +86,12 @@ def calibrate(
         int,
         typer.Option("--jobs", "-j", min=1, help="runs at a time, on one GPU or sharing the CPU's threads"),
     ] = 1,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="exit 4 if a gap is seen where there is none, or the planted loss is missed"
+        ),
+    ] = False,
     as_json: Json = False,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
@@ -108,7 +120,7 @@ def calibrate(
         jobs=jobs,
         plugins=tuple(plugin or ()),
     )
-    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)
+    run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1), check=check), as_json)
 
 
 @app.command("waterfall")
@@ -129,13 +141,14 @@ def waterfall(
         list[str] | None,
         typer.Option("--arm", help="the candidate; may be repeated  [default: all but the baselines]"),
     ] = None,
+    add_arm: AddedArms = None,
     baseline: Baselines = None,
     metric: Metric = None,
     limit: Limit = None,
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Show how a gain shrinks, or survives, as the comparison gets fairer.
+    """Show how a gain fares as the comparison gets fairer.
 
     A row for each comparison: same recipe, both tuned, and then the baseline made equal in parameters, time or slot.
     """
@@ -146,7 +159,7 @@ def waterfall(
         raise ActbenchError("waterfall takes one recipe", where="command line", hints=[" ".join(references)])
     request = WaterfallRequest(
         reference=references[0],
-        overrides=overrides,
+        overrides=with_added_arms(overrides, add_arm),
         profile=known_profile(profile),
         arms=tuple(arm or ()),
         baselines=tuple(baseline or ()),
@@ -156,3 +169,80 @@ def waterfall(
     )
     known = None if format is None else choice("--format", format, FORMATS)
     run(lambda: show_waterfall(request, format=known, output=output, check=check), as_json)
+
+
+@app.command("try")
+def try_(
+    activation: Annotated[
+        str, typer.Argument(metavar="FILE.py:NAME", help="a class of torch.nn.Module in a file")
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RECIPE", help="whose network, data and baselines; overrides  [default: demo_fair_digits]"
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="TIME", help="begin no run after so long: 90s, 30m, 1h30m"),
+    ] = None,
+    add_arm: AddedArms = None,
+    profile: Profile = None,
+    seeds: Seeds = None,
+    device: Device = "auto",
+    data_dir: DataDir = Path("data"),
+    results_dir: ResultsDir = Path("results"),
+    limit: Limit = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="runs at a time")] = 1,
+    as_json: Json = False,
+    progress: Annotated[
+        bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
+    ] = True,
+) -> None:
+    """Try an activation of your own, fairly.
+
+    A bare nn.Module is enough. All arms are tuned alike, the baselines made equal in parameters, time and slot, the
+    bench calibrated; the gap waterfall comes last. Stopped at any time it leaves whole runs, and goes on when it is
+    typed again.
+    """
+    from actbench.commands.request import TrainRequest
+    from actbench.commands.try_activation import DEFAULT_RECIPE, TryRequest, try_activation
+
+    file, name = plugin_and_name(activation)
+    if file is None:
+        raise ActbenchError(
+            f"{activation!r} names no class in a file",
+            where="command line",
+            hints=["such as my_act.py:MyAct"],
+        )
+    words = list(arguments or ())
+    references, overrides = split_arguments(
+        words if any(map(_is_reference, words)) else [DEFAULT_RECIPE, *words]
+    )
+    if len(references) > 1:
+        raise ActbenchError("try takes one recipe", where="command line", hints=[" ".join(references)])
+    request = TryRequest(
+        file=file,
+        name=name,
+        reference=references[0],
+        budget_s=known_budget(budget),
+        train=TrainRequest(
+            references=references,
+            overrides=with_added_arms(overrides, add_arm),
+            profile=known_profile(profile),
+            seeds=seeds,
+            device=device,
+            data_dir=data_dir,
+            results_dir=results_dir,
+            limit=limit,
+            jobs=jobs,
+            plugins=plugins_of((), add_arm),
+        ),
+    )
+    run(lambda: try_activation(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)
+
+
+def _is_reference(word: str) -> bool:
+    from actbench.recipe.overrides import is_override
+
+    return not is_override(word)

@@ -100,6 +100,27 @@ def seeds(
 
 
 @app.command()
+def lr(
+    arguments: References,
+    output: Output = Path("plots"),
+    width: Width = None,
+    profile: Profile = None,
+    arm: Arms = None,
+    limit: Limit = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Draw validation accuracy over the learning rates that tuning tried.
+
+    A line per arm, the chosen rate marked; of recipes with a block tune.
+    """
+    from actbench.commands.plot.lr import plot_lr
+
+    request = _request(arguments, output, width, profile, arm, None, limit, results_dir)
+    run(lambda: plot_lr(request), as_json)
+
+
+@app.command()
 def params(
     arguments: References,
     output: Output = Path("plots"),

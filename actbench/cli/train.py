@@ -7,6 +7,7 @@ import typer
 
 from actbench.cli.options import (
     RECIPES,
+    AddedArms,
     Arms,
     DataDir,
     Device,
@@ -18,7 +19,9 @@ from actbench.cli.options import (
     Seeds,
     known_profile,
     load_plugins,
+    plugins_of,
     split_arguments,
+    with_added_arms,
 )
 from actbench.cli.output import run
 from actbench.cli.progress import Progress
@@ -37,6 +40,7 @@ def train(
     results_dir: ResultsDir = Path("results"),
     limit: Limit = None,
     plugin: Plugins = None,
+    add_arm: AddedArms = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="list runs done and missing with an estimate; train none")
     ] = False,
@@ -50,6 +54,12 @@ def train(
         int,
         typer.Option("--jobs", "-j", min=1, help="runs at a time, on one GPU or sharing the CPU's threads"),
     ] = 1,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="train the arms of a calibration as well (see `actbench calibrate`)"
+        ),
+    ] = False,
     as_json: Json = False,
     progress: Annotated[
         bool, typer.Option("--progress/--no-progress", help="tell each epoch on stderr")
@@ -57,16 +67,18 @@ def train(
 ) -> None:
     """Train recipes; what is stored is not trained again.
 
-    Every arm over its seeds, the first seed of every arm first.
+    Every arm over its seeds, the first seed of every arm first. A recipe that asks for tuning, controls or ablations
+    gets them after its own first seed, and a waterfall in the end; with --arm only those arms are trained.
     """
     from actbench.commands.request import TrainRequest
     from actbench.commands.train import train as command
 
-    load_plugins(plugin)
+    plugins = plugins_of(plugin, add_arm)
+    load_plugins(plugins)
     references, overrides = split_arguments(arguments)
     request = TrainRequest(
         references=references,
-        overrides=overrides,
+        overrides=with_added_arms(overrides, add_arm),
         profile=known_profile(profile),
         seeds=seeds,
         arms=tuple(arm or ()),
@@ -78,6 +90,7 @@ def train(
         force=force,
         download=download,
         jobs=jobs,
-        plugins=tuple(plugin or ()),
+        calibrate=calibrate,
+        plugins=plugins,
     )
     run(lambda: command(request, Progress(show_epochs=progress, several=jobs > 1)), as_json)

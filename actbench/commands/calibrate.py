@@ -4,7 +4,8 @@ from actbench.commands.outcome import Outcome
 from actbench.commands.request import Progress, TrainRequest, load_recipes
 from actbench.commands.train import tell_plan
 from actbench.commands.training import prepare, train_prepared
-from actbench.fair.calibration import calibration_recipes, stored_calibration
+from actbench.errors import NotComparableError
+from actbench.fair.calibration import Calibration, calibration_recipes, stored_calibration
 from actbench.fair.runs import calibration_runs
 from actbench.metrics import metric_of
 from actbench.recipe.hashing import footing_hash
@@ -14,10 +15,11 @@ from actbench.tables import json, terminal
 from actbench.tables.calibration import calibration_table
 
 
-def calibrate(request: TrainRequest, progress: Progress) -> Outcome:
+def calibrate(request: TrainRequest, progress: Progress, *, check: bool = False) -> Outcome:
     """Trains each recipe's baseline and the arms of its calibration over the seeds, and tables what they show.
 
-    Raises ActbenchError before anything is spent. Exit code as that of `train`.
+    Raises ActbenchError before anything is spent. Exit code as that of `train`; under `check` 4 where a gap is seen
+    that is none, or the planted activation's loss is not found.
     """
     recipes = load_recipes(request)
     wanted = [made for recipe in recipes for made in calibration_recipes(recipe)]
@@ -32,7 +34,7 @@ def calibrate(request: TrainRequest, progress: Progress) -> Outcome:
         for run, record in records
         if record is None or record.status != "completed"
     ]
-    tables, without = [], []
+    tables, without, failed = [], [], []
     for recipe in recipes:
         metric = metric_of(recipe)
         found = stored_calibration(
@@ -43,8 +45,11 @@ def calibrate(request: TrainRequest, progress: Progress) -> Outcome:
         )
         if found:
             tables.append(calibration_table(found, recipe, metric))
+            failed += [f"{recipe.name}: {why}" for why in _blind_spots(found)]
         else:
             without.append(f"{recipe.name}: not calibrated, for want of completed runs")
+    if check and (failed or without):
+        raise NotComparableError("the bench is not to be trusted yet", hints=[*failed, *without])
     finished = sum(record is not None and record.status in FINISHED for _, record in records)
     return Outcome(
         text=terminal.render(tables),
@@ -52,3 +57,10 @@ def calibrate(request: TrainRequest, progress: Progress) -> Outcome:
         warnings=(*lacking, *without),
         exit_code=0 if finished == len(records) else 3 if finished else 1,
     )
+
+
+def _blind_spots(found: Calibration) -> list[str]:
+    """What a bench must not do: see what is not there, or miss the planted activation."""
+    seen = [] if found.is_silent else [f"{found.again.arm.name}, the baseline itself, is told apart from it"]
+    planted = found.planted[0]
+    return [*seen, *([] if planted.is_found else [f"the planted loss of {planted.arm.name} is not found"])]

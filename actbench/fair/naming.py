@@ -1,25 +1,19 @@
 """What the arms and the recipes are called that are made from a recipe. Imports no torch."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
-from actbench.recipe.schema import Arm, Recipe
-
-Part = Literal["tune", "fair", "calibrate", "ablate"]
-"""tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
-an activation it is that helps."""
-Control = Literal["params", "macs", "time", "slot"]
+from actbench.recipe.schema import Arm, Control, Part, Recipe
 
 
 def part_name(recipe: Recipe, part: Part) -> str:
     """Of the recipe made for that part, whether this is the one that a person wrote or one made from it."""
-    stem, _, last = recipe.name.rpartition(".")
-    return f"{stem if stem and last in get_args(Part) else recipe.name}.{part}"
+    own = recipe.name.removesuffix(f".{recipe.part}") if recipe.part else recipe.name
+    return f"{own}.{part}"
 
 
 def derived_recipe(recipe: Recipe, part: Part, arms: Sequence[Arm]) -> Recipe:
     """The recipe with other arms, on the same footing; its runs lie in a folder of their own, `<recipe>.<part>`."""
-    return recipe.model_copy(update={"name": f"{recipe.name}.{part}", "arms": tuple(arms)})
+    return recipe.model_copy(update={"name": part_name(recipe, part), "part": part, "arms": tuple(arms)})
 
 
 def tuned_name(arm: str) -> str:

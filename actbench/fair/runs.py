@@ -7,16 +7,25 @@ anew, an arm's earlier runs belong to no table any more. Imports no torch.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actbench.fair.naming import Part, part_name
+from actbench.fair.naming import part_name
 from actbench.recipe.differences import differing_arm_settings
-from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.schema import Arm, Part, Recipe
 from actbench.store import Store, StoredRun
+
+_TUNING: tuple[Part, ...] = ("tune", "fair")
 
 
 class PartRuns(NamedTuple):
     plan: Recipe | None
     """As the last run of it has it; None where there is no run."""
     stored: tuple[StoredRun, ...]
+
+
+class TuningRuns(NamedTuple):
+    recipe: Recipe
+    """With all its arms, whichever are to be shown: how many trials each gets depends on the others."""
+    stored: tuple[StoredRun, ...]
+    """Trials, and runs of the arms that were made of them."""
 
 
 def runs_of_part(store: Store, recipe: Recipe, part: Part, *, footing: str | None) -> PartRuns:
@@ -45,6 +54,15 @@ def calibration_runs(store: Store, recipe: Recipe) -> tuple[StoredRun, ...]:
     ]
     runs = [*made, *(run for found in others for run in found)]
     return tuple(run for run in runs if run.record.recipe.variant == recipe.variant)
+
+
+def tuning_runs(store: Store, recipe: Recipe) -> TuningRuns | None:
+    """None where the recipe asks for no tuning."""
+    if recipe.tune is None:
+        return None
+    found = [store.scan(part_name(recipe, part), recipe.profile)[0] for part in _TUNING]
+    runs = (run for runs in found for run in runs if run.record.recipe.variant == recipe.variant)
+    return TuningRuns(recipe, tuple(runs))
 
 
 def arms_of(stored: Sequence[StoredRun]) -> dict[str, list[StoredRun]]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from actbench.comparison import LEVEL
-from actbench.fair.naming import Control, control_name, tuned_name
+from actbench.fair.controls import Pair, control_in
+from actbench.fair.naming import tuned_name
 from actbench.metrics import Metric
-from actbench.recipe.schema import Recipe
+from actbench.recipe.schema import Control, Recipe
 from actbench.record import DataFacts
 from actbench.seed_planning import spread_of
 from actbench.sides import Side, StepTime, step_time
@@ -105,22 +106,24 @@ def waterfall(
     metric: Metric,
     data: DataFacts,
     footing: str,
-    planned: Sequence[str],
+    fair: Recipe | None,
     notes: Sequence[str] = (),
 ) -> Waterfall:
-    """Of the arms in `sides`, by name; `planned` names those that are to have the recipe's seeds."""
+    """Of the arms in `sides`, by name; `fair` is the plan of tuned arms and controls, None where there are none."""
     margin = recipe.analysis.margin / 100
     pairs = {
         (baseline, key): pair
         for baseline in baselines
         for key in RUNGS
-        if (pair := _pair(candidate, baseline, key, {*sides, *planned})) is not None
+        if (pair := _pair(fair, candidate, baseline, key)) is not None
     }
     samples = {name: dict(side.values) for name, side in sides.items()}
-    found = contrasts(samples, list(pairs.values()), method=recipe.analysis.method)
+    tests = list(dict.fromkeys(pairs.values()))  # a control that changes nothing is no further test
+    found = contrasts(samples, tests, method=recipe.analysis.method)
+    tested = dict(zip(tests, zip(found, adjusted(found), strict=True), strict=True))
     made: dict[str, list[Rung]] = {baseline: [] for baseline in baselines}
-    for ((baseline, key), pair), contrast, p_holm in zip(pairs.items(), found, adjusted(found), strict=True):
-        made[baseline].append(_rung(key, pair, contrast, p_holm, sides, recipe.seeds, margin))
+    for (baseline, key), pair in pairs.items():
+        made[baseline].append(_rung(key, pair, *tested[pair], sides, recipe.seeds, margin))
     return Waterfall(
         recipe=recipe,
         candidate=candidate,
@@ -134,18 +137,22 @@ def waterfall(
     )
 
 
-def _pair(candidate: str, baseline: str, key: RungKey, known: set[str]) -> tuple[str, str] | None:
-    """The names of the two arms; None where nothing of the rung is planned or stored.
+def _pair(plan: Recipe | None, candidate: str, baseline: str, key: RungKey) -> tuple[str, str] | None:
+    """The names of the two arms; None where the plan of fair runs has no such comparison.
 
     Without tuning the controls stand against the candidate as the recipe has it.
     """
     if key == "same":
         return candidate, baseline
-    first = tuned_name(candidate) if tuned_name(candidate) in known else candidate
-    second = tuned_name(baseline) if key == "tuned" else control_name(baseline, CONTROLS[key], candidate)
-    if second not in known or (key == "tuned" and first == candidate):
+    if plan is None:
         return None
-    return first, second
+    names = {arm.name for arm in plan.arms}
+    first = tuned_name(candidate) if tuned_name(candidate) in names else candidate
+    if key == "tuned":
+        second = tuned_name(baseline)
+        return (first, second) if first != candidate and second in names else None
+    control = control_in(plan, Pair(baseline, CONTROLS[key], candidate))
+    return None if control is None else (first, control)
 
 
 def _rung(

@@ -19,17 +19,23 @@ from actbench.models.catalog import ArmModel, ModelOptions
 from actbench.recipe.ablated import Donor, Frozenness, Spare
 from actbench.recipe.consistency import check_consistent
 from actbench.recipe.own_training import of_length, with_rates
+from actbench.recipe.tune_settings import Seed, TuneSettings
 from actbench.stats.contrasts import DEFAULT_METHOD, Method
 
 Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
+Control = Literal["params", "macs", "time", "slot"]
+"""In which respect a baseline is made equal to another arm (`fair/controls.py`)."""
+
+Part = Literal["tune", "fair", "calibrate", "ablate"]
+"""tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
+an activation it is that helps."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class EMASettings(Frozen):
@@ -158,6 +164,9 @@ class Arm(Frozen):
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
     salt: int = Field(0, ge=0, lt=2**31)
     """Another value draws every random number of the run from other streams: the same arm with other luck."""
+    stands_for: tuple[Name, ...] = ()
+    """Names of other arms that would be this one, such as one control of several arms. A label: no hash holds it, and
+    no recipe's file says it."""
     frozen: Frozenness = "no"
     shared: bool = False
     """One set of the activation's parameters for all its sites, where their shapes agree."""
@@ -258,6 +267,8 @@ class Recipe(Frozen):
     task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
+    part: Part | None = None
+    """Which part of another recipe this was made for (see `fair/naming.py`); no recipe's file says it."""
     data: DataOptions
     limit: int | None = Field(None, ge=2)
     """At most this many training and this many test images, set by --limit: stratified, or for detection the first
@@ -270,11 +281,15 @@ class Recipe(Frozen):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    tune: TuneSettings | None = None
+    """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""
+    controls: tuple[Control, ...] = ()
+    """Baselines made equal to each other arm in these respects, as arms of their own; see `fair/controls.py`."""
+    ablate: Literal["none", "learnable"] = "none"
+    """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
     init: Literal["shared", "matched"] = "shared"
     """matched: a fixed gain behind each site, so that every arm starts with outputs as large as ReLU's (see
     `training/matched_start.py`); shared: the same weights for all, and nothing more."""
-    ablate: Literal["none", "learnable"] = "none"
-    """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

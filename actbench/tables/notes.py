@@ -15,6 +15,7 @@ from actbench.tables.columns import Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.reported_notes import reported_notes
 from actbench.tables.table import Note
+from actbench.tables.tuning_notes import tuned_gaps, tuning_notes
 from actbench.tables.words import listed
 
 WHICH = {
@@ -37,6 +38,7 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         *_too_few(group),
         *_detectable(group, shown),
         *_seeds(group),
+        *tuning_notes(group, shown),
         *group.lock_notes,
         _protocol(group),
         *([calibration_note(group.calibration)] if group.setting.is_audited else []),
@@ -89,9 +91,10 @@ def _first_baseline(group: Group) -> str:
 
 def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     gaps = [gap for _, gap in _shown_gaps(group, shown)]
-    if any(gap.is_significant for gap in gaps):
+    tuned = tuned_gaps(group, shown, shown_baselines(group, shown))
+    if any(gap.is_significant for gap in (*gaps, *tuned)):
         yield Note(mark="*", text=star_text([group], shown))
-    if any(gap.only_over_seeds for gap in gaps):
+    if any(gap.only_over_seeds for gap in (*gaps, *tuned)):
         yield Note(
             mark="†",
             text="only the interval over seeds excludes 0; that over seeds and test examples does not.",

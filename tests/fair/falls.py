@@ -47,7 +47,8 @@ def store_falls(
     fair: Mapping[str, Sequence[int]] = FAIR,
 ) -> None:
     """Writes the runs below the folder."""
-    derived = derived_recipe(recipe, "fair", fair_arms())
+    asked = recipe.model_copy(update={"controls": ("params", "time")})
+    derived = derived_recipe(asked, "fair", fair_arms())
     for plan, counts in ((recipe, plain), (derived, fair)):
         for arm, values in counts.items():
             for seed, correct in enumerate(values):

@@ -35,7 +35,7 @@ def _fall(folder: Path, recipe: Recipe) -> Waterfall:
         metric=reading.metric,
         data=plain[0].record.data,
         footing=footing,
-        planned=[arm.name for arm in fair.plan.arms] if fair.plan else [],
+        fair=fair.plan,
     )
 
 
@@ -65,6 +65,7 @@ def test_each_rung_compares_the_arms_that_it_names(tmp_path: Path, recipe: Recip
         ("relu", "time"): ("lslu.tuned", "relu.time.lslu"),
         ("swish", "same"): ("lslu", "swish"),
         ("swish", "tuned"): ("lslu.tuned", "swish.tuned"),
+        ("swish", "params"): ("lslu.tuned", "swish.tuned"),  # no control of its own: it is equal as it is
         ("swish", "time"): ("lslu.tuned", "swish.time.lslu"),
     }
     assert not fall.is_interim
@@ -125,7 +126,8 @@ def test_runs_of_an_arm_that_was_tuned_anew_are_left_out(
         else arm
         for arm in fair_arms()
     ]
-    derived = recipe.model_copy(update={"name": f"{recipe.name}.fair", "arms": tuple(changed)})
+    named = {"name": f"{recipe.name}.fair", "part": "fair", "controls": ("params", "time")}
+    derived = recipe.model_copy(update={**named, "arms": tuple(changed)})
     run = make_run(derived, "relu.tuned", 0, 5250, started="2025-02-01T00:00:00+00:00")
     Store(tmp_path).write(tmp_path / derived.name / derived.profile / "relu.tuned-seed0-new.json", run)
     fair = runs_of_part(Store(tmp_path), recipe, "fair", footing=run.footing)
