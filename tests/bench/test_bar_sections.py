@@ -20,7 +20,7 @@ TINY = Extent(
     loop_images=32,
     loop=("train.batch_size=16", "model.width=0.0625"),
     training_images=32,
-    training=("train.batch_size=16", "model.width=4"),
+    training=("train.batch_size=16", "model.width=8"),
     workers=0,
 )
 SLOW = pytest.mark.slow
