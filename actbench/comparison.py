@@ -72,6 +72,8 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)  # likewise
 class ArmRow:
+    """An arm's runs, and what is compared of them."""
+
     name: str
     arm: Arm | None
     """None for imported results, of which the name is all that is known."""
@@ -122,6 +124,8 @@ class TunedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
+    """One table: the arms of a recipe, or of an imported set."""
+
     setting: Setting
     plan: Recipe | None
     """None for imported results."""
@@ -160,4 +164,6 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
+    """All that was asked for, in order."""
+
     groups: tuple[Group, ...]

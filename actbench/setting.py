@@ -9,6 +9,8 @@ from actbench.recipe.schema import Profile, Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
+    """What a group of runs was trained on, and how."""
+
     name: str
     """The recipe's, or the imported set's."""
     title: str

@@ -246,6 +246,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationEntry:
+    """An activation, as all who ask for it by name need to know it."""
+
     name: str
     target: str
     """`module:Class`, imported only when the activation is made."""

@@ -31,7 +31,7 @@ from actbench.cli.options import (
     split_arguments,
     with_added_arms,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
@@ -88,7 +88,7 @@ def compare(
     from actbench.commands.compare import compare as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             profile=known_profile(profile),
@@ -126,7 +126,7 @@ def _compare_paper(
         raise ActbenchError(
             what, where="command line", hints=["name recipes or record files, or a paper by --paper"]
         )
-    run(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
+    read(lambda: paper_check(key, table_id=table, check=check, results_dir=results_dir), as_json)
 
 
 @app.command("export-table")
@@ -170,7 +170,7 @@ def export_table(
     from actbench.commands.export_table import export_table as command
 
     references, overrides = split_arguments(arguments)
-    run(
+    read(
         lambda: command(
             references,
             format=None if table_format is None else choice("--format", table_format, FORMATS),

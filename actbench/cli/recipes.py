@@ -15,7 +15,7 @@ from actbench.cli.options import (
     load_plugins,
     split_arguments,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read, run
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
@@ -37,7 +37,7 @@ def ls(
     from actbench.commands.ls import ls as command
 
     load_plugins(plugin)
-    run(lambda: command(kind, results_dir=results_dir), as_json)
+    read(lambda: command(kind, results_dir=results_dir), as_json)
 
 
 @app.command()

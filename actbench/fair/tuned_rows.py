@@ -37,7 +37,7 @@ def tuned_rows(
         ]
     )
     sides = {}
-    for arm in recipe.arms:
+    for arm in recipe.arms:  # what stands in another's slot is tuned too, and has no row
         choice = chosen.get(arm.name)
         own = runs.get(choice.arm.name, []) if choice else []
         fitting = [run for run in own if choice and not differing_arm_settings(choice.arm, run.record.arm)]
@@ -46,4 +46,5 @@ def tuned_rows(
     return {
         name: TunedRow(choice=choice, row=row_of(sides[name], sides, baselines, tested, planned=recipe.seeds))
         for name, choice in chosen.items()
+        if name in sides
     }

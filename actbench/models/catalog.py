@@ -308,6 +308,8 @@ PUBLISHED_CNNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
+    """An architecture, as all who ask for it by name need to know it."""
+
     name: str
     target: str
     options: type[Options]

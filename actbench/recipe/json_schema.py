@@ -25,6 +25,7 @@ def recipe_schema() -> Schema:
         definitions[entry.options.__name__] = _without_titles(entry.options.model_json_schema())
     definitions["Variant"] = _without_titles(Variant.model_json_schema())
     definitions["Arm"] = _with_options(definitions["Arm"])
+    definitions["TuneSettings"] = _with_tuned_keys(definitions["TuneSettings"])
     for name in ("Options", "PluginSource", "Donor", "Spare", "UntypedOptions"):
         definitions.pop(name, None)
     body: Schema = {key: whole["properties"][key] for key in BODY_KEYS}
@@ -104,6 +105,19 @@ def _with_options(arm: Schema) -> Schema:
         "fill_options": {"type": "object"},
     }
     return {**arm, "properties": properties, "allOf": rules}
+
+
+def _with_tuned_keys(tune: Schema) -> Schema:
+    """The schema of a block `tune` with the keys that its space may have, as far as a pattern tells them."""
+    properties = tune["properties"]
+    keys = r"^(train\.(lr|weight_decay)|arms\..+\.(train\.lr_factor|options\.\w+))$"
+    space = {
+        "type": "object",
+        "patternProperties": {keys: {**properties["space"]["additionalProperties"], "minItems": 2}},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    return {**tune, "properties": {**properties, "space": space, "seeds": _seeds(properties["seeds"])}}
 
 
 def _seeds(listed: Schema) -> Schema:

@@ -32,9 +32,10 @@ class TunedKey(NamedTuple):
 def check_space(recipe: Recipe, tree: nodes.Mapping, problems: list[Problem]) -> None:
     """Adds a problem for every key of `tune.space` that nothing has, and for every value that does not fit."""
     block = tree.entries.get("tune")
-    space = block.entries.get("space") if isinstance(block, nodes.Mapping) else None
-    if recipe.tune is None or not isinstance(space, nodes.Mapping):
+    if recipe.tune is None or not isinstance(block, nodes.Mapping):
         return
+    space = block.entries["space"]
+    assert isinstance(space, nodes.Mapping)
     before = len(problems)
     for name, values in recipe.tune.space.items():
         node, key = space.entries[name], parse_key(name, recipe.arms)
@@ -48,7 +49,7 @@ def check_space(recipe: Recipe, tree: nodes.Mapping, problems: list[Problem]) ->
             space.problem(message, "arms differ in no setting as much as in their best learning rate")
         )
     if len(problems) == before:
-        _check_trials(recipe, space, problems)
+        _check_trials(recipe, space, block.entries.get("trials", space), problems)
 
 
 def _check_values(
@@ -66,7 +67,7 @@ def _check_values(
             problems.append(item.problem(f"{why}, got {nodes.describe(item)}"))
 
 
-def _check_trials(recipe: Recipe, space: nodes.Mapping, problems: list[Problem]) -> None:
+def _check_trials(recipe: Recipe, space: nodes.Node, trials: nodes.Node, problems: list[Problem]) -> None:
     assert recipe.tune is not None
     sizes = {
         arm.name: math.prod(len(values) for key, values in recipe.tune.space.items() if is_of(key, arm))
@@ -79,7 +80,7 @@ def _check_trials(recipe: Recipe, space: nodes.Mapping, problems: list[Problem])
         )
     elif recipe.tune.trials is not None and recipe.tune.trials < largest:
         message = f"trials {recipe.tune.trials} are fewer than the {largest} points of the grid of arm {arm}"
-        problems.append(space.problem(message, "leave trials out, or give fewer values"))
+        problems.append(trials.problem(message, "leave trials out, or give fewer values"))
 
 
 def _hints(name: str, arms: Sequence[Arm]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 `<!-- actbench: NAME -->` and `<!-- /actbench -->` enclose all tables of the recipe NAME;
 `<!-- actbench: NAME columns=metric,kept -->` says which columns they have. Tables of several recipes side by side have
-their names joined by `+`; `<!-- actbench: NAME appendix -->` is the place of a recipe's paragraph for the appendix.
+their names joined by `+`; `<!-- actbench: NAME appendix -->` is the place of a recipe's paragraph for the appendix, and
+`<!-- actbench: NAME waterfall -->` that of its waterfalls.
 """
 
 import re
@@ -14,7 +15,7 @@ from actbench.tables.table import Cell, Table
 
 _EMPHASIS = {"bold": "**bold**", "underline": "<ins>underlined</ins>"}
 _END = "<!-- /actbench -->"
-_MARKER = re.compile(r"<!-- actbench: (\S+(?: appendix)?)(?: columns=(\S+))? -->")
+_MARKER = re.compile(r"<!-- actbench: (\S+(?: appendix| waterfall)?)(?: columns=(\S+))? -->")
 
 
 def render(tables: Sequence[Table]) -> str:

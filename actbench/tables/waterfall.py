@@ -4,11 +4,13 @@ Imports no torch.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from actbench.fair.tuning import Choice
 from actbench.fair.waterfall import LABELS, POWER, RUNGS, Rung, RungKey, Waterfall
+from actbench.recipe.schema import Recipe
 from actbench.setting import setting_of
 from actbench.stats.intervals import Estimate
 from actbench.stats.power import MOST_SEEDS
@@ -69,6 +71,24 @@ def verdict_words(rung: Rung) -> tuple[str, ...]:
     if rung.gap and rung.seeds <= rung.gap.n:
         return (rung.word,)
     return (rung.word, f"{rung.seeds} seeds would tell")
+
+
+def tuning_notes(plan: Recipe, chosen: Mapping[str, Choice]) -> Iterator[str]:
+    """What every arm was given to choose from, and what it chose."""
+    if not chosen or plan.tune is None:
+        return
+    points = sorted({choice.trials for choice in chosen.values()})
+    tried = f"{points[0]}" if len(points) == 1 else f"{points[0]} to {points[-1]}"
+    hours = sum(choice.hours for choice in chosen.values())
+    length = f"{hours:.1f} h" if hours >= 0.1 else f"{60 * hours:.1f} min"
+    seeds = f"seed{'s' if len(plan.tune.seeds) > 1 else ''} {', '.join(map(str, plan.tune.seeds))}"
+    picked = "; ".join(
+        f"{arm} {', '.join(f'{key}={value:g}' for key, value in choice.settings.items())}"
+        + (" (the last tried)" if choice.at_edge else "")
+        for arm, choice in chosen.items()
+    )
+    unfinished = "" if all(choice.complete for choice in chosen.values()) else ", not finished"
+    yield f"Tuned on validation, {seeds}, {tried} points for every arm ({length} in all{unfinished}): {picked}."
 
 
 def _caption(fall: Waterfall) -> str:

@@ -70,7 +70,8 @@ def test_every_format_holds_the_same_rows(program: Program) -> None:
 def test_a_stale_file_is_told(stored: Path, program: Program) -> None:
     assert program("waterfall", "falling.yaml", "-o", "fall.md").returncode == 0
     assert program("waterfall", "falling.yaml", "--check", "fall.md").returncode == 0
-    (stored / "fall.md").write_text("another")
+    page = stored / "fall.md"
+    page.write_text(page.read_text().replace("better", "worse"))
     done = program("waterfall", "falling.yaml", "--check", "fall.md")
     assert done.returncode == 4
     assert "fall.md: stale: the stored runs give another waterfall" in done.stderr
@@ -94,3 +95,34 @@ def test_without_a_candidate_there_is_no_gap(program: Program) -> None:
     )
     assert done.returncode == 2
     assert "falling has no arm beside its baselines: there is no gap to show" in done.stderr
+
+
+def test_a_page_takes_the_table_between_its_markers(stored: Path, program: Program) -> None:
+    page = stored / "page.md"
+    page.write_text("before\n<!-- actbench: falling waterfall -->\nold\n<!-- /actbench -->\nafter\n")
+    done = program("waterfall", "falling.yaml", "-o", "page.md")
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert text.startswith("before\n<!-- actbench: falling waterfall -->\n")
+    assert text.endswith("\n<!-- /actbench -->\nafter\n")
+    assert "| both tuned |" in text
+    assert "old" not in text
+    assert program("waterfall", "falling.yaml", "--check", "page.md").returncode == 0
+    page.write_text("no marker\n")
+    done = program("waterfall", "falling.yaml", "-o", "page.md")
+    assert done.returncode == 2
+    assert "page.md: no place marked for the waterfall of falling" in done.stderr
+
+
+def test_the_report_says_what_becomes_of_the_gain(stored: Path, program: Program) -> None:
+    (stored / "recipes").mkdir()
+    (stored / "falling.yaml").rename(stored / "recipes" / "falling.yaml")
+    done = program("report", "-o", "page.html", "--json")
+    assert done.returncode == 0, done.stderr
+    (chapter,) = json.loads(done.stdout)["chapters"]  # the parts of a recipe are no chapters of their own
+    assert chapter["recipe"] == "falling"
+    assert [row["comparison"] for row in chapter["waterfalls"][0]["rows"]][1] == "both tuned"
+    page = (stored / "page.html").read_text()
+    assert "the gain of lslu over relu, +3.00, becomes +1.27 (both tuned, better)" in page
+    assert page.count('id="c1-fall-lslu"') == 1
+    assert page.index("As the comparison gets fairer</h3>") < page.index("The numbers</h3>")

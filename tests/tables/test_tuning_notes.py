@@ -1,7 +1,7 @@
 """Tables of tuned recipes: both gaps side by side, trials and hours, and what must be said of the search."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,17 @@ def _stored(runs: list[RunRecord]) -> tuple[StoredRun, ...]:
 def compared(make_recipe: MakeRecipe, make_run: MakeRun) -> Callable[..., Comparison]:
     """LSLU, whose gain over ReLU is 3 points at one rate and 0.2 where each has its best; `left` runs of trials."""
 
-    def make(left: int | None = None, **tune: Any) -> Comparison:
+    def make(left: int | None = None, controls: Sequence[str] = (), **tune: Any) -> Comparison:
         recipe = make_recipe(
             arms=[{"name": name, "activation": name} for name in PLAIN],
             analysis={"method": "paired"},
+            controls=controls,
             tune={"space": {"train.lr": [0.03, 0.1, 0.3]}, **tune},
         )
 
         def accuracy(arm: Arm, _: int) -> float:
             assert arm.train.lr is not None
-            return 0.8 - 0.1 * abs(math.log10(arm.train.lr / BEST[arm.activation]))
+            return 0.8 - 0.1 * abs(math.log10(arm.train.lr / BEST[arm.name.partition(".")[0]]))
 
         trials = tuned(recipe, accuracy, make_run)[:left]
         chosen = choices(recipe, trials)
@@ -91,6 +92,14 @@ def test_both_gaps_stand_side_by_side_with_trials_and_hours(compared: Callable[.
     assert evidence["at_edge"] == []
     assert {gap["baseline"] for gap in evidence["gaps"]} == {"relu", "swish"}
     assert len(evidence["files"]) == 3
+
+
+def test_what_is_tuned_in_anothers_slot_has_no_row(compared: Callable[..., Comparison]) -> None:
+    plain, slots = _rows(compared()), _rows(compared(controls=["slot"]))
+    assert [*slots] == [*PLAIN]
+    assert {arm: row["trials"] for arm, row in slots.items()} == {
+        arm: row["trials"] for arm, row in plain.items()
+    }
 
 
 def test_the_notes_say_how_arms_were_tuned_and_what_was_chosen(compared: Callable[..., Comparison]) -> None:
