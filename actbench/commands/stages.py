@@ -49,10 +49,10 @@ def train_stages(
     """Trains what is missing. `until` is asked before each run, and no more are begun once it says True; `on_round` is
     called once the first seed of everything is there.
 
-    Raises ActbenchError before anything is spent where the recipe cannot be trained, and after the first seed where
-    a control cannot be made.
+    Raises ActbenchError before anything is spent where the recipe cannot be trained, or a control cannot be made.
     """
     plain = prepare([recipe], request, progress)
+    _widths(recipe, plain, {})  # whether they can be had is known before anything is spent
     _widths(recipe, plain, {})  # whether they can be had is known before anything is spent
     trained = [train_prepared(plain, progress, until=_any(until, _first_seed_is_done(plain)))]
     later = replace(request, force=False)
@@ -113,8 +113,7 @@ def _everything(
 ) -> list[Recipe]:
     """The recipe and what is made from it, each on its footing."""
     tuned = {arm.name: chosen[arm.name].arm for arm in recipe.arms if arm.name in chosen}
-    controls = _controls(recipe, plain, tuned)
-    fair = [*tuned.values(), *(_as_chosen(arm, chosen.get(arm.name)) for arm in controls)]
+    fair = [*tuned.values(), *_controls(recipe, plain, {name: choice.arm for name, choice in chosen.items()})]
     found = [recipe, *([derived_recipe(recipe, "fair", fair)] if fair else [])]
     if calibrate:
         _, calibration = calibration_recipes(recipe)
@@ -174,12 +173,6 @@ def _widths(recipe: Recipe, plain: Prepared, tuned: Mapping[str, Arm]) -> Mappin
 
     source = plain.sources.of(recipe)
     return matched_widths(recipe, tuned, num_classes=source.num_classes, channels=source.channels)
-
-
-def _as_chosen(control: Arm, choice: Choice | None) -> Arm:
-    """A slot control is tuned itself."""
-    kept = {"name": control.name, "stands_for": control.stands_for}
-    return choice.arm.model_copy(update=kept) if choice else control
 
 
 def _stored(plain: Prepared, recipe: Recipe, part: str | None = None) -> list[StoredRun]:

@@ -92,7 +92,8 @@ def step_times(recipe: Recipe, stored: Sequence[StoredRun]) -> dict[str, float]:
 def control_arms(recipe: Recipe, tuned: Mapping[str, Arm], measured: Measured) -> tuple[Arm, ...]:
     """The controls that are runs of their own, each once: another that would be the same is among its `stands_for`.
 
-    `tuned` maps the names of the recipe's arms to their tuned forms, as far as there are any. Raises ActbenchError
+    `tuned` maps the names of the recipe's arms, and of slot controls (`with_slots`), to their tuned forms, as far as
+    there are any. Raises ActbenchError
     where a control cannot be made.
     """
     made: list[tuple[object, Arm]] = []
@@ -100,7 +101,7 @@ def control_arms(recipe: Recipe, tuned: Mapping[str, Arm], measured: Measured) -
     for pair in pairs(recipe):
         base = tuned.get(pair.baseline, recipe.arm(pair.baseline))
         candidate = tuned.get(pair.candidate, recipe.arm(pair.candidate))
-        arm = _control(recipe, pair, base, candidate, measured)
+        arm = tuned.get(pair.name) or _control(recipe, pair, base, candidate, measured)
         settings = arm_settings(arm)
         if settings == arm_settings(base):
             continue

@@ -51,5 +51,6 @@ def _own_lines(recipe: Recipe) -> Iterator[str]:
 
 
 def _controls(recipe: Recipe) -> list[str]:
-    """params only where the model has widths that can be set."""
-    return [*(["params"] if "widths" in type(recipe.model).model_fields else []), "time", "slot"]
+    """params only where the model has widths that can be set stage by stage."""
+    fine = {"widths", "stages", "ff_width"} & type(recipe.model).model_fields.keys()
+    return [*(["params"] if fine else []), "time", "slot"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actbench.errors import ActbenchError
-from actbench.fair.controls import Measured, Pair, control_arms, control_in, pairs, step_times
+from actbench.fair.controls import Measured, Pair, control_arms, control_in, pairs, step_times, with_slots
 from actbench.fair.naming import derived_recipe, tuned_name
 from actbench.models.catalog import ArmModel
 from actbench.recipe.schema import Arm, ArmTrain, Recipe
@@ -237,3 +237,22 @@ def test_times_of_two_machines_are_not_compared(make_recipe: MakeRecipe, make_ru
 def test_time_is_equal_where_nobody_measured_a_difference(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe(arms=ARMS, controls=["time"])
     assert arms_by_name(recipe, times=dict.fromkeys(TIMES, math.pi)) == {}
+
+
+def test_a_slot_control_that_was_tuned_has_its_own_rate(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe(
+        arms=[{"name": "relu", "activation": "relu"}, {"name": "lslu", "activation": "lslu"}],
+        controls=["slot"],
+    )
+    (slot,) = control_arms(recipe, {}, Measured(widths={}, step_time_s={}))
+    assert slot.name == "relu.slot.lslu"
+    assert [arm.name for arm in with_slots(recipe).arms] == ["relu", "lslu", "relu.slot.lslu"]
+    assert with_slots(recipe.model_copy(update={"controls": ("time",)})).arms == recipe.arms
+    own = {
+        name: arm.model_copy(update={"name": f"{name}.tuned", "train": ArmTrain(lr=lr)})
+        for (name, arm), lr in zip(
+            {**{a.name: a for a in recipe.arms}, slot.name: slot}.items(), (0.2, 0.3, 0.4), strict=True
+        )
+    }
+    (tuned,) = control_arms(recipe, own, Measured(widths={}, step_time_s={}))
+    assert (tuned.name, tuned.activation, tuned.train.lr) == ("relu.slot.lslu", slot.activation, 0.4)
