@@ -25,7 +25,8 @@ struct Tables {
     float last() const { return float(pieces - 1); }
 };
 
-// ---- one element at a time: for any processor, and for rows too short for vectors -------------------------------
+#if !LANES
+// ---- one element at a time, for any processor --------------------------------------------------------------------
 
 struct Place { int64_t piece; float offset; };
 
@@ -55,7 +56,25 @@ template <class T> void backward_one(const T *x, const T *g, T *dx, const Tables
     sums[2 * entry + 1] += grad * at.offset;
 }
 
-#if LANES
+// A block of rows; `total` as `sums`.
+template <class T>
+void backward_block(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
+                    bool across, double *total) {
+    const int64_t own = 2 * t.pieces;
+    std::vector<float> sums(own * rows.channels, 0.f);
+    for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * rows.length, size = rows.size(row), channel = row % rows.channels;
+        for (int64_t i = 0; i < size; ++i) {
+            backward_one(x + at + i, g + at + i, dx + at + i, t, across ? i : channel, sums.data());
+            if (!across && (i + 1 == size || i % FLUSH_ROWS == FLUSH_ROWS - 1))
+                flush(&sums[own * channel], own, total + own * channel);
+        }
+        if (across && (row + 1 == end || (row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1))
+            flush(sums.data(), sums.size(), total);
+    }
+}
+
+#else
 // ---- vectors ----------------------------------------------------------------------------------------------------
 
 // A piece as its index in vectors, one less than its number: so that it is the rounded u, kept in its range.
@@ -177,7 +196,7 @@ constexpr int64_t PIECE = 2 * LANES;  // floats of a piece's sums: a pair for ea
 
 template <int PARTS, class T>
 void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel,
-                    const Padded &slopes, bool past_caches, float *sums, double *total) {
+                    const Padded &slopes, bool past_caches, float *sums) {
     const Table<PARTS> slope(slopes.of(channel));
     const Floats low = all(t.low[channel]), inv_step = all(t.inv_step[channel]), last = all(t.last() - 1);
     int64_t i = 0;
@@ -193,7 +212,6 @@ void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t
         store_some(dx + i, grads * slope(at.index), size - i);
         Lanes(at.index).add(grads, grads * at.offset, sums);
     }
-    for (int64_t piece = 0; piece < t.pieces; ++piece) add_and_clear(sums + piece * PIECE, total + 2 * piece);
 }
 
 // One pixel's channels from `begin` to `end`.
@@ -234,36 +252,33 @@ void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool acro
 #endif
 }
 
-// A block of rows; `total` holds g and g * offset of every piece, channel by channel.
-template <class T>
-void backward_block(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
-                    bool across, double *total) {
-    std::vector<float> sums(2 * t.pieces * rows.channels, 0.f);
-    int64_t added = 0;  // at most so many to each sum
-    for (int64_t row = begin; row < end; ++row) {
-        const int64_t at = row * rows.length, size = rows.size(row);
-        for (int64_t i = 0; i < size; ++i) {
-            backward_one(x + at + i, g + at + i, dx + at + i, t, across ? i : row % rows.channels, sums.data());
-            if (!across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
-        }
-        if (across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
-    }
-    flush(sums.data(), sums.size(), total);
-}
-
 #if LANES
-constexpr int64_t SHORT_ROW = 24;  // elements that are done one by one before a vector's lanes are summed up
 constexpr int64_t FLUSH_ALONG = FLUSH_ROWS * LANES;  // each lane has its own sums
+constexpr int64_t TOGETHER = 256;  // elements of a channel, in several rows if need be, before lanes are summed up
 
 template <int PARTS, class T>
 void backward_rows(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
                    const Padded &slopes, bool past_caches, double *total) {
     std::vector<float> sums(t.pieces * PIECE, 0.f);
-    for (int64_t row = begin; row < end; ++row) {
-        const int64_t at = row * rows.length, channel = row % rows.channels, size = rows.size(row);
-        for (int64_t i = 0; i < size; i += FLUSH_ALONG)
-            backward_along<PARTS>(x + at + i, g + at + i, dx + at + i, std::min(size - i, FLUSH_ALONG), t, channel,
-                                  slopes, past_caches, sums.data(), total + 2 * channel * t.pieces);
+    const int64_t together = std::max<int64_t>(1, TOGETHER / rows.length) * rows.channels;
+    for (int64_t from = begin; from < end; from += together) {
+        const int64_t to = std::min(end, from + together);
+        for (int64_t first = from; first < std::min(to, from + rows.channels); ++first) {
+            const int64_t channel = first % rows.channels;
+            const auto leave = [&] {
+                for (int64_t piece = 0; piece < t.pieces; ++piece)
+                    add_and_clear(&sums[piece * PIECE], total + 2 * (channel * t.pieces + piece));
+            };
+            for (int64_t row = first; row < to; row += rows.channels) {
+                const int64_t at = row * rows.length, size = rows.size(row);
+                for (int64_t i = 0; i < size; i += FLUSH_ALONG) {
+                    if (i) leave();
+                    backward_along<PARTS>(x + at + i, g + at + i, dx + at + i, std::min(size - i, FLUSH_ALONG), t,
+                                          channel, slopes, past_caches, sums.data());
+                }
+            }
+            leave();
+        }
     }
     finish_streams();
 }
@@ -301,9 +316,6 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
             backward_block_of(block * rows.count / blocks, (block + 1) * rows.count / blocks,
                               totals.data() + block * 2 * entries);
     };
-    const auto one_by_one = [&](int64_t begin, int64_t end, double *total) {
-        backward_block(x, g, dx, rows, begin, end, t, across, total);
-    };
 #if LANES
     const auto slope = [&](int64_t channel, int64_t at) { return t.rise[at] * t.inv_step[channel]; };
     const bool past_caches = streams(dx, rows);
@@ -312,18 +324,18 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
         over_blocks([&](int64_t begin, int64_t end, double *total) {
             backward_pixels(x, g, dx, rows, begin, end, slopes, past_caches, total);
         });
-    } else if (rows.length >= SHORT_ROW) {
+    } else {
         with_parts(t.pieces, [&](auto parts) {
             const Padded slopes(t, rows.channels, parts, slope);
             over_blocks([&](int64_t begin, int64_t end, double *total) {
                 backward_rows<parts>(x, g, dx, rows, begin, end, t, slopes, past_caches, total);
             });
         });
-    } else {
-        over_blocks(one_by_one);
     }
 #else
-    over_blocks(one_by_one);
+    over_blocks([&](int64_t begin, int64_t end, double *total) {
+        backward_block(x, g, dx, rows, begin, end, t, across, total);
+    });
 #endif
     for (int64_t i = 0; i < entries; ++i) {
         double g_sum = 0, moment = 0;

@@ -45,7 +45,7 @@ def pwlu_backward(
     """dx, and the gradients of the five parameters in float32."""
     x, layout = dense(x.detach(), channel_dim, len(heights))
     dx = torch.empty_like(x)
-    make = torch.empty if x.numel() else torch.zeros
+    make = x.new_empty if x.numel() else x.new_zeros
     of_heights = make(heights.shape, dtype=torch.float32)
     others = [make(len(heights), dtype=torch.float32) for _ in range(4)]
     if x.numel():
@@ -57,7 +57,7 @@ def pwlu_backward(
 
 def _parameters(*values: Any) -> list[Tensor]:
     *tables, least_width = values
-    return [*float_tables(*tables), torch.tensor([least_width], dtype=torch.float32)]
+    return [*float_tables(*tables), tables[0].new_full((1,), least_width, dtype=torch.float32)]
 
 
 def _like_input(x: Tensor, channel_dim: int, channels: int) -> Tensor:

@@ -271,6 +271,24 @@ def test_one_operator_is_all_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(p.grad is not None for p in unit.parameters())
 
 
+def test_the_default_device_is_not_where_tables_are_made() -> None:
+    unit, x = make(4, 16), torch.randn(3, 4)
+    expected = gradients(unit, x, torch.ones_like(x))
+    with torch.device("meta"):
+        y, found = gradients(unit, x, torch.ones(3, 4, device="cpu"))
+    assert torch.equal(y, expected[0])
+    assert all(torch.equal(a, b) for a, b in zip(found, expected[1], strict=True))
+
+
+@pytest.mark.parametrize(
+    "shape", [(200, 3, 4, 4), (70, 5, 3, 3), (9, 4, 2, 2), (33, 2, 7, 7), (300, 3, 1, 5)]
+)
+def test_short_rows_of_a_channel_are_summed_together(shape: tuple[int, ...]) -> None:
+    unit = make(shape[1], 16)
+    grid = Grid(*(table.detach() for table in unit._tables()))
+    check(unit, inputs(shape, grid, 1, F32, knots=False), torch.randn(shape))
+
+
 @pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     return build_portable(LIBRARY, tmp_path_factory.mktemp("portable"))
