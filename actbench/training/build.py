@@ -13,13 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from actbench.activations.create import create_activation
+from actbench.activations.spare import SpareScalars
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
 from actbench.models.catalog import ModelOptions, native_activations
 from actbench.models.create import create_model
 from actbench.models.network import DeepTraining, FramesInput, Network
+from actbench.recipe.ablated import Spare
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
+from actbench.training.ablated import freeze
 from actbench.training.plugged import check_plugins
 
 
@@ -60,14 +63,32 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
                 channel_dim=site.channel_dim,
                 **options.model_dump(),
             )
+            if arm.spare is not None and name in chosen:
+                made = SpareScalars(made, _count(arm.spare, site), site.num_channels, site.channel_dim)
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
+    if arm.frozen != "no":
+        freeze({name: model.get_submodule(name) for name in chosen})
     model.init_behind_sites()
     set_deep_lambda(model, arm, epoch=0)
     if isinstance(model, FramesInput):
         mean, std = constant_normalization(recipe.input, channels)
         model.frame_input(size=recipe.input.size, max_size=recipe.input.max_size, mean=mean, std=std)
     return model
+
+
+def _count(spare: Spare, site: Site) -> int:
+    """How many learnable scalars the other activation would have at that site."""
+    other = create_activation(
+        spare.activation, site.num_channels, channel_dim=site.channel_dim, **spare.options.model_dump()
+    )
+    return sum(parameter.numel() for parameter in other.parameters() if parameter.requires_grad)
+
+
+def chosen_sites(arm: Arm, model: Network) -> dict[str, nn.Module]:
+    """The sites that hold the arm's activation, in the model's order."""
+    chosen = _chosen_sites(arm, model)
+    return {name: site for name, site in activation_sites(model).items() if name in chosen}
 
 
 def check_sites(recipe: Recipe) -> None:

@@ -41,7 +41,9 @@ def measure_cost(
     cpu_times = [entry.step_cpu_s for entry in counted if entry.step_cpu_s is not None]
     return Cost(
         parameters=sum(p.numel() for p in state.model.parameters()),
-        activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
+        activation_parameters=sum(
+            {id(p): p.numel() for site in state.sites.values() for p in site.parameters()}.values()
+        ),
         macs=macs,
         pointwise_ops=pointwise,
         undeclared_sites=undeclared,

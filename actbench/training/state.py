@@ -1,15 +1,17 @@
 """Everything that a run carries from one epoch to the next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actbench.data.source import Source
 from actbench.models.network import Network
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import EpochRecord, ParameterGroup
-from actbench.training.build import activation_sites, build_model
+from actbench.training.ablated import share, transplant
+from actbench.training.build import activation_sites, build_model, chosen_sites
 from actbench.training.ema import EMA
 from actbench.training.optim import make_optimizer, parameter_groups
 from actbench.training.precision import place
@@ -36,11 +38,23 @@ class State:
         return len(self.history)
 
 
-def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: Source, device: torch.device) -> State:
-    """The state before the first epoch."""
+def start_state(
+    recipe: Recipe,
+    arm: Arm,
+    *,
+    seed: int,
+    source: Source,
+    device: torch.device,
+    donor: Mapping[str, Tensor] | None = None,
+) -> State:
+    """The state before the first epoch; `donor` holds the weights of the run whose shapes this one takes."""
     settings = recipe.train
     model = build_model(recipe, arm, seed=seed, num_classes=source.num_classes, channels=source.channels)
+    if donor is not None:
+        transplant(chosen_sites(arm, model), donor)
     model = place(model, device, channels_last=settings.channels_last)
+    if arm.shared:
+        share(chosen_sites(arm, model))
     sites = activation_sites(model)
     groups = parameter_groups(model, sites, settings, arm.train)
     total_steps = settings.epochs * source.steps_per_epoch(settings.batch_size)

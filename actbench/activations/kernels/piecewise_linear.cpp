@@ -14,6 +14,7 @@
 
 #include <cfloat>
 
+#include "pwlu.h"
 #include "vectors.h"
 
 namespace {
@@ -65,18 +66,16 @@ inline Places find(Floats u, Floats last) {
     return {to_ints(piece), u - greater(piece, all(0.f))};
 }
 
-// Every channel's table as a Table<PARTS> reads it at such an index: -1 finds the last entry, or the one before memory.
+// Every channel's table as a Table<PARTS> reads it at such an index, filled up with 0.
 struct Padded {
     int64_t width;
-    bool in_memory;
     std::vector<float> entries;
     template <class Entry> Padded(const Tables &t, int64_t channels, int parts, Entry entry)
-        : width(parts ? parts * LANES : t.pieces), in_memory(!parts), entries(channels * width, 0.f) {
+        : width(parts ? parts * LANES + 2 : t.pieces), entries(channels * width, 0.f) {
         for (int64_t c = 0; c < channels; ++c)
-            for (int64_t j = 0; j < t.pieces; ++j)
-                entries[c * width + (j || in_memory ? j - !in_memory : width - 1)] = entry(c, c * t.pieces + j);
+            for (int64_t j = 0; j < t.pieces; ++j) entries[c * width + j] = entry(c, c * t.pieces + j);
     }
-    const float *of(int64_t channel) const { return entries.data() + channel * width + in_memory; }
+    const float *of(int64_t channel) const { return entries.data() + channel * width + 1; }
 };
 
 // A level piece at an end must not meet infinity, for 0 * inf is no number: what is multiplied stays within these.
@@ -104,10 +103,15 @@ template <int PARTS, bool direct> struct Line {
     }
 };
 
+constexpr int64_t AHEAD = 1024;  // elements; the processor itself foresees no further than a page of memory
+
 template <class Function, class From, class T>
 void map(const From *x, T *y, int64_t size, const Function function, bool past_caches) {
     int64_t i = 0;
-    for (; i + LANES <= size; i += LANES) put(y + i, function(load(x + i)), past_caches);
+    for (; i + LANES <= size; i += LANES) {
+        fetch(x + i + AHEAD);
+        put(y + i, function(load(x + i)), past_caches);
+    }
     if (i < size) store_some(y + i, function(load_some(x + i, size - i)), size - i);
 }
 
@@ -332,6 +336,25 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
     }
 }
 
+// ---- PWLU's units ------------------------------------------------------------------------------------------------
+
+template <class T>
+void forward_units(const T *x, T *y, const Rows &rows, const Units &units, bool across, int64_t threads) {
+    const Acting acting(units);
+    const Tables t{acting.base.data(), acting.rise.data(), acting.low.data(), acting.inv_step.data(), acting.pieces};
+    forward<false>(x, y, rows, t, across, threads);
+}
+
+template <class T>
+void backward_units(const T *x, const T *g, T *dx, const Rows &rows, const Units &units, bool across, int64_t threads,
+                    const UnitGrads &grads) {
+    const Acting acting(units);
+    const Tables t{acting.base.data(), acting.rise.data(), acting.low.data(), acting.inv_step.data(), acting.pieces};
+    std::vector<float> g_sums(acting.base.size()), moments(acting.base.size());
+    backward(x, g, dx, rows, t, across, threads, g_sums.data(), moments.data());
+    leave_pieces(units, acting, g_sums.data(), moments.data(), grads);
+}
+
 }  // namespace
 
 #define EXPORT(NAME, TYPE)                                                                                            \
@@ -351,6 +374,24 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
         const Rows rows{count, length, last_length, channels};                                                        \
         const Tables tables{base, rise, low, inv_step, pieces};                                                       \
         backward(x, g, dx, rows, tables, across, threads, base_grad, rise_grad);                                      \
+    }                                                                                                                 \
+    extern "C" void actbench_piecewise_linear_pwlu_##NAME(                                                            \
+        const TYPE *x, TYPE *y, const float *heights, const float *left, const float *right, const float *slope_left, \
+        const float *slope_right, const float *least_width, int64_t count, int64_t length, int64_t last_length,       \
+        int64_t channels, int64_t across, int64_t threads, int64_t intervals) {                                       \
+        const Rows rows{count, length, last_length, channels};                                                        \
+        const Units units{heights, left, right, slope_left, slope_right, channels, intervals, *least_width};          \
+        forward_units(x, y, rows, units, across, threads);                                                            \
+    }                                                                                                                 \
+    extern "C" void actbench_piecewise_linear_pwlu_backward_##NAME(                                                   \
+        const TYPE *x, const TYPE *g, TYPE *dx, const float *heights, const float *left, const float *right,          \
+        const float *slope_left, const float *slope_right, const float *least_width, float *heights_grad,             \
+        float *left_grad, float *right_grad, float *slope_left_grad, float *slope_right_grad, int64_t count,          \
+        int64_t length, int64_t last_length, int64_t channels, int64_t across, int64_t threads, int64_t intervals) {  \
+        const Rows rows{count, length, last_length, channels};                                                        \
+        const Units units{heights, left, right, slope_left, slope_right, channels, intervals, *least_width};          \
+        const UnitGrads grads{heights_grad, left_grad, right_grad, slope_left_grad, slope_right_grad};                \
+        backward_units(x, g, dx, rows, units, across, threads, grads);                                                \
     }
 
 EXPORT(f32, float)
