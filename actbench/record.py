@@ -174,6 +174,25 @@ class SiteShape(Frozen):
         return [self.left + i * step for i in range(GRID_POINTS)]
 
 
+class SiteMoments(Frozen):
+    """What one activation site gave before an update of the run, on the batch at hand, and what came back to it.
+
+    Of the mean loss, dropout left out; None where a number is not finite, or no gradient comes.
+    """
+
+    site: str
+    step: int
+    """Updates taken before."""
+    mean: float | None
+    """Of the output."""
+    second: float | None
+    """Mean square of the output."""
+    gradient: float | None
+    """Mean square of the loss's gradient with respect to the output."""
+    dead: float
+    """Share of channels whose output is one value over the whole batch."""
+
+
 class EpochRecord(Frozen):
     epoch: int
     lr: float
@@ -198,6 +217,8 @@ class EpochRecord(Frozen):
     shapes: tuple[SiteShape, ...] = ()
     """Curves of pointwise activations with parameters, after a few of the epochs (see `training/shapes.py`)."""
     notes: tuple[str, ...] = ()
+    moments: tuple[SiteMoments, ...] = ()
+    """Before the first update of the run and before the hundredth, in their epochs; none of detectors."""
 
 
 class ParameterGroup(Frozen):

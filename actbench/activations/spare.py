@@ -14,21 +14,17 @@ Departures  none. More than 2 C scalars are redundant: they move the same gain a
 import torch
 from torch import Tensor, nn
 
-from actbench.activations.base import Activation
 from actbench.activations.channelwise import beside, widen
+from actbench.activations.wrapped import Wrapped
 
 
-class SpareScalars(Activation):
+class SpareScalars(Wrapped):
     """See the module's header."""
 
     def __init__(self, inner: nn.Module, count: int, num_channels: int, channel_dim: int = 1) -> None:
-        super().__init__(num_channels, channel_dim)
-        self.inner = inner
+        super().__init__(inner, num_channels, channel_dim)
         self.scalars = nn.Parameter(torch.zeros(count))
-        self.is_pointwise = getattr(inner, "is_pointwise", False)
-        self.is_gated = getattr(inner, "is_gated", False)
-        self.spatial_dims = getattr(inner, "spatial_dims", 0)
-        self.operations_per_element = getattr(inner, "operations_per_element", 0.0) + 2
+        self.operations_per_element += 2
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.inner(x)
@@ -48,4 +44,4 @@ class SpareScalars(Activation):
 
     def log_values(self) -> dict[str, Tensor]:
         gain, shift = self.gain_and_shift()
-        return {"gain": gain.detach(), "shift": shift.detach()}
+        return {**super().log_values(), "gain": gain.detach(), "shift": shift.detach()}

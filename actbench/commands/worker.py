@@ -111,7 +111,7 @@ def _serve(pipe: Connection, duty: Duty) -> None:
 
 def _brief(epoch: EpochRecord) -> str:
     """What progress needs of it."""
-    return epoch.model_copy(update={"shapes": (), "activations": ()}).model_dump_json()
+    return epoch.model_copy(update={"shapes": (), "activations": (), "moments": ()}).model_dump_json()
 
 
 def _tell(

@@ -11,7 +11,7 @@ from functools import cached_property
 from actbench.analysis import analyse
 from actbench.comparison import LEVEL
 from actbench.fair.naming import derived_recipe, part_name
-from actbench.fair.narrower import narrower_width
+from actbench.fair.narrower import narrower
 from actbench.metrics import metric_of
 from actbench.models.catalog import ArmModel
 from actbench.recipe.differences import differing_arm_settings
@@ -47,10 +47,10 @@ def calibration_arms(recipe: Recipe, baseline: Arm) -> tuple[Arm, ...]:
     leaky = {"activation": "leaky_relu", "options": {"negative_slope": PLANTED_SLOPE}}
     own = baseline.model_dump(mode="json", exclude={"name", "activation", "options", "plugins"})
     planted = Arm.model_validate({**own, "name": _of(baseline, _PLANTED), **leaky})
-    width = narrower_width(recipe.model_of(baseline))
-    if width is None:
+    changes = narrower(recipe.model_of(baseline))
+    if changes is None:
         return again, planted
-    model = ArmModel.model_validate({**baseline.model.changes(), "width": width})
+    model = ArmModel.model_validate({**baseline.model.changes(), **changes})
     narrow = baseline.model_copy(update={"name": f"{baseline.name}{_NARROW}", "model": model})
     return again, planted, narrow
 

@@ -1,4 +1,4 @@
-"""A model a tenth narrower, by the width option that it has. Imports no torch."""
+"""A model a tenth narrower, by the options of width that it has. Imports no torch."""
 
 from pydantic import ValidationError
 
@@ -15,23 +15,37 @@ from actbench.models.catalog import (
 FACTOR = 0.9
 
 
-def narrower_width(model: ModelOptions) -> int | float | None:
-    """The model's `width` times 0.9, rounded as the model needs it; None where it has none that can shrink.
+def narrower(model: ModelOptions) -> dict[str, object] | None:
+    """The options that make every width 0.9 of what it is, rounded as the model needs it; None where none can shrink.
 
     VanillaNet and MobileNet-V2 take a factor and round channels by themselves; attention needs a multiple of its heads;
-    the others count channels. A `cnn` has no width of its own, nor have torchvision's networks but one, nor has a
-    model that starts from stored weights.
+    the others count channels, stage by stage where the recipe does. The rest of torchvision's networks have no width,
+    nor has a model that starts from stored weights.
     """
-    if isinstance(model, CNNOptions) or (isinstance(model, BertOptions) and model.weights is not None):
+    changes = _changes(model)
+    if changes is None or all(getattr(model, key) == value for key, value in changes.items()):
+        return None
+    try:
+        type(model).model_validate({**model.model_dump(), **changes})
+    except ValidationError:
+        return None
+    return changes
+
+
+def _changes(model: ModelOptions) -> dict[str, object] | None:
+    if isinstance(model, CNNOptions):
+        return {"stages": tuple(map(_scaled, model.stages)), "dense": _scaled(model.dense)}
+    if isinstance(model, BertOptions) and model.weights is not None:
         return None
     if isinstance(model, TorchvisionOptions) and model.arch != "mobilenet_v2":
         return None
+    if widths := getattr(model, "widths", None):
+        return {"widths": _scaled(widths)}
     if isinstance(model, VanillaNetOptions | TorchvisionOptions):
-        return round(FACTOR * model.width, 6)
+        return {"width": round(FACTOR * model.width, 6)}
     step = model.heads if isinstance(model, ViTOptions | BertSmallOptions | BertOptions) else 1
-    width = min(round(FACTOR * model.width / step) * step, model.width - step)
-    try:
-        type(model).model_validate({**model.model_dump(), "width": width})
-    except ValidationError:
-        return None
-    return width
+    return {"width": min(round(FACTOR * model.width / step) * step, model.width - step)}
+
+
+def _scaled(widths: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(1, round(FACTOR * width)) for width in widths)

@@ -198,6 +198,8 @@ def _check_task(recipe: "Recipe") -> None:
         )
     if recipe.evaluation.robustness:
         raise ValueError("evaluation.robustness: for task classify alone")
+    if recipe.init == "matched":
+        raise ValueError("init: matched is not for task detect, whose heads look at pictures of many sizes")
     if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
         raise ValueError(
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "

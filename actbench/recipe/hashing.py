@@ -11,7 +11,7 @@ from typing import Any
 
 from actbench.recipe.schema import Arm, Recipe
 
-_SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation"}
+_SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation", "init"}
 # How many processes decode images changes no image; stored weights count by their sum, wherever they lie.
 _WITHOUT_EFFECT: dict[str, Any] = {"data": {"workers": True}, "model": {"weights": {"folder": True}}}
 

@@ -287,6 +287,9 @@ class Recipe(Frozen):
     """Baselines made equal to each other arm in these respects, as arms of their own; see `fair/controls.py`."""
     ablate: Literal["none", "learnable"] = "none"
     """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
+    init: Literal["shared", "matched"] = "shared"
+    """matched: a fixed gain behind each site, so that every arm starts with outputs as large as ReLU's (see
+    `training/matched_start.py`); shared: the same weights for all, and nothing more."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

@@ -175,7 +175,7 @@ def _notes(calibration: Calibration, recipe: Recipe) -> Iterator[str]:
         f"({METHOD_NAMES[recipe.analysis.method]}), and for a planted arm worse. seeds needed: so many find a loss of "
         f"this size in {100 * FOUND:.0f} % of cases, if the spread is as seen."
     )
-    if not any(seen.arm.model.width for seen in calibration.planted):
+    if all(seen.arm.model == calibration.baseline.model for seen in calibration.planted):
         yield f"No size control: the model {recipe.model.name} has no width that could be a tenth less."
     if calibration.missing:
         shown = "; ".join(calibration.missing[:6])

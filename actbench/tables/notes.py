@@ -42,6 +42,7 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         *group.lock_notes,
         _protocol(group),
         *([calibration_note(group.calibration)] if group.setting.is_audited else []),
+        *_start(group),
         *_attack(group),
         *_comparisons(group),
         *reported_notes(group, shown),
@@ -182,6 +183,14 @@ def _protocol(group: Group) -> str:
         f"{data.train:,} training{val} and {data.test:,} test {noun}{limit}; {chosen}; {weights} "
         f"{WHICH[group.which]}{optimism}; {footing}."
     )
+
+
+def _start(group: Group) -> list[str]:
+    if group.plan is None or group.plan.init == "shared":
+        return []
+    return [
+        "Matched start: a fixed gain behind each activation, so that all arms begin with outputs as large as ReLU's."
+    ]
 
 
 def _attack(group: Group) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from actbench.activations.fixed_gain import FixedGain
 from actbench.errors import ActbenchError
 
 Sites = Mapping[str, nn.Module]
@@ -42,13 +43,13 @@ def _no_phase(epoch: int) -> None:
 def share(sites: Sites) -> None:
     """Makes parameters and buffers of one name and shape the same tensors at all sites: those of the first.
 
-    Batch normalisations stay each site's own: they follow its input. Done once the model is on its device, since moving
-    it gives every module buffers of its own.
+    Batch normalisations and fixed gains stay each site's own: they follow its input. Done once the model is on its
+    device, since moving it gives every module buffers of its own.
     """
     first: dict[tuple[str, torch.Size], Tensor] = {}
     for site in sites.values():
         for prefix, module in site.named_modules():
-            if isinstance(module, _BATCH_NORMS):
+            if isinstance(module, (*_BATCH_NORMS, FixedGain)):
                 continue
             for held in (module._parameters, module._buffers):
                 for key, value in held.items():

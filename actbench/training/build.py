@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from actbench.activations.create import create_activation
+from actbench.activations.fixed_gain import FixedGain
 from actbench.activations.spare import SpareScalars
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
@@ -135,6 +136,8 @@ def _fill_sites(model: Network, recipe: Recipe, arm: Arm, seed: int) -> None:
             )
             if arm.spare is not None and name in chosen:
                 made = SpareScalars(made, _count(arm.spare, site), site.num_channels, site.channel_dim)
+        if recipe.init == "matched":
+            made = FixedGain(made, site.num_channels, site.channel_dim)
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, made)
     if arm.frozen != "no":

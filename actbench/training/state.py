@@ -13,6 +13,7 @@ from actbench.record import EpochRecord, ParameterGroup
 from actbench.training.ablated import share, transplant
 from actbench.training.build import activation_sites, build_model, chosen_sites
 from actbench.training.ema import EMA
+from actbench.training.matched_start import match_start
 from actbench.training.optim import make_optimizer, parameter_groups
 from actbench.training.precision import place
 
@@ -55,6 +56,16 @@ def start_state(
     model = place(model, device, channels_last=settings.channels_last)
     if arm.shared:
         share(chosen_sites(arm, model))
+    if recipe.init == "matched":
+        _match(
+            model,
+            recipe,
+            arm,
+            seed,
+            source,
+            device,
+            kept=set() if donor is None else set(chosen_sites(arm, model)),
+        )
     sites = activation_sites(model)
     groups = parameter_groups(model, sites, settings, arm.train)
     total_steps = settings.epochs * source.steps_per_epoch(settings.batch_size)
@@ -65,3 +76,22 @@ def start_state(
         groups=groups.records,
         ema=EMA(model, settings.ema, total_steps) if settings.ema else None,
     )
+
+
+def _match(
+    model: Network,
+    recipe: Recipe,
+    arm: Arm,
+    seed: int,
+    source: Source,
+    device: torch.device,
+    *,
+    kept: set[str],
+) -> None:
+    """Against the same network with ReLUs; sites in `kept` have a gain already."""
+    plain = Arm(name="relu", activation="relu", train=arm.train, model=arm.model)
+    reference = build_model(
+        recipe, plain, seed=seed, num_classes=source.num_classes, channels=source.channels
+    )
+    reference = place(reference, device, channels_last=recipe.train.channels_last)
+    match_start(model, reference, recipe, source, device, kept=kept)

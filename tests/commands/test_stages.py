@@ -55,10 +55,10 @@ def test_trials_choose_by_validation_and_everything_is_found_again(recipe: Path,
     assert {(name, seed) for name, seed in fair if "time" not in name} == {
         (name, seed) for name in ("relu.tuned", "lslu.tuned", "relu.slot.lslu") for seed in (0, 1)
     }
-    for arm in ("relu", "lslu"):
+    for arm, tuned in (("relu", "relu.tuned"), ("lslu", "lslu.tuned"), ("relu.slot.lslu", "relu.slot.lslu")):
         own = [trial for (name, _), trial in trials.items() if name.startswith(f"{arm}.lr")]
         best = max(own, key=lambda trial: (trial.history[-1].val.correct, -trial.history[-1].val.loss_sum))  # type: ignore[union-attr, operator]
-        assert fair[f"{arm}.tuned", 0].arm.train.lr == best.arm.train.lr
+        assert fair[tuned, 0].arm.train.lr == best.arm.train.lr
     # One footing for all that stands in one table.
     plain, calibrated = records(results), records(results, ".calibrate")
     assert len({record.footing for record in [*plain.values(), *fair.values(), *calibrated.values()]}) == 1

@@ -71,7 +71,7 @@ def test_the_table_tells_each_arm_and_how_many_seeds_its_loss_needs(
 
 
 def test_a_model_without_a_width_has_no_size_control(make_recipe: MakeRecipe, make_run: MakeRun) -> None:
-    recipe = make_recipe(model={"name": "cnn"})
+    recipe = make_recipe(model={"name": "torchvision"})
     counts = {name: COUNTS[name][:2] for name in ("relu", "relu_again", "leaky_0.8")}
     found = calibration_of(
         recipe, calibrated_baseline(recipe), as_stored(calibration_records(recipe, make_run, counts))
@@ -80,6 +80,6 @@ def test_a_model_without_a_width_has_no_size_control(make_recipe: MakeRecipe, ma
     table = calibration_table(found, recipe, metric_of(recipe))
     assert "relu_narrow" not in {row.arm for row in table.rows}
     notes = " ".join(note.text for note in table.notes)
-    assert "No size control: the model cnn has no width that could be a tenth less." in notes
+    assert "No size control: the model torchvision has no width that could be a tenth less." in notes
     assert "Still missing: relu seed 2; relu_again seed 2; leaky_0.8 seed 2." in notes
     assert table.caption.startswith("Interim: ")
