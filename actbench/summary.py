@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import cast, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from actbench.frozen import Frozen
 from actbench.recipe.schema import Arm, Recipe
@@ -20,11 +20,11 @@ from actbench.record import (
     DetectionTally,
     Machine,
     Provenance,
-    ResultFacts,
     RunRecord,
     RunSummary,
     Status,
     Tally,
+    TestResult,
 )
 
 _BEFORE_RECIPE = re.compile(
@@ -47,14 +47,8 @@ class _BeforeData(Frozen):
     run: str
 
 
-class _Result(ResultFacts):
-    """A test result, of which the bits are not written with the rest."""
-
-    correct_bits: str = Field("", exclude=True)
-
-
 class _AfterHistory(Frozen):
-    results: tuple[_Result, ...]
+    results: tuple[TestResult, ...]
     backends: _Skimmed = _Skimmed()
     parameter_groups: tuple[_Skimmed, ...] = ()
     cost: Cost | None = None
@@ -135,10 +129,9 @@ def _summary(
     validation: Tally | DetectionTally | None = None,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
-    exclude = {"correct_bits"} if isinstance(after, RunRecord) else None
-    results = [as_json(result, exclude) for result in after.results]
-    # What base64 does not know, line ends among it, says nothing.
-    bits = [b"".join(result.correct_bits.encode().split()) for result in after.results]
+    results = [as_json(result, exclude={"correct_bits"}) for result in after.results]
+    # A line each; to base64 the end of a line says nothing.
+    bits = [result.correct_bits.encode().replace(b"\n", b"") for result in after.results]
     return RunSummary(
         status=status,
         reason=reason,

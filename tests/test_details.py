@@ -185,6 +185,21 @@ def test_a_record_that_is_lost_while_the_index_is_written_is_left_out(
     monkeypatch.undo()
 
 
+def test_bits_may_be_broken_into_lines(store: Store) -> None:
+    path, *_ = store.paths()
+    record = store.read(path)
+    result = record.results[0]
+    broken = "\n".join([result.correct_bits[:100], result.correct_bits[100:], ""])
+    store.write(
+        path,
+        record.model_copy(update={"results": (result.model_copy(update={"correct_bits": broken}),)}),
+    )
+    _age(path, 60)
+    for summary in (store.summary(path), _summaries(store)[0], _summaries(store)[0]):
+        assert summary.bits() == record.bits() is not None
+        assert summary.provenance == record.provenance
+
+
 def test_details_equal_their_bytes(store: Store) -> None:
     one, other, _ = (summary.details for summary in _summaries(store))
     assert one == bytes(one)

@@ -13,9 +13,10 @@ from actbench.commands.training import Prepared, Trained, prepare, train_prepare
 from actbench.errors import ActbenchError
 from actbench.fair.ablation import ablation_recipe
 from actbench.fair.calibration import calibration_recipes
-from actbench.fair.controls import Measured, control_arms, pairs, step_times, with_slots
+from actbench.fair.controls import Measured, Pair, control_arms, pairs, step_times, with_slots
 from actbench.fair.naming import derived_recipe
 from actbench.fair.tuning import Choice, choices, tuning_recipe
+from actbench.models.catalog import ArmModel
 from actbench.recipe.schema import Arm, Recipe
 from actbench.store import Store, StoredRun
 
@@ -52,6 +53,7 @@ def train_stages(
     a control cannot be made.
     """
     plain = prepare([recipe], request, progress)
+    _widths(recipe, plain, {})  # whether they can be had is known before anything is spent
     trained = [train_prepared(plain, progress, until=_any(until, _first_seed_is_done(plain)))]
     later = replace(request, force=False)
     chosen: dict[str, Choice] = {}
@@ -162,7 +164,16 @@ def _controls(recipe: Recipe, plain: Prepared, tuned: Mapping[str, Arm]) -> Sequ
     if not recipe.controls:
         return ()
     timed = step_times(recipe, _stored(plain, recipe)) if pairs(recipe, "time") else {}
-    return control_arms(recipe, tuned, Measured(widths={}, step_time_s=timed))
+    return control_arms(recipe, tuned, Measured(widths=_widths(recipe, plain, tuned), step_time_s=timed))
+
+
+def _widths(recipe: Recipe, plain: Prepared, tuned: Mapping[str, Arm]) -> Mapping[Pair, ArmModel]:
+    if not pairs(recipe, "params", "macs"):
+        return {}
+    from actbench.training.matching import matched_widths
+
+    source = plain.sources.of(recipe)
+    return matched_widths(recipe, tuned, num_classes=source.num_classes, channels=source.channels)
 
 
 def _as_chosen(control: Arm, choice: Choice | None) -> Arm:

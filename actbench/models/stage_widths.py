@@ -6,7 +6,8 @@ resnet_cifar    channels of the three stages; the stem has the first one's
 resnet_preact   channels of the bottlenecks of the three stages; the stem has the first one's
 cnn             channels of every convolution, then widths of the hidden linear layers
 vit, bert_small, bert   the hidden channels of the feed-forward blocks, one number for all
-The others have none here: torchvision's networks come as they are, and a detector's heads are no part of the body.
+The others have none here: torchvision's networks come as they are, stored weights fit one size alone, and of a detector
+the body is only a part.
 """
 
 import math
@@ -53,7 +54,7 @@ def stage_widths(model: ModelOptions) -> tuple[int, ...]:
             return (*(width for stage in model.stages for width in stage), *model.dense)
         case ViTOptions():
             return (hidden_width(model.width, model.mlp_ratio, model.ff_width),)
-        case BertSmallOptions() | BertOptions():
+        case BertSmallOptions() | BertOptions(weights=None):
             return (model.ff_width,)
         case _:
             return ()

@@ -23,7 +23,8 @@ class TuneSettings(Frozen):
     """Of each arm; those beyond its grid go to learning rates between the grid's. None: as many as the largest grid."""
     epochs: float = Field(1.0, gt=0, le=1)
     """Share of the recipe's epochs that a trial is trained for."""
-    seeds: tuple[Seed, ...] = Field((1000,), min_length=1)
-    """Of the trials; none of them is a seed of the recipe."""
+    seeds: tuple[Seed, ...] = Field((1000, 1001), min_length=1)
+    """Of the trials; none of them is a seed of the recipe. With a single one, chance chooses so often that false alarms
+    double (docs/fair.md)."""
     edge: Literal["extend", "flag"] = "extend"
     """Where the best value is the grid's last: whether the grid grows there, for all arms, or it is only said."""

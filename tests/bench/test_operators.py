@@ -36,6 +36,15 @@ def test_an_activation_without_a_kernel_has_no_operator() -> None:
         measure_operators(["gelu"], SETTING, rounds=2)
 
 
+def test_a_copy_reads_and_writes_as_many_bytes_as_have_to_be_moved() -> None:
+    x = torch.randn(4, 16, 6, 6)
+    copies = operators._copies(x)
+    for way, tensors in {"forward": 2, "backward": 3, "module": 5}.items():
+        target = copies["copy", way].call()
+        assert isinstance(target, torch.Tensor)
+        assert 2 * target.nbytes == tensors * x.nbytes
+
+
 def test_shares_are_of_a_copy_of_as_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(call: Callable[[], object]) -> float:
         call()

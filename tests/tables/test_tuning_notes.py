@@ -85,7 +85,7 @@ def test_both_gaps_stand_side_by_side_with_trials_and_hours(compared: Callable[.
     assert lslu["tuned_relu"]["difference"] == pytest.approx(70 / 3 / 10_000)
     assert lslu["tuned_swish"]["difference"] == pytest.approx((15990 - 15635) / 3 / 10_000)
     assert lslu["trials"]["trials"] == 4, "three, and one beyond 0.3, where relu was best"
-    assert lslu["hours"]["hours"] == pytest.approx(4 * 60 / 3600)
+    assert lslu["hours"]["hours"] == pytest.approx(4 * 2 * 60 / 3600)
     evidence = lslu["evidence"]["tuned"]
     assert evidence["settings"] == {"train.lr": 0.1}
     assert evidence["complete"]
@@ -117,12 +117,12 @@ def test_a_best_value_at_the_edge_is_told(compared: Callable[..., Comparison]) -
 
 
 def test_a_search_that_is_not_at_its_end_says_so(compared: Callable[..., Comparison]) -> None:
-    text = " ".join(_shown(compared(left=2)).split())
+    text = " ".join(_shown(compared(left=4)).split())
     assert (
         "Interim: the search is not at its end, and what is chosen may change; no trial of lslu is finished."
         in text
     )
-    assert _rows(compared(left=2))["lslu"]["tuned_relu"]["text"] == "-"
+    assert _rows(compared(left=4))["lslu"]["tuned_relu"]["text"] == "-"
 
 
 def test_runs_of_settings_that_are_not_chosen_any_more_do_not_count(
