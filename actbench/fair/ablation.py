@@ -28,7 +28,7 @@ def ablation_arms(recipe: Recipe, tuned: Mapping[str, Arm], stored: Sequence[Sto
     """Of every candidate that learns its shape, made from its tuned arm where there is one.
 
     A transplanted arm needs two finished runs of that arm, and appears once `stored` has them. A plug-in counts as one
-    that learns once a run of it tells that it has parameters.
+    that learns once a run of it tells that it has parameters. What is an arm of the recipe already is not made again.
     """
     if recipe.ablate == "none":
         return ()
@@ -41,7 +41,7 @@ def ablation_arms(recipe: Recipe, tuned: Mapping[str, Arm], stored: Sequence[Sto
         arm = tuned.get(plain.name, plain)
         if learns(arm, stored):
             made += _ablations(recipe, plain.name, arm, baseline, stored)
-    return tuple(made)
+    return tuple(arm for arm in made if all(differing_arm_settings(arm, own) for own in recipe.arms))
 
 
 def ablation_recipe(recipe: Recipe, tuned: Mapping[str, Arm], stored: Sequence[StoredRun]) -> Recipe | None:

@@ -56,10 +56,16 @@ def calibration_arms(recipe: Recipe, baseline: Arm) -> tuple[Arm, ...]:
 
 
 def calibration_recipes(recipe: Recipe) -> tuple[Recipe, Recipe]:
-    """The recipe with its calibrated baseline alone, and the one of the calibration's arms."""
+    """The recipe with its calibrated baseline alone, and the one of the calibration's arms.
+
+    Arms of the calibration that the recipe has already stay its own.
+    """
     baseline = calibrated_baseline(recipe)
-    alone = recipe.model_copy(update={"arms": (baseline,), "controls": (), "tune": None})
-    return alone, derived_recipe(recipe, "calibrate", calibration_arms(recipe, baseline))
+    wanted = calibration_arms(recipe, baseline)
+    own = [arm for arm in recipe.arms if any(not differing_arm_settings(arm, other) for other in wanted)]
+    further = [arm for arm in wanted if all(differing_arm_settings(arm, other) for other in own)]
+    alone = recipe.model_copy(update={"arms": (baseline, *own)})
+    return alone, derived_recipe(recipe, "calibrate", further)
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: how many seeds it takes is worked out if asked for

@@ -63,6 +63,14 @@ def test_each_differs_from_its_arm_in_one_thing(make_recipe: MakeRecipe, make_ru
     assert {arm.name: arm for arm in ablation_arms(longer, {}, more)} == arms
 
 
+def test_what_is_an_arm_already_is_not_made_again(make_recipe: MakeRecipe) -> None:
+    own = {"name": "bare", "activation": "pwlu", "options": {"intervals": 8, "phase_epochs": 0}}
+    names = [arm.name for arm in ablation_arms(make_recipe(arms=[*ARMS, own], ablate="learnable"), {}, ())]
+    assert "pwlu.no_method" not in names
+    assert "bare.frozen" in names
+    assert "bare.no_method" not in names
+
+
 def test_tuned_arms_are_what_is_ablated_where_there_are_any(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe(arms=ARMS, ablate="learnable")
     tuned = {

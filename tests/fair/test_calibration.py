@@ -42,6 +42,21 @@ def test_the_arms_differ_from_the_baseline_in_what_is_planted_alone(make_recipe:
     assert part_name(derived, "calibrate") == derived.name == f"{recipe.name}.calibrate"
 
 
+def test_an_arm_that_the_recipe_has_already_is_trained_once(
+    make_recipe: MakeRecipe, make_run: MakeRun
+) -> None:
+    leaky = {"name": "leaky", "activation": "leaky_relu", "options": {"negative_slope": PLANTED_SLOPE}}
+    recipe = make_recipe(arms=[{"name": "relu", "activation": "relu"}, leaky])
+    alone, derived = calibration_recipes(recipe)
+    assert [arm.name for arm in alone.arms] == ["relu", "leaky"]
+    assert [arm.name for arm in derived.arms] == ["relu_again", "relu_narrow"]
+    counts = {"leaky" if name == "leaky_0.8" else name: values for name, values in COUNTS.items()}
+    found = calibration_of(recipe, recipe.arms[0], as_stored(calibration_records(recipe, make_run, counts)))
+    assert found
+    assert found.smallest_found
+    assert found.smallest_found.loss == pytest.approx(0.059)
+
+
 def test_a_plain_relu_among_the_baselines_is_calibrated_else_the_first(make_recipe: MakeRecipe) -> None:
     arms = [{"name": name, "activation": name} for name in ("lslu", "gelu", "relu")]
     assert calibrated_baseline(make_recipe(arms=arms)).name == "relu"
