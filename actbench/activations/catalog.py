@@ -541,6 +541,7 @@ _ENTRIES = (
     ActivationEntry(
         name="slot_depthwise",
         target="actbench.activations.slot:SlotDepthwise",
+        has_parameters=True,
         options=SlotDepthwiseOptions,
         slot=DEPTHWISE,
         summary="any pointwise activation in the place of LSLU's: then depthwise (2n+1)x(2n+1) convolution, BN",
