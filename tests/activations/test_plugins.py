@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import actbench
-from actbench.activations.catalog import ActivationEntry
+from actbench.activations.catalog import ActivationEntry, Slot
 from actbench.activations.plugins import find_entry, load_plugin, offered_by_packages
 from actbench.activations.signature import Signature
 from actbench.errors import ActbenchError
@@ -256,3 +256,36 @@ def test_listing_imports_no_package(package: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert "MyAct" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("declared", "options"), [('"slot_depthwise"', {}), ('("slot_depthwise", {"n": 1})', {"n": 1})]
+)
+def test_a_class_names_the_slot_of_its_curve(
+    write: Callable[..., Path], declared: str, options: dict[str, int]
+) -> None:
+    text = SOURCE.replace("class Bare(nn.Module):\n", f"class Bare(nn.Module):\n    slot = {declared}\n\n")
+    entries = {entry.name: entry for entry in load_plugin(write(text))}
+    assert entries["Bare"].slot == Slot(activation="slot_depthwise", options=options)
+    assert entries["MyAct"].slot is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (
+            '"relu"',
+            "slot: must be one of slot_depthwise, slot_gated, slot_groups, or a pair of it and its options",
+        ),
+        ("3", "slot: must be one of slot_depthwise, slot_gated, slot_groups"),
+        ('("slot_depthwise", {"n": 0})', "slot: Input should be greater than or equal to 1"),
+        ('("slot_depthwise", {"m": 1})', "slot: Extra inputs are not permitted"),
+    ],
+)
+def test_a_slot_that_there_is_not_is_told_with_the_line_of_its_class(
+    write: Callable[..., Path], declared: str, message: str
+) -> None:
+    text = SOURCE.replace("class Bare(nn.Module):\n", f"class Bare(nn.Module):\n    slot = {declared}\n\n")
+    with pytest.raises(ActbenchError) as caught:
+        load_plugin(write(text))
+    assert str(caught.value).startswith(f"my_act.py:19: class Bare: {message}")

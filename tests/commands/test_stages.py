@@ -93,3 +93,29 @@ def test_a_plan_tells_what_follows_the_recipes_own_runs(program: Program) -> Non
     assert "0 of 4 runs done" in done.stdout
     assert "staged: then 6 trials of 1 epochs" in done.stdout
     assert "4 runs of tuned arms, up to 4 of controls" in done.stdout
+
+
+@pytest.mark.slow
+def test_controls_of_size_are_trained_at_that_size(recipe: Path, program: Program) -> None:
+    text = RECIPE.replace("tune: {space", "# {space").replace("[time, slot]", "[params, macs]")
+    (recipe / "staged.yaml").write_text(text.replace("stages: [[4]]", "stages: [[16], [16]]"))
+    done = program("train", "staged.yaml", "--no-progress")
+    assert done.returncode == 0, done.stderr
+    fair, plain = records(recipe / "results", ".fair"), records(recipe / "results")
+    theirs = plain["lslu", 0].cost
+    assert theirs is not None
+    assert {name for name, _ in fair} == {"relu.params.lslu", "relu.macs.lslu"}
+    for (name, _), record in fair.items():
+        assert record.cost is not None
+        own = [
+            getattr(cost, key)
+            for cost in (record.cost, theirs)
+            for key in ("parameters", "macs", "pointwise_ops")
+        ]
+        reached, target = (own[0], own[3]) if "params" in name else (own[1] + own[2], own[4] + own[5])
+        assert abs(reached / target - 1) <= 0.01
+    (recipe / "staged.yaml").write_text(text)  # four channels are too few
+    refused = program("train", "staged.yaml", "--no-progress")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+    assert "relu.params.lslu: lslu has" in refused.stderr
+    assert "cannot come within 1% of it: the nearest, of widths" in refused.stderr
