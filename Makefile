@@ -11,8 +11,9 @@ README_ARMS := --arm relu --arm swish --arm series --arm lslu
 .PHONY: demo test check slow format tables clean
 
 demo: $(READY)
-	$(BIN)/actbench train demo_digits --results-dir $(DEMO)/results --no-progress
-	$(BIN)/actbench compare demo_digits --results-dir $(DEMO)/results
+	$(BIN)/actbench train demo_fair_digits --calibrate --results-dir $(DEMO)/results --no-progress
+	$(BIN)/actbench calibrate demo_fair_digits --check --results-dir $(DEMO)/results --no-progress
+	$(BIN)/actbench plot waterfall demo_fair_digits --results-dir $(DEMO)/results -o $(DEMO)/waterfall.png
 
 # One thread per worker: workers that share cores wait for each other's threads otherwise.
 test: check
@@ -32,6 +33,8 @@ format: $(READY)
 
 # The tables and figures in README.md and docs/ are made from the records in results/.
 tables: $(READY)
+	$(BIN)/actbench waterfall demo_fair_digits -o README.md
+	$(BIN)/actbench plot waterfall demo_fair_digits -o docs/figures/demo_waterfall.png
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_resnet20_c100 --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md

@@ -78,7 +78,7 @@ def _without_output(arguments: list[str]) -> tuple[list[str], str]:
     return [*arguments[:place], *arguments[place + 2 :]], arguments[place + 1]
 
 
-TABLES, FIGURES = _made_by("export-table"), _made_by("plot")
+TABLES, FIGURES = [*_made_by("export-table"), *_made_by("waterfall")], _made_by("plot")
 
 
 @pytest.mark.parametrize("arguments", TABLES, ids=lambda a: f"{a[1]}-{a[-1]}")

@@ -58,7 +58,7 @@ def test_a_bare_module_is_tuned_controlled_and_shown(folder: Path, program: Prog
     assert written["base"] == "small"
     assert written["profiles"]["lite"] == {
         "drop_arms": ["gelu"],
-        "tune": {"space": {"train.lr": [0.0333, 0.1, 0.3]}, "epochs": 0.5, "seeds": [1000]},
+        "tune": {"space": {"train.lr": [0.0333, 0.1, 0.3]}, "epochs": 0.5, "seeds": [1000, 1001]},
     }
 
     before = {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*.json")}
