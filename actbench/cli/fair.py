@@ -9,6 +9,7 @@ from actbench.cli.options import (
     FORMATS,
     RECIPES,
     AddedArms,
+    Arms,
     Baselines,
     DataDir,
     Device,
@@ -169,6 +170,43 @@ def waterfall(
     )
     known = None if format is None else choice("--format", format, FORMATS)
     run(lambda: show_waterfall(request, format=known, output=output, check=check), as_json)
+
+
+@app.command("ablations")
+def ablations(
+    arguments: Annotated[list[str], typer.Argument(metavar="RECIPE", help=RECIPES)],
+    format: Annotated[str | None, typer.Option("--format", "-f", help=", ".join(FORMATS))] = None,
+    profile: Profile = None,
+    arm: Arms = None,
+    metric: Metric = None,
+    limit: Limit = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Show what of an activation it is that helps.
+
+    The activation, the first baseline, and the activation frozen at its start, transplanted, shared by the whole
+    network, without its learning method, and the baseline with as many spare scalars; gaps are to the first two.
+    """
+    from actbench.commands.ablations import ablations as command
+
+    references, overrides = split_arguments(arguments)
+    if len(references) > 1:
+        raise ActbenchError("ablations takes one recipe", where="command line", hints=[" ".join(references)])
+    known = None if format is None else choice("--format", format, FORMATS)
+    run(
+        lambda: command(
+            references[0],
+            profile=known_profile(profile),
+            overrides=overrides,
+            arms=arm or (),
+            metric=metric,
+            limit=limit,
+            results_dir=results_dir,
+            format=known,
+        ),
+        as_json,
+    )
 
 
 @app.command("try")

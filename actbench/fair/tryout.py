@@ -46,7 +46,9 @@ def _own_lines(recipe: Recipe) -> Iterator[str]:
     if recipe.tune is None:
         lr = recipe.train.lr
         rates = ", ".join(f"{lr * factor:.3g}" for factor in (1 / STEP, 1, STEP))
-        seed = max(recipe.seeds) + 1000  # two of them, since chance in the choice is a difference on every seed
+        seed = (
+            max(recipe.seeds) + 1000
+        )  # two of them, since chance in the choice is a difference on every seed
         yield f"tune: {{space: {{train.lr: [{rates}]}}, epochs: 0.5, seeds: [{seed}, {seed + 1}]}}"
 
 

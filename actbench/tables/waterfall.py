@@ -66,6 +66,8 @@ def verdict_words(rung: Rung) -> tuple[str, ...]:
         return (rung.word, "one seed")
     if rung.word not in ("undecided", "better alone", "worse alone"):
         return (rung.word,)
+    if rung.gap and rung.gap.is_level:
+        return (rung.word,)
     if rung.seeds is None:
         return (rung.word, f"{MOST_SEEDS} seeds would not")
     if rung.gap and rung.seeds <= rung.gap.n:
