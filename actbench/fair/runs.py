@@ -38,7 +38,9 @@ def runs_of_part(store: Store, recipe: Recipe, part: Part, *, footing: str | Non
     ]
     if not fitting:
         return PartRuns(None, ())
-    plan = max(fitting, key=lambda run: (run.record.started, run.record.run)).record.recipe
+    # Of runs begun within one second those of the plan with more arms: plans grow as there is more to make arms of.
+    last = max(fitting, key=lambda run: (run.record.started, len(run.record.recipe.arms), run.record.run))
+    plan = last.record.recipe
     arms = {arm.name: arm for arm in plan.arms}
     return PartRuns(plan, tuple(run for run in fitting if _is_as_planned(run.record.arm, arms)))
 
