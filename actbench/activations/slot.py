@@ -34,6 +34,9 @@ from actbench.activations.pointwise import ReLU
 from actbench.activations.ramp import RELU, Ramp
 from actbench.activations.series import SpatialSeries
 
+_SCALED_TO = 1e37
+"""An input of that size may be multiplied by a scale of 30 and stays finite."""
+
 
 def _make(inner: SlotInner, num_channels: int, channel_dim: int) -> Activation:
     made = create_activation(inner, num_channels, channel_dim=channel_dim)
@@ -100,7 +103,7 @@ class SlotGroups(Activation):
         self.output_scale = nn.Parameter(torch.ones(groups))
         self.input_scale = nn.Parameter(torch.ones(groups))
         self.operations_per_element = self.inner.operations_per_element + 2
-        self.finite_to = self.inner.finite_to
+        self.finite_to = min(self.inner.finite_to, _SCALED_TO)
 
     def forward(self, x: Tensor) -> Tensor:
         size = self.num_channels // len(self.output_scale)

@@ -46,7 +46,7 @@ FREE = {"identity"}
 SURROGATES = {"threshold"}
 UNLIMITED = MIXING | GATED | {"gelu", "slot_groups"}
 """Those that declare no limits at infinity."""
-OVERFLOWING = {"geglu", "gelu", "hardswish", "pwlu"}
+OVERFLOWING = {"geglu", "gelu", "hardswish", "pwlu", "slot_groups"}
 """Those that are finite to a declared magnitude only."""
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ENTRIES),

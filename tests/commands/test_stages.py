@@ -98,7 +98,7 @@ def test_a_plan_tells_what_follows_the_recipes_own_runs(program: Program) -> Non
 @pytest.mark.slow
 def test_controls_of_size_are_trained_at_that_size(recipe: Path, program: Program) -> None:
     text = RECIPE.replace("tune: {space", "# {space").replace("[time, slot]", "[params, macs]")
-    (recipe / "staged.yaml").write_text(text.replace("stages: [[4]]", "stages: [[16], [16]]"))
+    (recipe / "staged.yaml").write_text(text.replace("stages: [[4]]", "stages: [[32], [32]]"))
     done = program("train", "staged.yaml", "--no-progress")
     assert done.returncode == 0, done.stderr
     fair, plain = records(recipe / "results", ".fair"), records(recipe / "results")
