@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from actbench.activations.batch_norm import activate_after, can_fuse
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.errors import ActbenchError
 
 
@@ -52,6 +54,21 @@ class Activation(nn.Module):
     def begin_epoch(self, epoch: int) -> PhaseChange | None:  # noqa: ARG002
         """Called before each epoch, from 0; may move the activation to its next phase."""
         return None
+
+    def fusible_kernel(self) -> Kernel | None:
+        """The kernel that computes it, with the tables of this call, for batch normalisation to take along.
+
+        None where it must be given its input by itself. Who overrides `forward` overrides this too.
+        """
+        return None
+
+    def fused_backend(self, norm: nn.Module) -> str | None:
+        """The code by which `after_batch_norm` computes both for inputs that suit them; None where it does not."""
+        return "cpp+bn" if can_fuse(self, norm) else None
+
+    def after_batch_norm(self, norm: nn.Module, x: Tensor) -> Tensor | None:
+        """self(norm(x)) in one function that keeps x alone for backward; None where it has to be two."""
+        return activate_after(self, norm, x)
 
     def log_values(self) -> dict[str, Tensor]:
         """Learnt values worth keeping after each epoch, by name; small tensors only."""

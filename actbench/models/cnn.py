@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 
 
 class ConvLayer(nn.Module):
@@ -29,8 +30,7 @@ class ConvLayer(nn.Module):
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.act(self.norm(self.conv(x)))
-        return y
+        return norm_act(self.norm, self.act, self.conv(x))
 
 
 class HiddenLayer(nn.Module):
@@ -98,6 +98,10 @@ class CNN(Network):
 
     def stem_sites(self) -> tuple[str, ...]:
         return self.sites()[:1]
+
+    def norm_before(self, site: str) -> str | None:
+        layer = site.removesuffix(".act")
+        return f"{layer}.norm" if isinstance(self.get_submodule(layer), ConvLayer) else None
 
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
         if key == "bias":

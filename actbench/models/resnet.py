@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 
 
 class BasicBlock(nn.Module):
@@ -41,7 +42,7 @@ class BasicBlock(nn.Module):
         self.act2 = act(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.act1(self.bn1(self.conv1(x)))
+        branch = norm_act(self.bn1, self.act1, self.conv1(x))
         branch = self.dropout(self.bn2(self.conv2(branch)))
         shortcut = x if self.downsample is None else self.downsample(x)
         y: Tensor = self.act2(branch + shortcut)
@@ -75,8 +76,8 @@ class Bottleneck(nn.Module):
         self.act3 = act(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.act1(self.bn1(self.conv1(x)))
-        branch = self.act2(self.bn2(self.conv2(branch)))
+        branch = norm_act(self.bn1, self.act1, self.conv1(x))
+        branch = norm_act(self.bn2, self.act2, self.conv2(branch))
         branch = self.dropout(self.bn3(self.conv3(branch)))
         shortcut = x if self.downsample is None else self.downsample(x)
         y: Tensor = self.act3(branch + shortcut)
@@ -129,7 +130,7 @@ class ResNet(Network):
         self.fc = nn.Linear((width << 3) * block.expansion, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
+        x = self.maxpool(norm_act(self.bn1, self.act1, self.conv1(x)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))
         return logits
@@ -146,6 +147,9 @@ class ResNet(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return ("act1",)
 
+    def norm_before(self, site: str) -> str | None:
+        return "bn1" if site == "act1" else norm_in_block(self, site)
+
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
         if isinstance(module, nn.Linear):
             bound = 1.0 / math.sqrt(module.in_features)
@@ -158,6 +162,15 @@ class ResNet(Network):
         for module in list(self.modules()):
             if isinstance(module, BasicBlock | Bottleneck):
                 module.merge_convolutions()
+
+
+def norm_in_block(model: nn.Module, site: str) -> str | None:
+    """`Network.norm_before` of a site in one of the blocks."""
+    path, _, name = site.rpartition(".")
+    block = model.get_submodule(path)
+    if not isinstance(block, BasicBlock | Bottleneck) or name == block.site_names[-1]:
+        return None  # the last one follows the sum
+    return f"{path}.{name.replace('act', 'bn')}"
 
 
 def _layer(

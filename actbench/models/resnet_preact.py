@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import channel_affine, fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 
 EXPANSION = 4
 
@@ -43,10 +44,10 @@ class PreactBlock(nn.Module):
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        activated = self.act1(self.bn1(x))
+        activated = norm_act(self.bn1, self.act1, x)
         shortcut = x if self.shortcut is None else self.shortcut(activated)
-        branch = self.conv2(self.act2(self.bn2(self.conv1(activated))))
-        y: Tensor = self.conv3(self.act3(self.bn3(branch))) + shortcut
+        branch = self.conv2(norm_act(self.bn2, self.act2, self.conv1(activated)))
+        y: Tensor = self.conv3(norm_act(self.bn3, self.act3, branch)) + shortcut
         return y
 
     def merge_convolutions(self) -> None:
@@ -81,7 +82,7 @@ class PreactResNet(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
-        x = self.avgpool(self.act(self.bn(x)))
+        x = self.avgpool(norm_act(self.bn, self.act, x))
         logits: Tensor = self.fc(torch.flatten(x, 1))
         return logits
 
@@ -91,6 +92,10 @@ class PreactResNet(Network):
 
     def stem_sites(self) -> tuple[str, ...]:
         return ("layer1.0.act1",)  # the first activation; the stem itself is a convolution alone
+
+    def norm_before(self, site: str) -> str | None:
+        path, _, name = site.rpartition(".")
+        return f"{path}.{name.replace('act', 'bn')}".removeprefix(".")
 
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         if key == "bias":
