@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from actbench.activations.batch_norm import activate_after, can_fuse
+from actbench.activations.batch_norm import activate_after
 from actbench.activations.kernels.batch_norm import Kernel
 from actbench.errors import ActbenchError
 
@@ -42,6 +42,8 @@ class Activation(nn.Module):
     """Dimensions behind the channels that its inputs must have; 0 takes any number of dimensions in any order."""
     finite_to: float = math.inf
     """Largest |x| up to which output and gradient are finite in float32 and bfloat16 wherever the exact ones are."""
+    took_norm_along: bool = False
+    """Whether the last pass in training was one function with the batch normalisation before it."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
 
@@ -62,13 +64,12 @@ class Activation(nn.Module):
         """
         return None
 
-    def fused_backend(self, norm: nn.Module) -> str | None:
-        """The code by which `after_batch_norm` computes both for inputs that suit them; None where it does not."""
-        return "cpp+bn" if can_fuse(self, norm) else None
-
-    def after_batch_norm(self, norm: nn.Module, x: Tensor) -> Tensor | None:
-        """self(norm(x)) in one function that keeps x alone for backward; None where it has to be two."""
-        return activate_after(self, norm, x)
+    def after_batch_norm(self, norm: nn.Module, x: Tensor, *, of_any_size: bool = False) -> Tensor | None:
+        """self(norm(x)) in one function that keeps x alone for backward; None where it has to be two, or costs more."""
+        y = activate_after(self, norm, x, of_any_size=of_any_size)
+        if self.training:
+            self.took_norm_along = y is not None
+        return y
 
     def log_values(self) -> dict[str, Tensor]:
         """Learnt values worth keeping after each epoch, by name; small tensors only."""

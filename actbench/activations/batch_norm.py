@@ -19,6 +19,13 @@ from actbench.activations.kernels.batch_norm import (
     takes,
 )
 
+LEAST = 1 << 20
+"""Elements of a contiguous input."""
+LEAST_ROW = 256
+"""Elements of one of its maps."""
+LEAST_LAST = 1 << 22
+"""Elements of one in channels-last order."""
+
 
 class Fusible(Protocol):
     num_channels: int
@@ -27,8 +34,19 @@ class Fusible(Protocol):
     def fusible_kernel(self) -> Kernel | None: ...
 
 
-def can_fuse(activation: Fusible, norm: nn.Module) -> bool:
-    """Whether inputs that suit both are computed in one function, as both are now."""
+def _is_worth_it(x: Tensor) -> bool:
+    """Where one function is measured to take no longer than two, PyTorch's batch normalisation among them.
+
+    That is slow along the rows of contiguous float32, but not in other layouts and types, and calls have their price.
+    """
+    if x.dtype != torch.float32 or x.ndim != 4:
+        return False
+    if not x.is_contiguous():
+        return x.numel() >= LEAST_LAST
+    return x.numel() >= LEAST and x.shape[2] * x.shape[3] >= LEAST_ROW
+
+
+def _suit(activation: Fusible, norm: nn.Module) -> bool:
     if type(norm) is not nn.BatchNorm2d or not _is_its_own(activation) or not layout.is_available(LIBRARY):
         return False
     if activation.channel_dim not in (1, -3) or activation.num_channels != norm.num_features:
@@ -36,19 +54,26 @@ def can_fuse(activation: Fusible, norm: nn.Module) -> bool:
     # One thread takes one channel, so fewer channels would leave threads without work.
     if norm.num_features < torch.get_num_threads():
         return False
-    buffers = [tensor for tensor in (norm.weight, norm.running_mean) if tensor is not None]
-    if any(tensor.device.type != "cpu" or tensor.dtype == torch.float64 for tensor in buffers):
-        return False
-    kernel = activation.fusible_kernel()
-    return kernel is not None and layout.is_available(kernel.library)
+    return norm.weight is None or norm.weight.device.type == "cpu"
 
 
-def activate_after(activation: Fusible, norm: nn.Module, x: Tensor) -> Tensor | None:
-    """activation(norm(x)) in one function, which keeps x alone for backward; None where it has to be two."""
-    if not can_fuse(activation, norm) or not layout.takes(LIBRARY, x) or x.device.type != "cpu":
+def activate_after(
+    activation: Fusible, norm: nn.Module, x: Tensor, *, of_any_size: bool = False
+) -> Tensor | None:
+    """activation(norm(x)) in one function, which keeps x alone for backward.
+
+    None where it has to be two, or would take longer than two unless it may be `of_any_size`.
+    """
+    if not of_any_size and not _is_worth_it(x):
+        return None
+    if not _suit(activation, norm) or not layout.takes(LIBRARY, x) or x.device.type != "cpu":
         return None
     assert isinstance(norm, nn.BatchNorm2d)
-    if type(x) is not Tensor or torch._C._functorch.is_functorch_wrapped_tensor(x) or torch.jit.is_tracing():
+    if (
+        type(x) is not Tensor
+        or torch._C._functorch.is_functorch_wrapped_tensor(x)
+        or torch._C._get_tracing_state()
+    ):
         return None
     is_own = norm.training or norm.running_mean is None
     if x.ndim != 4 or x.shape[1] != norm.num_features or x.numel() <= (norm.num_features if is_own else 0):

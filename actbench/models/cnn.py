@@ -99,10 +99,6 @@ class CNN(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return self.sites()[:1]
 
-    def norm_before(self, site: str) -> str | None:
-        layer = site.removesuffix(".act")
-        return f"{layer}.norm" if isinstance(self.get_submodule(layer), ConvLayer) else None
-
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
         if key == "bias":
             values.zero_()

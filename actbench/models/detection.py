@@ -28,7 +28,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
-from actbench.models.resnet import BasicBlock, Bottleneck, ResNet, norm_in_block
+from actbench.models.resnet import BasicBlock, Bottleneck, ResNet
 
 BODY = "detector.backbone.body"
 PRIOR = 0.01
@@ -65,9 +65,6 @@ class Detector(Network):
 
     def stem_sites(self) -> tuple[str, ...]:
         return (f"{BODY}.act1",)
-
-    def norm_before(self, site: str) -> str | None:
-        return norm_in_block(self, site)
 
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         path = next(path for path, found in self.named_modules() if found is module)

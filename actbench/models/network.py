@@ -58,10 +58,6 @@ class Network(nn.Module, ABC):
     def stem_sites(self) -> tuple[str, ...]:
         """Module paths of the sites that belong to the stem."""
 
-    def norm_before(self, site: str) -> str | None:  # noqa: ARG002
-        """Module path of the normalisation that the model calls together with that site, by `norm_act`."""
-        return None
-
     def native_at(self, site: str) -> str | None:  # noqa: ARG002
         """The architecture's own activation at that site; None where the catalogue names one for all."""
         return None

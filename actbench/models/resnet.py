@@ -147,9 +147,6 @@ class ResNet(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return ("act1",)
 
-    def norm_before(self, site: str) -> str | None:
-        return "bn1" if site == "act1" else norm_in_block(self, site)
-
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
         if isinstance(module, nn.Linear):
             bound = 1.0 / math.sqrt(module.in_features)
@@ -162,15 +159,6 @@ class ResNet(Network):
         for module in list(self.modules()):
             if isinstance(module, BasicBlock | Bottleneck):
                 module.merge_convolutions()
-
-
-def norm_in_block(model: nn.Module, site: str) -> str | None:
-    """`Network.norm_before` of a site in one of the blocks."""
-    path, _, name = site.rpartition(".")
-    block = model.get_submodule(path)
-    if not isinstance(block, BasicBlock | Bottleneck) or name == block.site_names[-1]:
-        return None  # the last one follows the sum
-    return f"{path}.{name.replace('act', 'bn')}"
 
 
 def _layer(

@@ -83,11 +83,6 @@ class CifarResNet(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return ("act1",)
 
-    def norm_before(self, site: str) -> str | None:
-        return (
-            f"{site.removesuffix('act1')}bn1" if site.endswith("act1") else None
-        )  # the other follows the sum
-
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002
         if key == "bias":
             values.zero_()

@@ -93,10 +93,6 @@ class PreactResNet(Network):
     def stem_sites(self) -> tuple[str, ...]:
         return ("layer1.0.act1",)  # the first activation; the stem itself is a convolution alone
 
-    def norm_before(self, site: str) -> str | None:
-        path, _, name = site.rpartition(".")
-        return f"{path}.{name.replace('act', 'bn')}".removeprefix(".")
-
     def draw_initial(self, module: nn.Module, key: str, values: Tensor, generator: torch.Generator) -> None:
         if key == "bias":
             values.zero_()

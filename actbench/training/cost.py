@@ -138,9 +138,9 @@ class _SiteKept:
     def __init__(self, site: nn.Module, inside: list["_SiteKept"]) -> None:
         self.kept, self.outputs, self.given, self.elements = Storages(), Storages(), Storages(), 0
         self._inside = inside
-        self._offer: Callable[[nn.Module, Tensor], Tensor | None] | None = getattr(
-            site, "after_batch_norm", None
-        )
+        self._offer: Callable[..., Tensor | None] | None = getattr(site, "after_batch_norm", None)
+        # In training it may have, of batches larger than this one.
+        self._takes_norm: bool = getattr(site, "took_norm_along", False)
         if self._offer is not None:
             site.after_batch_norm = self._together  # type: ignore[assignment]
 
@@ -152,7 +152,7 @@ class _SiteKept:
         assert self._offer is not None
         self._inside.append(self)
         self.given.add(x)
-        y = self._offer(norm, x)
+        y = self._offer(norm, x, of_any_size=True) if self._takes_norm else None
         self._inside.pop()
         if y is not None:
             self.elements += y.numel()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from actbench.activations.base import Activation, backend_of
+from actbench.activations.base import backend_of
 from actbench.data.source import Source
 from actbench.models.network import Network
 from actbench.recipe.schema import Arm, Recipe
@@ -38,17 +38,11 @@ class State:
 
 
 def backends(state: State) -> dict[str, str]:
-    """What computes each site in training; "+bn" where the batch normalisation before it is computed along."""
-    return {name: _backend(state, name, site) for name, site in state.sites.items()}
-
-
-def _backend(state: State, name: str, site: nn.Module) -> str:
-    norm = state.model.norm_before(name)
-    if norm is not None and state.compiled is None and isinstance(site, Activation):
-        fused = site.fused_backend(state.model.get_submodule(norm))
-        if fused is not None:
-            return fused
-    return backend_of(site)
+    """What computed each site in training; "+bn" where the batch normalisation before it was computed along."""
+    return {
+        name: "cpp+bn" if getattr(site, "took_norm_along", False) else backend_of(site)
+        for name, site in state.sites.items()
+    }
 
 
 def start_state(recipe: Recipe, arm: Arm, *, seed: int, source: Source, device: torch.device) -> State:

@@ -151,7 +151,11 @@ def _plain_backward(ctx: Any, grad: Tensor, *saved: Tensor | None) -> tuple[Tens
     else:
         z = F.batch_norm(x, None, None, weight, bias, training=True, eps=ctx.own_eps)
     inputs = (x, None, weight, bias, None, None, *tables)
-    wanted = [tensor for tensor, needed in zip(inputs, ctx.needs_input_grad, strict=True) if needed]
+    wanted = [
+        tensor
+        for tensor, needed in zip(inputs, ctx.needs_input_grad, strict=True)
+        if needed and tensor is not None
+    ]
     found = iter(torch.autograd.grad(ctx.kernel.plain(z, *tables), wanted, grad, create_graph=True))
     return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
 
@@ -192,9 +196,9 @@ def _split(kernel: Kernel, gradients: Tensor, columns: int, *, is_across: bool) 
     """The arrays of `Kernel.gradient_sizes`, (K, size) each."""
     sizes = list(kernel.gradient_sizes)
     if not is_across:
-        parts = list(gradients.view(columns, sum(sizes)).split(sizes, dim=1))
+        parts = list(torch.split(gradients.view(columns, sum(sizes)), sizes, dim=1))
         return [part.double().sum(0, keepdim=True) for part in parts] if kernel.is_shared else parts
-    flat = gradients.split([size * columns for size in sizes])
+    flat = torch.split(gradients, [size * columns for size in sizes])
     if kernel.by_channel:
         return [part.view(columns, -1) for part in flat]
     return [part.view(-1, columns).T for part in flat]

@@ -13,7 +13,7 @@ import copy
 import ctypes
 import shutil
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ from tests.activations.kernels.portable import build_portable
 
 E = 2.0**-24
 GAMMA = 264 * E
-FUSED = {
+FUSED: dict[str, dict[str, Any]] = {
     "relu": {},
     "silu": {},
     "swish": {},
@@ -68,7 +68,7 @@ def normal(shape: tuple[int, ...], seed: int, *, last: bool = False) -> Tensor:
 
 
 def together(act: Activation, norm: nn.Module, x: Tensor) -> Tensor:
-    y = activate_after(act, norm, x)
+    y = activate_after(act, norm, x, of_any_size=True)
     assert y is not None
     return y
 
@@ -90,7 +90,8 @@ class Outcome(NamedTuple):
 
 def run(call: Callable[[Tensor], Tensor], x: Tensor, g: Tensor, act: nn.Module, norm: nn.Module) -> Outcome:
     given = x.clone(memory_format=torch.preserve_format).requires_grad_()
-    act.zero_grad(), norm.zero_grad()
+    act.zero_grad()
+    norm.zero_grad()
     y = call(given)
     torch.autograd.backward(y, g)
     assert given.grad is not None
@@ -194,7 +195,8 @@ def test_the_norms_state_moves_as_pytorchs_does(options: dict[str, object]) -> N
     for step in range(4):
         x = 2 * normal((3, 6, 4, 5), step) + 1
         assert torch.allclose(together(act, mine, x), act(theirs(x)), rtol=1e-5, atol=1e-6)
-    mine.eval(), theirs.eval()
+    mine.eval()
+    theirs.eval()
     assert torch.allclose(together(act, mine, x), act(theirs(x)), rtol=1e-5, atol=1e-6)
     assert mine.state_dict().keys() == theirs.state_dict().keys()
     for name, value in theirs.state_dict().items():
@@ -211,7 +213,7 @@ def test_half_types_are_rounded_once(dtype: torch.dtype, last: bool) -> None:
     assert half.y.dtype == half.dx.dtype == dtype
     assert torch.equal(half.y, wide.y.to(dtype))
     for mine, theirs in zip(half.tables, wide.tables, strict=True):
-        assert torch.equal(mine, theirs)
+        assert (mine - theirs).abs().max() <= 2 * GAMMA * g.float().abs().sum()
     # Across channels the gradient of z is kept as dx, and rounded, before dx itself is.
     unit = torch.finfo(dtype).eps / 2
     assert (half.dx - wide.dx).abs().max() <= 4 * unit * g.float().abs().max()
@@ -227,10 +229,9 @@ def test_sums_are_the_same_for_any_number_of_threads_and_from_run_to_run() -> No
                 torch.set_num_threads(threads)
                 act, norm = make("pwlu", 12), nn.BatchNorm2d(12)
                 outcomes.append(run(lambda x: together(act, norm, x), x, g, act, norm))  # noqa: B023
-            for other in outcomes[1:]:
-                for one, two in zip(outcomes[0], other, strict=True):
-                    parts = zip(one, two, strict=True) if isinstance(one, list) else [(one, two)]
-                    assert all(torch.equal(a, b) for a, b in parts)
+            one, *others = [[got.y, got.dx, *got.tables, *got.norm] for got in outcomes]
+            for other in others:
+                assert all(map(torch.equal, one, other))
     finally:
         torch.set_num_threads(before)
 
@@ -290,7 +291,7 @@ def test_what_it_declines() -> None:
             return -x
 
     x, norm, act = normal((3, 6, 4, 4), 0), nn.BatchNorm2d(6), make("swish", 6)
-    assert activate_after(act, norm, x) is not None
+    assert activate_after(act, norm, x, of_any_size=True) is not None
     phased = create_activation("pwlu", 6)
     assert isinstance(phased, Activation)
     phased.begin_epoch(0)
@@ -310,8 +311,16 @@ def test_what_it_declines() -> None:
         (phased, norm, x),
     ]
     for case in declined:
-        assert activate_after(*case) is None, case
+        assert activate_after(*case, of_any_size=True) is None, case
     assert int(norm.num_batches_tracked or 0) == 1
+
+
+def test_small_inputs_and_other_layouts_and_types_are_left_to_two() -> None:
+    act, norm = make("relu", 64), nn.BatchNorm2d(64)
+    large = torch.zeros(64, 64, 16, 16)
+    assert activate_after(act, norm, large) is not None
+    for x in (large[1:], large.bfloat16(), large.contiguous(memory_format=torch.channels_last)):
+        assert activate_after(act, norm, x) is None
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["batch", "running"])
@@ -319,7 +328,8 @@ def test_what_it_declines() -> None:
 def test_a_second_derivative_is_the_twos(name: str, training: bool) -> None:
     def second(call: Callable[[Tensor], Tensor]) -> list[Tensor]:
         x = normal((3, 6, 4, 4), 0).requires_grad_()
-        act.zero_grad(), norm.zero_grad()
+        act.zero_grad()
+        norm.zero_grad()
         (dx,) = torch.autograd.grad(call(x).square().sum(), x, create_graph=True)
         torch.autograd.backward(dx.pow(3).sum())
         return [
