@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actbench.comparison import ArmRow, Gap
+from actbench.comparison import ArmRow, Gap, TunedRow
 from actbench.errors import ActbenchError
 from actbench.papers.matching import Reported
 from actbench.recipe.nearest import name_hints
@@ -15,6 +15,7 @@ from actbench.stats.crossed import crossed_difference, crossed_mean
 from actbench.stats.equivalence import shown_near_best
 from actbench.stats.intervals import Interval, mean_estimate
 from actbench.stats.multiplicity import adjusted
+from actbench.stats.standard_errors import StandardErrors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +50,18 @@ def analyse(
         for name in sides
         if name not in baselines[: place + 1]
     ]
-    found = contrasts(samples, pairs, method=settings.method)
+    errors = StandardErrors(samples)
+    found = contrasts(samples, pairs, method=settings.method, errors=errors)
     p_holm = adjusted(found)
     turned = [(second, first) for first, second in pairs if first in baselines]
-    back = contrasts(samples, turned, method=settings.method)
+    back = contrasts(samples, turned, method=settings.method, errors=errors)
+    near_best = shown_near_best(samples, settings.margin / 100, method=settings.method, errors=errors)
     p_of = dict(zip(pairs, p_holm, strict=True))
     return Tested(
         contrasts={**dict(zip(pairs, found, strict=True)), **dict(zip(turned, back, strict=True))},
         adjusted={**p_of, **{(first, second): p_of[second, first] for first, second in turned}},
         family=sum(p is not None for p in p_holm),
-        near_best=shown_near_best(samples, settings.margin / 100, method=settings.method) or frozenset(),
+        near_best=near_best or frozenset(),
     )
 
 
@@ -92,6 +95,7 @@ def row_of(
     *,
     planned: Sequence[int],
     beside: Beside = NOTHING_BESIDE,
+    tuned: TunedRow | None = None,
 ) -> ArmRow:
     """The arm's row; `planned` are the seeds that it was to have."""
     timed = step_time(side, sides[baselines[0]]) if baselines else StepTime(None, None)
@@ -117,6 +121,7 @@ def row_of(
         reported_elsewhere=beside.gains_elsewhere,
         runs=side.runs,
         files=side.files,
+        tuned=tuned,
     )
 
 

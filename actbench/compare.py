@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
-from actbench.comparison import Comparison, Group
+from actbench.comparison import Comparison, Group, TunedRow
+from actbench.fair.calibration import stored_calibration
+from actbench.fair.lock import Lock, lock_notes
+from actbench.fair.runs import TuningRuns
+from actbench.fair.tuned_rows import tuned_rows
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
@@ -34,6 +38,11 @@ class Selection:
     origin: Origin
     unshown: tuple[StoredRun, ...] = ()
     """Runs of arms that are not to be shown."""
+    lock: Lock | None = None
+    """What was fixed before its runs were looked at."""
+    calibration: tuple[StoredRun, ...] = ()
+    """Runs of the recipe's calibration, and those that its baseline may have; empty where it was not calibrated."""
+    tuning: TuningRuns | None = None
 
     @property
     def runs(self) -> tuple[RunFacts, ...]:
@@ -112,6 +121,7 @@ def _group(
     baselines = (*main, *(name for name in own if name not in main))
     unshown = _unshown(selection, reading, kept.footing)
     tested = analyse({**sides, **unshown}, baselines, plan.analysis)
+    tuned = _tuned(selection, baselines, reading, kept)
     return Group(
         setting=setting_of(plan, is_altered=selection.is_altered),
         plan=plan,
@@ -132,6 +142,7 @@ def _group(
                 tested,
                 planned=plan.seeds,
                 beside=_beside(plan, arm, baselines, paper, reading.metric),
+                tuned=tuned.get(arm.name),
             )
             for arm in plan.arms
         ),
@@ -143,7 +154,22 @@ def _group(
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
         unshown=unshown,
         mismatches=mismatches,
+        calibration=stored_calibration(plan, selection.calibration, reading=reading, footing=kept.footing),
+        lock_notes=tuple(lock_notes(selection.lock, plan, reading.metric, selection.runs))
+        if selection.lock
+        else (),
     )
+
+
+def _tuned(
+    selection: Selection, baselines: Sequence[str], reading: Reading, kept: RunFacts
+) -> dict[str, TunedRow]:
+    """The rows of tuned arms, on the footing of the kept run; empty without tuning."""
+    if selection.tuning is None:
+        return {}
+    recipe, stored = selection.tuning
+    seeds = set(recipe.seeds) if selection.origin.seeds else None
+    return tuned_rows(recipe, stored, baselines, reading, data=kept.data, footing=kept.footing, seeds=seeds)
 
 
 def _unshown(selection: Selection, reading: Reading, footing: str) -> dict[str, Side]:

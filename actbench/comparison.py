@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actbench.footing import Mismatch
 from actbench.metrics import Metric
@@ -18,6 +19,10 @@ from actbench.setting import Setting
 from actbench.sides import Clock, Side
 from actbench.stats.contrasts import Contrast, Method
 from actbench.stats.intervals import Estimate, Interval
+
+if TYPE_CHECKING:
+    from actbench.fair.calibration import Calibration
+    from actbench.fair.tuning import Choice
 
 LEVEL = 0.05
 """Of tests, over the whole family of a group."""
@@ -67,6 +72,8 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)  # likewise
 class ArmRow:
+    """An arm's runs, and what is compared of them."""
+
     name: str
     arm: Arm | None
     """None for imported results, of which the name is all that is known."""
@@ -98,6 +105,8 @@ class ArmRow:
     """Those that completed or diverged, by seed."""
     files: Sequence[Path]
     """Their records."""
+    tuned: "TunedRow | None" = None
+    """The arm as tuning left it; None where the recipe asks for none, or no trial is finished."""
 
     @cached_property
     def crossed(self) -> Interval | None:
@@ -106,7 +115,17 @@ class ArmRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TunedRow:
+    """What was chosen for an arm, and its row among tuned arms: its gaps are to tuned baselines."""
+
+    choice: "Choice"
+    row: ArmRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
+    """One table: the arms of a recipe, or of an imported set."""
+
     setting: Setting
     plan: Recipe | None
     """None for imported results."""
@@ -137,8 +156,14 @@ class Group:
     """Arms that were asked to be left out. Their tests count all the same: a choice of arms makes no finding."""
     mismatches: tuple[Mismatch, ...] = ()
     """Runs that were not trained on this footing, where a person wanted them in the table all the same."""
+    calibration: "Calibration | None" = None
+    """What this bench can see; None where it was not calibrated."""
+    lock_notes: tuple[str, ...] = ()
+    """When the comparison was locked, and what is otherwise since; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
+    """All that was asked for, in order."""
+
     groups: tuple[Group, ...]

@@ -23,6 +23,7 @@ from actbench.run_cost import cost_of, timed_runs
 from actbench.store import StoredRun
 
 DEFAULT_RESULTS = Path("results")
+_ORDER = attrgetter("record.arm.name", "record.seed", "record.run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,11 @@ def check_footing(
     Where it is allowed that footings differ, a run of the footing that the others are told against, which is the
     plan's if there is one, and those others.
     """
+    if len({run.record.footing for run in stored}) == 1:
+        _check_each_is_one(stored, origin)
+        return min(stored, key=_ORDER).record, ()
     by_footing = _sorted_into(stored, lambda run: run.footing)
-    if len(by_footing) > 1 and not allow_mismatch:
+    if not allow_mismatch:
         raise _unequal(
             f"runs of {origin.reference} were not trained on equal footing",
             by_footing,
@@ -151,17 +155,17 @@ def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
     for run in stored:
         by_name.setdefault(run.record.arm.name, []).append(run)
     for name, same_name in sorted(by_name.items()):
-        arm_key = _arm_key()
-        if len({arm_key(run.record) for run in same_name}) > 1:
+        arms = {id(arm): arm for arm in (run.record.arm for run in same_name)}
+        if len(arms) > 1 and len({_arm_key(arm) for arm in arms.values()}) > 1:
             raise _unequal(
                 f"runs of {origin.reference} call two different arms {name!r}",
-                _sorted_into(same_name, arm_key),
+                _sorted_into(same_name, lambda run: _arm_key(run.arm)),
                 origin,
                 difference=lambda a, b: shown_difference(differing_arm_settings(a.arm, b.arm), a.arm, b.arm),
             )
-        times = Counter(run.record.seed for run in same_name)
-        twice = sorted(seed for seed, count in times.items() if count > 1)
-        if twice:
+        if len({run.record.seed for run in same_name}) < len(same_name):
+            times = Counter(run.record.seed for run in same_name)
+            twice = [seed for seed, count in sorted(times.items()) if count > 1]
             files = [str(run.path) for run in same_name if run.record.seed == twice[0]]
             raise NotComparableError(
                 f"two records hold the run {origin.reference} {name} seed {twice[0]}",
@@ -171,23 +175,15 @@ def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
             )
 
 
-def _arm_key() -> Callable[[RunFacts], str]:
-    """What tells one arm from another; worked out once for the runs that share the object."""
-    known: dict[int, str] = {}
-
-    def key(run: RunFacts) -> str:
-        arm = run.arm
-        if id(arm) not in known:
-            known[id(arm)] = json.dumps(arm_settings(arm), sort_keys=True)
-        return known[id(arm)]
-
-    return key
+def _arm_key(arm: Arm) -> str:
+    """What tells one arm from another."""
+    return json.dumps(arm_settings(arm), sort_keys=True)
 
 
 def _sorted_into(stored: Sequence[StoredRun], key: Callable[[RunFacts], str]) -> list[list[StoredRun]]:
     """Runs of equal key together; the largest set first, of equally large ones the one begun last."""
     sets: dict[str, list[StoredRun]] = {}
-    for run in sorted(stored, key=attrgetter("record.arm.name", "record.seed", "record.run")):
+    for run in sorted(stored, key=_ORDER):
         sets.setdefault(key(run.record), []).append(run)
     return sorted(
         sets.values(),

@@ -25,7 +25,7 @@ def this_take(device: "torch.device", *, shared_by: int = 1) -> Take:
     """What this process is, as it takes up a run now; `shared_by` processes train on the device."""
     import torch
 
-    commit, dirty = _source_commit()
+    commit, dirty = source_commit()
     return Take(
         commit=commit,
         dirty=dirty,
@@ -63,7 +63,7 @@ def provenance(takes: Sequence[Take], *, wall_time_s: float) -> Provenance:
 
 
 @cache
-def _source_commit() -> tuple[str | None, bool | None]:
+def source_commit() -> tuple[str | None, bool | None]:
     """Commit of the source tree this package runs from and whether it was changed; (None, None) outside one.
 
     Asked once, when the process starts its first run: what is loaded then is what computes.

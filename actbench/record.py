@@ -5,10 +5,8 @@ memory bytes. A change of meaning raises SCHEMA_VERSION, and `store.py` says wha
 """
 
 import base64
-from collections.abc import Iterator
 from functools import cache
-from itertools import accumulate, pairwise
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, SupportsBytes
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -176,6 +174,25 @@ class SiteShape(Frozen):
         return [self.left + i * step for i in range(GRID_POINTS)]
 
 
+class SiteMoments(Frozen):
+    """What one activation site gave before an update of the run, on the batch at hand, and what came back to it.
+
+    Of the mean loss, dropout left out; None where a number is not finite, or no gradient comes.
+    """
+
+    site: str
+    step: int
+    """Updates taken before."""
+    mean: float | None
+    """Of the output."""
+    second: float | None
+    """Mean square of the output."""
+    gradient: float | None
+    """Mean square of the loss's gradient with respect to the output."""
+    dead: float
+    """Share of channels whose output is one value over the whole batch."""
+
+
 class EpochRecord(Frozen):
     epoch: int
     lr: float
@@ -200,6 +217,8 @@ class EpochRecord(Frozen):
     shapes: tuple[SiteShape, ...] = ()
     """Curves of pointwise activations with parameters, after a few of the epochs (see `training/shapes.py`)."""
     notes: tuple[str, ...] = ()
+    moments: tuple[SiteMoments, ...] = ()
+    """Before the first update of the run and before the hundredth, in their epochs; none of detectors."""
 
 
 class ParameterGroup(Frozen):
@@ -335,6 +354,12 @@ class RunRecord(Frozen):
         return len(self.history)
 
     @property
+    def validation(self) -> Tally | DetectionTally | None:
+        """At the last weights, of a run that only chooses settings; None of one that is evaluated on the test set."""
+        chooses = self.recipe.evaluation.protocol == "validation" and self.history
+        return self.history[-1].val if chooses else None
+
+    @property
     def started(self) -> str:
         return self.provenance.started
 
@@ -377,66 +402,58 @@ class RunSummary(NamedTuple):
     run: str
     data: DataFacts
     epochs: int
+    validation: Tally | DetectionTally | None
     started: str
     wall_time_s: float
     machine: Machine
     step_wall_s: float | None
     step_cpu_s: float | None
-    results_json: bytes | memoryview
-    """Of each result, one after the other."""
-    results_lengths: tuple[int, ...]
-    details: bytes | memoryview
-    """One after the other: the cost's JSON, the provenance's, and the bits of each result as the record has them."""
-    details_lengths: tuple[int, ...]
-    """0 where there is no cost, or where a result holds no bits."""
+    results_json: bytes
+    """Of each result, a line each."""
+    cost_json: bytes
+    """Empty where there is no cost."""
+    details: SupportsBytes
+    """A line each: the provenance's JSON, and the bits of each result as the record has them."""
 
     @property
     def step_times(self) -> StepTimes | None:
-        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.details_lengths[0] else None
+        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.cost_json else None
 
     @property
     def cost(self) -> Cost | None:
-        return _cost(self._detail(0)) if self.details_lengths[0] else None
+        return _cost(self.cost_json) if self.cost_json else None
 
     @property
     def provenance(self) -> Provenance:
-        return _provenance(self._detail(1))
+        return _provenance(bytes(self.details).partition(b"\n")[0])
 
     @property
     def results(self) -> tuple[ResultFacts, ...]:
-        return tuple(self._each_result())
+        return tuple(map(_result, self.results_json.splitlines()))
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        start = 0
-        for length in self.results_lengths:  # most often the first is wanted, and no other is made
-            result = _result(self.results_json[start : start + length])
+        for text in self.results_json.splitlines():  # most often the first is wanted, and no other is made
+            result = _result(text)
             if result.which == which and result.weights == weights:
                 return result
-            start += length
         return None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        for place, result in enumerate(self._each_result(), start=2):
+        for place, text in enumerate(self.results_json.splitlines(), start=1):
+            result = _result(text)
             if result.which == which and result.weights == weights:
-                return _bits(self._detail(place), result, self.data)
+                return _bits(bytes(self.details).split(b"\n")[place], result, self.data)
         return None
-
-    def _each_result(self) -> Iterator[ResultFacts]:
-        ends = accumulate(self.results_lengths, initial=0)
-        return (_result(self.results_json[start:end]) for start, end in pairwise(ends))
-
-    def _detail(self, place: int) -> bytes:
-        start = sum(self.details_lengths[:place])
-        return bytes(self.details[start : start + self.details_lengths[place]])
 
 
 RunFacts = RunSummary | RunRecord
 """What both say, they say alike."""
 
 
-def _result(text: bytes | memoryview) -> ResultFacts:
+def _result(text: bytes) -> ResultFacts:
     # The validator itself, since the method around it takes as long.
-    return cast(ResultFacts, ResultFacts.__pydantic_validator__.validate_json(bytes(text)))
+    result: ResultFacts = ResultFacts.__pydantic_validator__.validate_json(text)
+    return result
 
 
 @cache

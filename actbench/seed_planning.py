@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from actbench.comparison import LEVEL, ArmRow, Gap, Group
 from actbench.stats.contrasts import Contrast, Method
+from actbench.stats.intervals import Estimate
 from actbench.stats.power import Spread, seeds_needed
 
 SPREAD_CONFIDENCE = 0.8
@@ -81,7 +82,7 @@ def _need(
     row: ArmRow, baseline: ArmRow, contrast: Contrast | None, wanted: Wanted, arms: int, family: int
 ) -> PairNeed:
     n = min(row.completed, baseline.completed)
-    spread = _spread(row, baseline, contrast)
+    spread = spread_of(contrast, row.value, baseline.value)
     if contrast is None or spread is None:
         return PairNeed(arm=row.name, baseline=baseline.name, n=n, spread=None, alone=None, in_table=None)
     freedom = contrast.test.degrees_of_freedom
@@ -101,19 +102,18 @@ def _need(
     )
 
 
-def _spread(row: ArmRow, baseline: ArmRow, contrast: Contrast | None) -> Spread | None:
-    """What the values show; None with a single seed on either side, or without any spread."""
-    if contrast is None or row.value is None or baseline.value is None or not contrast.standard_error:
+def spread_of(contrast: Contrast | None, first: Estimate | None, second: Estimate | None) -> Spread | None:
+    """What the two arms' values show; None with a single seed on either side, or without any spread."""
+    if contrast is None or first is None or second is None or not contrast.standard_error:
         return None
-    first, second = row.value.sd, baseline.value.sd
-    if not contrast.test.is_paired and first is not None and second is not None:
-        both = first**2 + second**2
+    if not contrast.test.is_paired and first.sd is not None and second.sd is not None:
+        both = first.sd**2 + second.sd**2
         shared = both - contrast.standard_error**2 * contrast.test.n
-        balanced = row.completed == baseline.completed and first and second
+        balanced = first.n == second.n and first.sd and second.sd
         return Spread(
-            sd_first=first,
-            sd_second=second,
-            correlation=max(0.0, shared / (2 * first * second)) if balanced else 0.0,
+            sd_first=first.sd,
+            sd_second=second.sd,
+            correlation=max(0.0, shared / (2 * first.sd * second.sd)) if balanced else 0.0,
         )
     # Methods over pairs know the difference's variance alone; its halves stand for the two arms.
     half = contrast.standard_error * sqrt(contrast.test.n / 2)

@@ -5,7 +5,7 @@ under one other state of it, they are taken with a warning, unless settings were
 trained under several, `compare` refuses them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import NamedTuple
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
+from actbench.fair.lock import read_lock
+from actbench.fair.runs import calibration_runs, tuning_runs
 from actbench.footing import Origin, largest_footing
 from actbench.imported.group import ImportedSelection
 from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
@@ -81,8 +83,16 @@ def select(sources: Sources) -> Selected:
         elif not sets:
             _select_recipe(reference, sources, recipes, selected)
     selected.selections += select_loose(loose, sources.results_dir)
+    store = Store(sources.results_dir)
+    selected.selections = [
+        replace(selection, tuning=tuning_runs(store, selection.plan)) for selection in selected.selections
+    ]
     if sources.arms:
         selected.selections = [_of_arms(selection, sources.arms) for selection in selected.selections]
+    selected.selections = [
+        replace(selection, calibration=calibration_runs(store, selection.plan))
+        for selection in selected.selections
+    ]
     for selection in selected.selections:
         _note_missing(selection, selected)
         _note_edited(selection, selected)
@@ -238,12 +248,13 @@ def _matching(
     under their own plan; None where there are none."""
     origin, title = replace(origin, current=recipe), _title(recipe)
     wanted = set(recipe.seeds) if sources.seeds else None
-    difference = _differences(recipe)
-    candidates = [
-        (run, difference(run.record))
+    of_variant = [
+        run
         for run in runs
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
+    differences = _differences(recipe, [run.record for run in of_variant])
+    candidates = list(zip(of_variant, differences, strict=True))
     fitting = tuple(run for run, differs in candidates if differs is None)
     left = [(run, differs) for run, differs in candidates if differs]
     if fitting and left and sources.allow_mismatch:
@@ -255,30 +266,27 @@ def _matching(
     if fitting:
         if others:
             selected.warnings.append(f"{title}: {len(others)} records of other settings left out {why}")
-        return Selection(plan=recipe, stored=fitting, origin=origin)
+        lock = read_lock(sources.results_dir, recipe)
+        return Selection(plan=recipe, stored=fitting, origin=origin, lock=lock)
     if not candidates or sources.overrides or sources.limit:
         return None
     selected.warnings.append(f"{title}: no record matches the recipe as it stands {why}")
     stored = tuple(run for run, _ in candidates)
-    return Selection(plan=joint_plan(stored), stored=stored, origin=origin)
+    plan = joint_plan(stored)
+    return Selection(plan=plan, stored=stored, origin=origin, lock=read_lock(sources.results_dir, plan))
 
 
-def _differences(recipe: Recipe) -> Callable[[RunFacts], str | None]:
-    """Tells how a run differs from what the recipe would make; once for the runs that share recipe and arm."""
-    arms = {arm.name: arm for arm in recipe.arms}
+def _differences(recipe: Recipe, runs: Sequence[RunFacts]) -> list[str | None]:
+    """How each run differs from what the recipe would make; worked out once for runs that share recipe and arm."""
+    recipes = {id(run.recipe): run.recipe for run in runs}
+    arms = {id(run.arm): run.arm for run in runs}
+    planned = {arm.name: arm for arm in recipe.arms}
+    of_arms = {key: _arm_difference(planned.get(arm.name), arm) for key, arm in arms.items()}
     of_recipes: dict[int, str | None] = {}
-    of_arms: dict[int, str | None] = {}
-
-    def difference(run: RunFacts) -> str | None:
-        other, arm = run.recipe, run.arm
-        if id(other) not in of_recipes:
-            keys = differing_settings(recipe, other)
-            of_recipes[id(other)] = shown_difference(keys, recipe, other) if keys else None
-        if id(arm) not in of_arms:
-            of_arms[id(arm)] = _arm_difference(arms.get(arm.name), arm)
-        return of_recipes[id(other)] or of_arms[id(arm)]
-
-    return difference
+    for key, other in recipes.items():
+        keys = differing_settings(recipe, other)
+        of_recipes[key] = shown_difference(keys, recipe, other) if keys else None
+    return [of_recipes[id(run.recipe)] or of_arms[id(run.arm)] for run in runs]
 
 
 def _arm_difference(now: Arm | None, then: Arm) -> str | None:
@@ -306,15 +314,15 @@ def _of_other_footing(
 
 
 def _note_missing(selection: Selection, selected: Selected) -> None:
-    plan = selection.plan
-    finished = {(r.arm.name, r.seed) for r in selection.runs if r.status in ("completed", "diverged")}
+    plan, runs = selection.plan, selection.runs
+    finished = {(run.arm.name, run.seed) for run in runs if run.status in ("completed", "diverged")}
     missing = [
         (arm.name, seed) for arm in plan.arms for seed in plan.seeds if (arm.name, seed) not in finished
     ]
-    for run in sorted(selection.runs, key=lambda run: (run.arm.name, run.seed)):
-        if run.status in ("failed", "interrupted"):
-            why = f": {run.reason}" if run.reason else ""
-            selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")
+    unfinished = [run for run in runs if run.status in ("failed", "interrupted")]
+    for run in sorted(unfinished, key=lambda run: (run.arm.name, run.seed)):
+        why = f": {run.reason}" if run.reason else ""
+        selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")
     if missing:
         selected.incomplete = True
         lacks = f"{_title(plan)} lacks {len(missing)} of {len(plan.arms) * len(plan.seeds)} runs"

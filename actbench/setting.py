@@ -9,6 +9,8 @@ from actbench.recipe.schema import Profile, Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
+    """What a group of runs was trained on, and how."""
+
     name: str
     """The recipe's, or the imported set's."""
     title: str
@@ -21,7 +23,7 @@ class Setting:
     model: str
     """The network, likewise."""
     epochs: int | None
-    protocol: Literal["held-out", "best-test"] | None
+    protocol: Literal["held-out", "best-test", "validation"] | None
     synthetic: bool
     is_altered: bool = False
     """Whether a person has overridden settings of the recipe, or edited it since."""

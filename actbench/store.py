@@ -41,6 +41,8 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
+    """A whole record and its file."""
+
     path: Path
     record: RunRecord
 

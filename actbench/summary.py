@@ -17,11 +17,13 @@ from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     Cost,
     DataFacts,
+    DetectionTally,
     Machine,
     Provenance,
     RunRecord,
     RunSummary,
     Status,
+    Tally,
     TestResult,
 )
 
@@ -29,7 +31,9 @@ _BEFORE_RECIPE = re.compile(
     rb'\{\s*"schema_version":\s*1,\s*"status":\s*"(%s)",\s*"reason":\s*(null|"(?:[^"\\]|\\.)*"),\s*"recipe":\s*'
     % "|".join(get_args(Status)).encode()
 )
-_ARM, _SEED, _HISTORY, _RESULTS = (f'"{key}":'.encode() for key in ("arm", "seed", "history", "results"))
+_ARM, _SEED, _DATA, _HISTORY, _RESULTS = (
+    f'"{key}":'.encode() for key in ("arm", "seed", "data", "history", "results")
+)
 _EPOCH = re.compile(rb'"epoch":\s*(\d+),')
 
 
@@ -37,11 +41,10 @@ class _Skimmed(BaseModel):
     """An object of which nothing is looked at."""
 
 
-class _BeforeHistory(Frozen):
+class _BeforeData(Frozen):
     seed: int
     footing: str
     run: str
-    data: DataFacts
 
 
 class _AfterHistory(Frozen):
@@ -59,24 +62,29 @@ def summarise(content: bytes) -> RunSummary | None:
     of the record's own; behind it the text could not end with the file if it had begun inside of something.
     """
     head = _BEFORE_RECIPE.match(content)
-    if head is None or b"\0" in content:
+    if head is None:
         return None
     try:
         recipe, arm = _recipe_at(content, head.end())
+        if recipe.evaluation.protocol == "validation":
+            return None  # what is asked of its runs stands in their history
         seed = content.index(_SEED, arm)
-        history = content.index(_HISTORY, seed)
+        data = content.index(_DATA, seed)
+        history = content.index(_HISTORY, data)
         results = content.rindex(_RESULTS, history)  # from the end, where less lies before it
         begins = content[history + len(_HISTORY) : content.index(b"[", history) + 1].strip()
         ends = content[max(history, results - 64) : results].rstrip()
-        if begins != b"[" or not ends.endswith(b"],"):
+        # Zeros, which a crash may leave, are no JSON anywhere else either.
+        if begins != b"[" or not ends.endswith(b"],") or content.find(b"\0", history, results) >= 0:
             return None
         return _summary(
-            _BeforeHistory.model_validate_json(b"{" + _without_comma(content[seed:history]) + b"}"),
+            _BeforeData.model_validate_json(b"{" + _without_comma(content[seed:data]) + b"}"),
             _AfterHistory.model_validate_json(b"{" + content[results:]),
             status=cast(Status, head[1].decode()),
             reason=None if head[2] == b"null" else json.loads(head[2]),
             recipe=recipe,
             arm=_arm_before_a_key(content[arm + len(_ARM) : seed]),
+            data=_data_before_a_key(content[data + len(_DATA) : history]),
             epochs=_epochs(content, history, results),
         )
     except ValueError:  # pydantic's and json's errors among them
@@ -102,27 +110,28 @@ def summary_of(record: RunRecord) -> RunSummary:
         reason=record.reason,
         recipe=record.recipe,
         arm=record.arm,
+        data=record.data,
         epochs=record.epochs,
+        validation=record.validation,
     )
 
 
 def _summary(
-    before: _BeforeHistory | RunRecord,
+    before: _BeforeData | RunRecord,
     after: _AfterHistory | RunRecord,
     *,
     status: Status,
     reason: str | None,
     recipe: Recipe,
     arm: Arm,
+    data: DataFacts,
     epochs: int,
+    validation: Tally | DetectionTally | None = None,
 ) -> RunSummary:
     made, cost = after.provenance, after.cost
     results = [as_json(result, exclude={"correct_bits"}) for result in after.results]
-    details = [
-        b"" if cost is None else as_json(cost),
-        as_json(made),
-        *(result.correct_bits.encode() for result in after.results),
-    ]
+    # A line each; to base64 the end of a line says nothing.
+    bits = [result.correct_bits.encode().replace(b"\n", b"") for result in after.results]
     return RunSummary(
         status=status,
         reason=reason,
@@ -131,17 +140,17 @@ def _summary(
         seed=before.seed,
         footing=before.footing,
         run=before.run,
-        data=before.data,
+        data=data,
         epochs=epochs,
+        validation=validation,
         started=made.started,
         wall_time_s=made.wall_time_s,
         machine=Machine(made.device, made.hardware, made.threads, made.shared_by),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
-        results_json=b"".join(results),
-        results_lengths=tuple(map(len, results)),
-        details=b"".join(details),
-        details_lengths=tuple(map(len, details)),
+        results_json=b"\n".join(results),
+        cost_json=b"" if cost is None else as_json(cost),
+        details=b"\n".join([as_json(made), *bits]),
     )
 
 
@@ -176,6 +185,11 @@ def _parsed_recipe(text: bytes) -> Recipe:
 @cache
 def _arm_before_a_key(text: bytes) -> Arm:
     return Arm.model_validate_json(_without_comma(text))
+
+
+@cache
+def _data_before_a_key(text: bytes) -> DataFacts:
+    return DataFacts.model_validate_json(_without_comma(text))
 
 
 def _without_comma(text: bytes) -> bytes:

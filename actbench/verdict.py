@@ -32,6 +32,8 @@ Direction = Literal["as claimed", "opposite", "not shown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
+    """What runs say about a claim."""
+
     word: Word
     size: Size | None = None
     """Of what is better or worse; None where the estimate is within the margin, and only too uncertain."""

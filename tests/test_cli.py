@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+from typer.main import get_group
 
 import actbench
+from actbench.cli import app, program_for
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import Store
@@ -31,6 +34,26 @@ def test_help_cuts_no_line_short_at_80_columns(program: Program) -> None:
     commands = done.stdout.partition("Commands:")[2]
     assert "export-table" in commands
     assert "..." not in commands
+
+
+def test_a_part_of_the_program_has_the_command_as_the_whole_has_it() -> None:
+    whole = _options(app)
+    assert {"compare", "export-table", "bench", "import", "ls"} <= set(whole)
+    for name in whole:
+        part = _options(program_for([name, "--help"]))
+        assert part[name] == whole[name]
+        assert len(part) < len(whole) / 2
+    for words in ([], ["--help", "compare"], ["--version"], ["comparee"], [""]):
+        assert _options(program_for(words)) == whole
+
+
+def _options(program: typer.Typer) -> dict[str, list[str]]:
+    """By the command: its help and its options."""
+    commands = get_group(program).commands.items()
+    return {
+        name: [str(command.help), *(option for each in command.params for option in each.opts)]
+        for name, command in commands
+    }
 
 
 def test_version(program: Program) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench import index
+from actbench import index, index_file
+from actbench.details import DetailsFile
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord, RunSummary
 from actbench.store import Store
@@ -156,7 +157,9 @@ def test_a_record_that_may_change_unseen_is_not_trusted(store: Store, opened: li
             content[:-40] + bytes([content[-40] ^ 1]) + content[-39:]
         ),  # in what is seldom looked at
         lambda content: bytes(255 - byte for byte in content),
-        lambda content: content[: index._FIRST_LINE] + content[index._FIRST_LINE :].replace(b"{", b"[", 1),
+        lambda content: (
+            content[: index_file.FIRST_LINE] + content[index_file.FIRST_LINE :].replace(b"{", b"[", 1)
+        ),
     ],
 )
 def test_a_broken_index_is_made_anew(
@@ -174,7 +177,7 @@ def test_a_broken_index_is_made_anew(
 def test_an_index_of_another_version_is_made_anew(
     store: Store, opened: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_version", lambda: "f" * 16)
+    monkeypatch.setattr(index_file, "version", lambda: "f" * 16)
     assert _is_as_stored(store)
     assert len(opened) == 6
     assert _is_as_stored(store)
@@ -182,13 +185,13 @@ def test_an_index_of_another_version_is_made_anew(
 
 
 def test_the_version_changes_with_what_a_summary_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = index._version()
-    monkeypatch.setattr(index, "__version__", "another")
-    index._version.cache_clear()
-    other = index._version()
+    before = index_file.version()
+    monkeypatch.setattr(index_file, "__version__", "another")
+    index_file.version.cache_clear()
+    other = index_file.version()
     monkeypatch.undo()
-    index._version.cache_clear()
-    assert other != before == index._version()
+    index_file.version.cache_clear()
+    assert other != before == index_file.version()
 
 
 def test_without_a_place_to_write_all_is_read(store: Store, cache: Path, opened: list[Path]) -> None:
@@ -221,12 +224,14 @@ def test_the_last_of_two_writers_wins_and_both_were_right(
 ) -> None:
     (place,) = cache.rglob("*.index")
     first = store.paths()[0]
-    known = dict(index._load(place))
-    index._save(place, {name: entry for name, entry in known.items() if name != first.name})
+    home = DetailsFile(place.with_suffix(".details"), first.parent, store.summary)
+    known = index_file.load(home)
+    index_file.save(home, {name: entry for name, entry in known.items() if name != first.name})
     assert _is_as_stored(store)
     assert opened == [first]
-    assert dict(index._load(place)) == known
-    assert [entry.name for entry in place.parent.iterdir()] == [place.name], "nothing is left beside it"
+    assert index_file.load(home) == known
+    left = sorted(entry.name for entry in place.parent.iterdir())
+    assert left == [home.place.name, place.name], "nothing is left beside them"
 
 
 def test_few_records_need_no_index(store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from tests.data.mnist_files import write_mnist
 from tests.data.text_sets import PIECES, write_glue_sst2, write_vocabulary
 
 ROOT = Path(__file__).parents[1]
-NO_RIVALS = {"identity"}
-"""Pointwise, but there to leave a site empty."""
+NO_RIVALS = {"identity", "slot_groups"}
+"""Pointwise, but there to leave a site empty, or to hold another's curve."""
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").rglob("*.yaml"))
 
 

@@ -1,12 +1,12 @@
 """Usage costs little more than the library that prints it: by the modules that it loads, and by the clock."""
 
 import json
-import resource
-import statistics
 import subprocess
 import sys
 
 import pytest
+
+from actbench.bench.start import usage_over_libraries
 
 TELL = "import json, sys\nprint(json.dumps(sorted(sys.modules)))"
 USAGE = (
@@ -30,17 +30,6 @@ def test_usage_loads_the_command_line_and_typer_alone() -> None:
     assert {name.split(".")[0] for name in beyond - ours} <= {"typer", "gc"}
 
 
-def _cpu_s(*arguments: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 @pytest.mark.slow
 def test_help_costs_at_most_a_fifth_more_than_typer_and_rich() -> None:
-    ratios = []
-    for _ in range(16):
-        usage = _cpu_s("-m", "actbench", "--help")
-        ratios.append(usage / _cpu_s("-c", "import typer, rich, rich.console"))
-    assert statistics.median(ratios[1:]) <= 1.2  # the first compiles to bytecode
+    assert usage_over_libraries(15).median <= 1.2

@@ -4,13 +4,14 @@ An activation is constructed as `Class(num_channels, channel_dim=1, **options)`;
 an entry equal to the constructor's signature, defaults included. A user's own are added by `plugins.py`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
 
 from actbench.activations.plugin_source import PluginSource
-from actbench.frozen import NoOptions, Options
+from actbench.frozen import NoOptions, Options, OptionValue
 
 Sharing = Literal["channel", "layer"]
 Freeze = Literal["none", "heights", "all"]
@@ -42,6 +43,22 @@ DyReLUVariant = Literal["A", "B", "C"]
 DyReLUInit = Literal["zero", "default"]
 DyReLUGate = Literal["sigmoid", "hard_sigmoid_6", "hard_sigmoid_2"]
 Positive = Literal["softplus", "none"]
+SlotInner = Literal[
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "prelu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "swish",
+    "hardswish",
+    "mish",
+    "softplus",
+    "relu2",
+]
+"""What a slot can hold: pointwise activations, with their default options."""
 
 
 class LeakyReLUOptions(Options):
@@ -202,8 +219,35 @@ class LinearCombinationOptions(Options):
     freeze: bool = False
 
 
+class SlotDepthwiseOptions(Options):
+    inner: SlotInner = "relu"
+    n: int = Field(3, ge=1, le=15)
+
+
+class SlotGatedOptions(Options):
+    inner: SlotInner = "relu"
+
+
+class SlotGroupsOptions(Options):
+    inner: SlotInner = "relu"
+    groups: int = Field(8, ge=1)
+    """Must divide the number of channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What an activation has around its curve, as an activation that holds any other curve there."""
+
+    activation: str
+    """With an option `inner`; of its other options those are the arm's that the arm has too."""
+    options: Mapping[str, int | float | str] = field(default_factory=dict)
+    """What the slot is where the arm has no option that says it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationEntry:
+    """An activation, as all who ask for it by name need to know it."""
+
     name: str
     target: str
     """`module:Class`, imported only when the activation is made."""
@@ -212,13 +256,30 @@ class ActivationEntry:
     """What the constructor takes beside its options."""
     learns_curve: bool = False
     """Whether it is pointwise and has parameters, so that records hold the curves it learns."""
+    has_parameters: bool = False
+    """Whether it has parameters though it is no curve; those that learn a curve need not say so."""
+    without_method: dict[str, OptionValue] = field(default_factory=dict)
+    """Options with which it learns by gradient descent alone, where it has a method of its own beside that."""
     gated: bool = False
     """Whether it takes gates and values, twice the channels that it gives."""
+    slot: Slot | None = None
+    """What of it is no curve, for the control that gives a baseline the same; None where it is a curve alone."""
     summary: str
     source: str
     plugin: PluginSource | None = None
     """None for our own."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether it has parameters; of a plug-in this is not known before it is made."""
+        return self.learns_curve or self.has_parameters
+
+
+DEPTHWISE, GATED, GROUPS = (
+    Slot(activation="slot_depthwise"),
+    Slot(activation="slot_gated"),
+    Slot(activation="slot_groups"),
+)
 
 _ENTRIES = (
     ActivationEntry(
@@ -310,33 +371,42 @@ _ENTRIES = (
     ActivationEntry(
         name="frelu",
         target="actbench.activations.frelu:FReLU",
+        slot=Slot(activation="slot_depthwise", options={"n": 1}),
+        has_parameters=True,
         summary="max(x, T(x)), T a depthwise 3x3 convolution and BN, on images only",
         source="Ma et al., 2020, arXiv:2007.11824",
     ),
     ActivationEntry(
         name="series",
         target="actbench.activations.series:Series",
+        has_parameters=True,
         options=SeriesOptions,
+        slot=DEPTHWISE,
         summary="VanillaNet's series activation: base, depthwise (2n+1)x(2n+1) convolution, BN",
         source="Chen et al., 2023, arXiv:2305.12972",
     ),
     ActivationEntry(
         name="lslu",
         target="actbench.activations.lslu:LSLU",
+        has_parameters=True,
         options=LSLUOptions,
+        slot=DEPTHWISE,
         summary="n scaled and shifted ReLUs in a chain, then series, as the official code computes it",
         source="Feng et al., 2024, arXiv:2409.08283",
     ),
     ActivationEntry(
         name="lslu_parallel",
         target="actbench.activations.lslu:LSLUParallel",
+        has_parameters=True,
         options=LSLUParallelOptions,
+        slot=DEPTHWISE,
         summary="sum of n scaled ReLUs with the shifts inside, then series, as the paper's wording suggests",
         source="Feng et al., 2024, arXiv:2409.08283",
     ),
     ActivationEntry(
         name="pwlu",
         target="actbench.activations.pwlu:PWLU",
+        without_method={"phase_epochs": 0},
         options=PWLUOptions,
         learns_curve=True,
         summary="piecewise-linear on N uniform intervals: heights, range and outer slopes learnt, after a ReLU phase",
@@ -424,6 +494,7 @@ _ENTRIES = (
         target="actbench.activations.gr_kan:GRKAN",
         options=GRKANOptions,
         learns_curve=True,
+        slot=GROUPS,
         summary="KAT's group rational: one Pade unit per group of channels, with a common numerator",
         source="Yang and Wang, 2024, arXiv:2409.10594",
     ),
@@ -431,6 +502,7 @@ _ENTRIES = (
         name="reglu",
         target="actbench.activations.gated:ReGLU",
         gated=True,
+        slot=GATED,
         summary="max(g, 0) * u, g and u the two halves of the channels",
         source="Shazeer, 2020, arXiv:2002.05202",
     ),
@@ -438,6 +510,7 @@ _ENTRIES = (
         name="geglu",
         target="actbench.activations.gated:GEGLU",
         gated=True,
+        slot=GATED,
         summary="gelu(g) * u, g and u the two halves of the channels",
         source="Shazeer, 2020, arXiv:2002.05202",
     ),
@@ -445,6 +518,7 @@ _ENTRIES = (
         name="swiglu",
         target="actbench.activations.gated:SwiGLU",
         gated=True,
+        slot=GATED,
         summary="silu(g) * u, g and u the two halves of the channels",
         source="Shazeer, 2020, arXiv:2002.05202",
     ),
@@ -452,15 +526,43 @@ _ENTRIES = (
         name="drelu",
         target="actbench.activations.gated:DReLU",
         gated=True,
+        slot=GATED,
         summary="max(g, 0) * max(u, 0), g and u the two halves of the channels",
         source="Song et al., 2024, arXiv:2406.05955",
     ),
     ActivationEntry(
         name="dyrelu",
         target="actbench.activations.dyrelu:DyReLU",
+        has_parameters=True,
         options=DyReLUOptions,
         summary="largest of K lines, their slopes and offsets computed from the whole input by a small network",
         source="Chen et al., 2020, arXiv:2003.10027",
+    ),
+    ActivationEntry(
+        name="slot_depthwise",
+        target="actbench.activations.slot:SlotDepthwise",
+        options=SlotDepthwiseOptions,
+        slot=DEPTHWISE,
+        summary="any pointwise activation in the place of LSLU's: then depthwise (2n+1)x(2n+1) convolution, BN",
+        source="a control: Chen et al., 2023, arXiv:2305.12972, around another curve",
+    ),
+    ActivationEntry(
+        name="slot_gated",
+        target="actbench.activations.slot:SlotGated",
+        options=SlotGatedOptions,
+        gated=True,
+        slot=GATED,
+        summary="f(g) * u, f any pointwise activation, g and u the two halves of the channels",
+        source="a control: Shazeer, 2020, arXiv:2002.05202, with another curve",
+    ),
+    ActivationEntry(
+        name="slot_groups",
+        target="actbench.activations.slot:SlotGroups",
+        options=SlotGroupsOptions,
+        learns_curve=True,
+        slot=GROUPS,
+        summary="a * f(b * x), f any pointwise activation, a and b learnable for each group of channels",
+        source="a control: the groups of Yang and Wang, 2024, arXiv:2409.10594, with another curve",
     ),
 )
 

@@ -39,6 +39,16 @@ def check_channels(x: Tensor, num_channels: int, channel_dim: int) -> None:
         )
 
 
+def check_groups(activation: str, num_channels: int, groups: int) -> None:
+    """Raises ActbenchError unless the channels divide into so many groups."""
+    if num_channels % groups:
+        divisors = [str(k) for k in range(1, min(groups, num_channels) + 1) if num_channels % k == 0]
+        raise ActbenchError(
+            f"{activation} cannot split {num_channels} channels into {groups} groups",
+            hints=(f"groups must divide the number of channels: {', '.join(divisors)}",),
+        )
+
+
 def widen(x: Tensor) -> Tensor:
     """x in at least float32, where sums over a whole batch and products of half numbers are taken."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

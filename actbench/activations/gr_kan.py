@@ -21,10 +21,10 @@ Departures  the paper's prose shares the denominator and has a numerator per gro
 from typing import Literal
 
 from actbench.activations.catalog import Coefficients, CurveName
+from actbench.activations.channelwise import check_groups
 from actbench.activations.pade_unit import PadeUnit
 from actbench.activations.rational_coefficients import INTERVAL, ORDERS
 from actbench.activations.rational_fit import start_as
-from actbench.errors import ActbenchError
 
 
 class GRKAN(PadeUnit):
@@ -46,9 +46,4 @@ class GRKAN(PadeUnit):
         rows = (1 if share == "numerator" else groups, 1 if share == "denominator" else groups)
         start = start_as(init, denominator, ORDERS, INTERVAL, coefficients)
         super().__init__(num_channels, channel_dim, start, denominator, rows=rows, freeze=freeze, decay=decay)
-        if num_channels % groups:
-            divisors = [str(k) for k in range(1, min(groups, num_channels) + 1) if num_channels % k == 0]
-            raise ActbenchError(
-                f"gr_kan cannot split {num_channels} channels into {groups} groups",
-                hints=(f"groups must divide the number of channels: {', '.join(divisors)}",),
-            )
+        check_groups("gr_kan", num_channels, groups)

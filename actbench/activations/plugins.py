@@ -18,12 +18,15 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from actbench.activations.catalog import ENTRIES, ActivationEntry
+from pydantic import ValidationError
+
+from actbench.activations.catalog import ENTRIES, ActivationEntry, Slot
 from actbench.activations.plugin_source import PluginSource
 from actbench.activations.signature import read_signature
 from actbench.errors import ActbenchError
 
 GROUP = "actbench.activations"
+SLOTS = tuple(name for name, entry in ENTRIES.items() if entry.slot and entry.slot.activation == name)
 _RESERVED = frozenset([*ENTRIES, "native"])
 
 
@@ -202,10 +205,27 @@ def _entry(name: str, made: type, source: PluginSource, *, target: str) -> Activ
         options=signature.options,
         arguments=signature.arguments,
         learns_curve=bool(getattr(made, "is_pointwise", False)),
+        slot=_slot(name, made, source),
         summary=summary or "no description",
         source=source.label,
         plugin=source.model_copy(update={"defaults": signature.options().model_dump()}),
     )
+
+
+def _slot(name: str, made: type, source: PluginSource) -> Slot | None:
+    """What the class says that it has around its curve: `slot = "slot_depthwise"`, or with options `(name, {...})`."""
+    declared = getattr(made, "slot", None)
+    if declared is None:
+        return None
+    slot, options = declared if isinstance(declared, tuple) and len(declared) == 2 else (declared, {})
+    try:
+        if slot not in SLOTS or not isinstance(options, dict):
+            raise ValueError(f"must be one of {', '.join(SLOTS)}, or a pair of it and its options")
+        ENTRIES[slot].options.model_validate(options)
+    except (ValueError, TypeError) as error:
+        text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ActbenchError(f"class {name}: slot: {text}", where=_line_of(made, source)) from None
+    return Slot(activation=slot, options=options)
 
 
 def _line_of(made: type, source: PluginSource) -> str:

@@ -41,8 +41,9 @@ from torch.autograd import Function
 from actbench.activations.base import Activation, PhaseChange
 from actbench.activations.catalog import Freeze, Sharing
 from actbench.activations.channelwise import check_channels, widen
+from actbench.activations.kernels import pwlu as kernels
 from actbench.activations.kernels.batch_norm import Kernel
-from actbench.activations.kernels.layout import backend
+from actbench.activations.kernels.layout import backend, takes
 from actbench.activations.kernels.piecewise_linear import LIBRARY
 from actbench.activations.piecewise_linear import look_up, piecewise_linear, piecewise_linear_kernel
 
@@ -125,6 +126,10 @@ class PWLU(Activation):
             if self.training:
                 self._track(x)
             return torch.relu(x)
+        if x.device.type == "cpu" and takes(LIBRARY, x):
+            parameters = (self.bound_left, self.bound_right, self.slope_left, self.slope_right)
+            y: Tensor = kernels.pwlu(x, self.heights, *parameters, LEAST_WIDTH, self.channel_dim)
+            return y
         return piecewise_linear(x, *self._tables(), channel_dim=self.channel_dim)
 
     def fusible_kernel(self) -> Kernel | None:

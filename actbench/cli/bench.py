@@ -161,3 +161,33 @@ def pipeline(
         allocator=choice("--allocator", allocator, ALLOCATORS),
     )
     run(lambda: bench_pipeline(request, _note), as_json)
+
+
+@app.command()
+def bars(
+    sections: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SECTION",
+            help="on a CPU kernels, lslu, data, step, start, loop; on a GPU kernels, training  [default: all]",
+        ),
+    ] = None,
+    device: Device = "cpu",
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="of kernels; a third or a fifth of what takes longer")
+    ] = 15,
+    data_dir: DataDir = Path("data"),
+    check: Annotated[bool, typer.Option("--check", help="exit 4 if a first bar is missed")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what the project promises of its speed.
+
+    A table: bar, first height, aim, what this machine measures with its quartiles, and which of the two that reaches.
+    Beside PyTorch's own activations, upstream's arithmetic, torchvision's transforms and a DataLoader loop.
+    """
+    from actbench.commands.bench.bars import BarsRequest, bench_bars
+
+    request = BarsRequest(
+        sections=tuple(sections or ()), device=device, rounds=rounds, data_dir=data_dir, check=check
+    )
+    run(lambda: bench_bars(request, _note), as_json)

@@ -1,5 +1,6 @@
 """The options that several commands share, and how their words become values; in every mistake the option is named."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,10 +43,11 @@ ColumnList = Annotated[
         "--columns",
         metavar="LIST",
         help="what to show, in that order, of metric (mean and interval), gaps (to the baselines), differences (to the"
-        " paper's own too), p (after Holm), effect (Hedges' g), detectable (the smallest gap that these seeds would"
-        " show), examples (intervals over seeds and test examples), n, diverged, time (of an update), parameters, kept"
-        " (bytes for backward per element), optimism (of best-test), reported, verdict"
-        "  [default: metric,gaps,time; in a markdown file, what its marker says]",
+        " paper's own too), tuned (gaps between tuned arms), trials, hours (of tuning), p (after Holm), effect"
+        " (Hedges' g), detectable (the smallest gap that these seeds would show), examples (intervals over seeds and"
+        " test examples), n, diverged, time (of an update), parameters, kept (bytes for backward per element), optimism"
+        " (of best-test), reported, verdict  [default: metric,gaps,time, and of a tuned recipe tuned,trials,hours; in a"
+        " markdown file, what its marker says]",
     ),
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="all columns that there is anything for")]
@@ -63,6 +65,16 @@ Plugins = Annotated[
 Baselines = Annotated[
     list[str] | None,
     typer.Option("--baseline", help="compare against this arm instead of the recipe's baselines"),
+]
+
+
+AddedArms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add-arm",
+        metavar="NAME|FILE.py:NAME",
+        help="an activation that the recipe has no arm of, at its default options; may be repeated",
+    ),
 ]
 
 
@@ -111,3 +123,42 @@ def known_layout(layout: str) -> Any:
 
 def known_which(at: str) -> Any:
     return choice("--at", at, ("last", "best-val", "best-test")).replace("-", "_")
+
+
+def with_added_arms(overrides: tuple[str, ...], added: Sequence[str] | None) -> tuple[str, ...]:
+    """The overrides with one that adds an arm for each activation; of `FILE.py:NAME` the file is not read here."""
+    if not added:
+        return overrides
+    names = [plugin_and_name(text)[1] for text in added]
+    arms = ", ".join(f"{{name: {name}, activation: {name}}}" for name in names)
+    return (*overrides, f"arms=[{arms}]")
+
+
+def plugin_and_name(text: str) -> tuple[Path | None, str]:
+    """`FILE.py:NAME` in its parts; without a file a name of the catalogue."""
+    file, colon, name = text.rpartition(":")
+    return (Path(file), name) if colon else (None, text)
+
+
+def plugins_of(plugins: Sequence[Path] | None, added: Sequence[str] | None) -> tuple[Path, ...]:
+    """The files named by --plugin and by --add-arm, each once."""
+    files = [*(plugins or ()), *(file for text in added or () if (file := plugin_and_name(text)[0]))]
+    return tuple(dict.fromkeys(files))
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def known_budget(text: str | None) -> float | None:
+    """Seconds of `90s`, `30m`, `1h30m`."""
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ActbenchError(
+            f"{text!r} is no length of time",
+            where="command line",
+            key="--budget",
+            hints=["such as 90s, 30m or 1h30m"],
+        )
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

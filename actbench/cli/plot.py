@@ -100,6 +100,27 @@ def seeds(
 
 
 @app.command()
+def lr(
+    arguments: References,
+    output: Output = Path("plots"),
+    width: Width = None,
+    profile: Profile = None,
+    arm: Arms = None,
+    limit: Limit = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Draw validation accuracy over the learning rates that tuning tried.
+
+    A line per arm, the chosen rate marked; of recipes with a block tune.
+    """
+    from actbench.commands.plot.lr import plot_lr
+
+    request = _request(arguments, output, width, profile, arm, None, limit, results_dir)
+    run(lambda: plot_lr(request), as_json)
+
+
+@app.command()
 def params(
     arguments: References,
     output: Output = Path("plots"),
@@ -184,6 +205,29 @@ def shapes(
 
     request = _request(arguments, output, width, profile, arm, seeds, limit, results_dir)
     run(lambda: plot_shapes(request, epochs=tuple(epoch or ()), minus_relu=minus_relu), as_json)
+
+
+@app.command()
+def waterfall(
+    arguments: References,
+    output: Output = Path("plots"),
+    width: Width = None,
+    profile: Profile = None,
+    arm: Arms = None,
+    limit: Limit = None,
+    baseline: Baselines = None,
+    metric: Metric = None,
+    results_dir: ResultsDir = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Draw how a gain shrinks, or survives, as the comparison gets fairer.
+
+    Same recipe, both tuned, then equal parameters, time and slot; a figure for each arm that is no baseline.
+    """
+    from actbench.commands.plot.waterfall import plot_waterfall
+
+    request = _request(arguments, output, width, profile, arm, None, limit, results_dir)
+    run(lambda: plot_waterfall(request, baselines=tuple(baseline or ()), metric=metric), as_json)
 
 
 def _request(

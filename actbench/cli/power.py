@@ -17,7 +17,7 @@ from actbench.cli.options import (
     known_profile,
     split_arguments,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
@@ -59,4 +59,4 @@ def power(
         limit=limit,
         results_dir=results_dir,
     )
-    run(lambda: command(request), as_json)
+    read(lambda: command(request), as_json)

@@ -38,8 +38,9 @@ class Progress:
             return
         tally = epoch.val or epoch.test
         found = f"  {'val' if epoch.val else 'test'} {headline(tally)}" if tally else ""
+        epochs = run.recipe.trained_as(run.arm).train.epochs
         text = (
-            f"{self._name(run)}  epoch {epoch.epoch + 1}/{run.recipe.train.epochs}  loss {epoch.train_loss:.4f}{found}"
+            f"{self._name(run)}  epoch {epoch.epoch + 1}/{epochs}  loss {epoch.train_loss:.4f}{found}"
             f"  {epoch.time_s:.1f} s"
         )
         if self._live:

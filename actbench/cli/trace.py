@@ -21,7 +21,7 @@ from actbench.cli.options import (
     known_which,
     split_arguments,
 )
-from actbench.cli.output import run
+from actbench.cli.output import read
 from actbench.errors import ActbenchError
 
 app = typer.Typer()
@@ -62,7 +62,7 @@ def trace(
             where="command line",
             hints=["actbench trace zoo_resnet8_c100 sqish 'vs relu'"],
         )
-    run(
+    read(
         lambda: command(
             *words,
             profile=known_profile(profile),
@@ -96,7 +96,7 @@ def diff(
     """
     from actbench.commands.diff import diff as command
 
-    run(
+    read(
         lambda: command(first, second, profile=known_profile(profile), results_dir=results_dir, check=check),
         as_json,
     )

@@ -7,25 +7,16 @@ from typing import NamedTuple
 
 from actbench.commands.compare import Tables, tables_of
 from actbench.commands.outcome import Outcome
+from actbench.commands.table_file import Rendered, table_file
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.footing import DEFAULT_RESULTS
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.selection import Sources
-from actbench.store import write_atomically
 from actbench.tables import markdown
 from actbench.tables.appendix import as_latex, as_markdown
 from actbench.tables.columns import DEFAULTS, Columns, Layout, shown_columns
 from actbench.tables.formats import RENDERERS, Format
-
-_SUFFIXES: dict[str, Format] = {
-    ".md": "markdown",
-    ".tex": "latex",
-    ".csv": "csv",
-    ".html": "html",
-    ".json": "json",
-    ".txt": "terminal",
-}
 
 
 def export_table(
@@ -56,12 +47,7 @@ def export_table(
     everything outside the markers of these recipes, and the columns that a marker names unless others are asked
     for. Exit code 4: `check` is stale, or what `compare` gives it for.
     """
-    if output is not None and check is not None:
-        raise ActbenchError("-o writes a file and --check compares it: give one", where="command line")
-    file = output or check
-    format = format or _SUFFIXES.get(file.suffix if file else "", "markdown")
-    page = _page(file) if file and format == "markdown" else None
-    marked = markdown.marked_columns(page, where=str(file)) if page is not None else {}
+    place = table_file(output, check, format)
     sources = Sources(
         references, profile, overrides, results_dir, arms, limit, seeds, allow_mismatch=allow_mismatch
     )
@@ -73,50 +59,25 @@ def export_table(
         weights=weights,
         check=False,  # a table of what there is can be up to date
         layout=layout,
-        columns_of=lambda name: columns or marked.get(name, DEFAULTS[layout]),
+        columns_of=lambda name: columns or place.marked.get(name, DEFAULTS[layout]),
     )
-    rendered = _appendix(made, format) if appendix else _tables(made, format)
-    if check is not None:
-        if _read(check) != _content(rendered, page, check):
-            shown = {
-                "--baseline": baselines,
-                "--metric": [metric] if metric else [],
-                "--at": [] if which == "last" else [which.replace("_", "-")],
-                "--weights": [] if weights == "raw" else [weights],
-                "--columns": [shown_columns(columns)] if columns else [],
-                "--layout": [] if layout == "recipe" else [layout],
-            }
-            raise NotComparableError(
-                "stale: the stored runs give another text"
-                if appendix
-                else "stale: the stored runs give another table",
-                where=str(check),
-                hints=[_command(sources, shown, format, check) + " --appendix" * appendix],
-            )
-        text = f"{check} is up to date\n"
-    elif output is not None:
-        _write(output, _content(rendered, page, output))
-        text = f"wrote {output}\n"
-    else:
-        text = rendered.text
+    rendered = _appendix(made, place.format) if appendix else _tables(made, place.format)
+    text = place.take(rendered)
+    if text is None:
+        assert place.file is not None
+        view = _View(baselines, metric, which, weights, columns, layout, appendix)
+        raise _stale(sources, view, place.format, place.file)
     return Outcome(text=text, warnings=made.warnings, exit_code=made.exit_code)
 
 
-class _Rendered(NamedTuple):
-    text: str
-    blocks: dict[str, str]
-    """What a markdown page takes in, by the key of its markers."""
-    what: str
-
-
-def _tables(made: Tables, format: Format) -> _Rendered:
+def _tables(made: Tables, format: Format) -> Rendered:
     blocks = markdown.blocks(made.tables) if format == "markdown" else {}
-    return _Rendered(RENDERERS[format](made.tables), blocks, "tables")
+    return Rendered(RENDERERS[format](made.tables), blocks, "tables")
 
 
-def _appendix(made: Tables, format: Format) -> _Rendered:
+def _appendix(made: Tables, format: Format) -> Rendered:
     if format == "latex":
-        return _Rendered("\n".join(map(as_latex, made.groups)), {}, "appendix")
+        return Rendered("\n".join(map(as_latex, made.groups)), {}, "appendix")
     if format != "markdown":
         raise ActbenchError(
             "the appendix is text, which can be had as markdown or latex",
@@ -130,63 +91,53 @@ def _appendix(made: Tables, format: Format) -> _Rendered:
         f"{name} appendix": markdown.enclosed(f"{name} appendix", "\n" + "\n".join(texts))
         for name, texts in by_name.items()
     }
-    return _Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "appendix")
+    return Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "appendix")
 
 
-def _command(sources: Sources, shown: dict[str, Sequence[str]], format: Format, path: Path) -> str:
+class _View(NamedTuple):
+    """How the chosen runs are told."""
+
+    baselines: Sequence[str]
+    metric: str | None
+    which: Which
+    weights: Weights
+    columns: Columns | None
+    layout: Layout
+    appendix: bool
+
+    def typed(self) -> dict[str, Sequence[str]]:
+        """The options that ask for it, what is usual left out."""
+        return {
+            "--baseline": self.baselines,
+            "--metric": [self.metric] if self.metric else [],
+            "--at": [] if self.which == "last" else [self.which.replace("_", "-")],
+            "--weights": [] if self.weights == "raw" else [self.weights],
+            "--columns": [shown_columns(self.columns)] if self.columns else [],
+            "--layout": [] if self.layout == "recipe" else [self.layout],
+        }
+
+
+def _stale(sources: Sources, view: _View, format: Format, path: Path) -> NotComparableError:
+    what = "text" if view.appendix else "table"
+    return NotComparableError(
+        f"stale: the stored runs give another {what}",
+        where=str(path),
+        hints=[_command(sources, view, format, path)],
+    )
+
+
+def _command(sources: Sources, view: _View, format: Format, path: Path) -> str:
     """The command that writes the file anew, every option as it was given."""
     options: dict[str, Sequence[str]] = {
         "--format": [format],
         "-o": [str(path)],
         "--profile": [sources.profile] if sources.profile else [],
         "--arm": sources.arms,
-        **shown,
+        **view.typed(),
         "--limit": [str(sources.limit)] if sources.limit else [],
         "--seeds": [sources.seeds] if sources.seeds else [],
         "--results-dir": [str(sources.results_dir)] if sources.results_dir != DEFAULT_RESULTS else [],
     }
     words = [word for option, values in options.items() for value in values for word in (option, value)]
-    words += ["--allow-mismatch"] if sources.allow_mismatch else []
+    words += ["--allow-mismatch"] * sources.allow_mismatch + ["--appendix"] * view.appendix
     return shlex.join(["actbench", "export-table", *sources.references, *sources.overrides, *words])
-
-
-def _page(path: Path) -> str | None:
-    """The text in which tables have their marked places; None where there is no such file yet."""
-    content = _read(path)
-    try:
-        return None if content is None else content.decode()
-    except UnicodeDecodeError as error:
-        raise ActbenchError("not UTF-8 text", where=str(path)) from error
-
-
-def _content(rendered: _Rendered, page: str | None, path: Path) -> bytes:
-    """What the file holds once the tables are in it."""
-    if page is None:
-        return rendered.text.encode()
-    for key, block in rendered.blocks.items():
-        replaced = markdown.replace_block(page, key, block)
-        if replaced is None:
-            marks = [f"<!-- actbench: {key} -->", "<!-- /actbench -->"]
-            raise ActbenchError(
-                f"no place marked for the {rendered.what} of {key.removesuffix(' appendix')}",
-                where=str(path),
-                hints=["put these two lines where they shall stand:", *marks],
-            )
-        page = replaced
-    return page.encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise ActbenchError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ActbenchError(f"cannot be read: {error.strerror or error}", where=str(path)) from error

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
+    """What a command has to say."""
+
     text: str = ""
     """For standard output."""
     document: object = None

@@ -4,19 +4,22 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from actbench.claims import profiles_with_records
 from actbench.commands.outcome import Outcome
+from actbench.commands.waterfall import waterfalls_of
 from actbench.compare import Selection, compare
 from actbench.comparison import Group
 from actbench.errors import ActbenchError, NotComparableError
+from actbench.fair.naming import part_name
+from actbench.fair.waterfall import Waterfall
 from actbench.footing import DEFAULT_RESULTS
 from actbench.imported.group import ImportedSelection, imported_side
 from actbench.imported.store import paths as set_paths
 from actbench.papers.reported import load_paper
 from actbench.recipe.find import find_recipe
-from actbench.recipe.schema import Profile
+from actbench.recipe.schema import Part, Profile
 from actbench.record import Weights, Which
 from actbench.report.chapter import Chapter, RecordFile, chapter_document
 from actbench.report.drawings import draw
@@ -125,13 +128,19 @@ def _sources(request: ReportRequest) -> Iterator[Sources]:
             "settings are given and no recipe is named", where="command line", hints=request.overrides
         )
     results = request.results_dir
-    for name in sorted({path.parent.parent.name for path in Store(results).paths()}):
+    for name in _whole({path.parent.parent.name for path in Store(results).paths()}):
         for profile in profiles_with_records(name, results):
             if request.profile in (None, profile):
                 reference = name if _is_recipe(name) else str(results / name / profile)
                 yield request.sources()._replace(references=(reference,), profile=profile)
     for file in set_paths(results) if request.profile is None else ():
         yield request.sources()._replace(references=(str(file),))
+
+
+def _whole(names: set[str]) -> list[str]:
+    """Without those that belong to another: what was trained to tune, control or calibrate it."""
+    parts = {f"{name}.{part}" for name in names for part in get_args(Part)}
+    return sorted(names - parts)
 
 
 def _is_recipe(name: str) -> bool:
@@ -183,14 +192,29 @@ def _chapter(compared: _Compared, request: ReportRequest, key: str) -> Chapter:
             commands=repeat_imported(selection, shown),
         )
     runs = _read(selection, Store(request.results_dir))
+    falls = _falls(selection, request)
     return Chapter(
         key=key,
         group=group,
         files=tuple(_summed(run.path) for run in runs),
         records=tuple(run.record for run in runs),
-        drawings=draw(group, [run.record for run in runs]) if request.with_figures else (),
+        drawings=draw(group, [run.record for run in runs], falls=falls) if request.with_figures else (),
+        falls=falls,
         appendix=tuple(items(group)),
         commands=repeat_runs(selection, compared.references, shown),
+    )
+
+
+def _falls(selection: Selection, request: ReportRequest) -> tuple[Waterfall, ...]:
+    """Where tuned arms or controls were trained."""
+    if not Store(request.results_dir).paths(part_name(selection.plan, "fair"), selection.plan.profile):
+        return ()
+    baselines = request.baselines or selection.plan.baselines
+    arms = [arm.name for arm in selection.plan.arms if arm.name not in baselines]
+    if not arms or len(arms) == len(selection.plan.arms):
+        return ()
+    return tuple(
+        waterfalls_of(selection, request.results_dir, baselines=request.baselines, metric=request.metric)
     )
 
 

@@ -27,6 +27,8 @@ class TrainRequest:
     download: bool = False
     jobs: int = 1
     """Runs at a time, each in a process of its own; 1: in this one."""
+    calibrate: bool = False
+    """Whether the arms of a calibration are trained as well."""
     plugins: tuple[Path, ...] = ()
     """Files that this process has loaded, and others must."""
 

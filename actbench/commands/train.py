@@ -1,132 +1,71 @@
-"""`actbench train`: check everything, then train what is missing, seed by seed, storing as it goes."""
+"""`actbench train`: check everything, then train what is missing, seed by seed, storing as it goes.
 
-import os
+A recipe that asks for tuning, controls or ablations is trained in stages (see `stages.py`), its waterfall in the end.
+"""
+
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from actbench.commands.outcome import Outcome
 from actbench.commands.request import Progress, TrainRequest, load_recipes
-from actbench.commands.taking import take_run
-from actbench.errors import DataError
+from actbench.commands.stages import asks_for_stages, further_runs, train_stages, tuning_lines
+from actbench.commands.training import Prepared, Trained, prepare, train_prepared
+from actbench.commands.waterfall import WaterfallRequest, waterfalls
+from actbench.errors import ActbenchError
 from actbench.metrics import headline, metric_of
-from actbench.recipe.plan import FINISHED, Plan, PlannedRun, make_plan
-from actbench.recipe.schema import Arm, Recipe
-from actbench.record import RunRecord
-from actbench.store import Store, set_aside
-
-if TYPE_CHECKING:
-    import torch
-
-    from actbench.training.sources import DataSources
+from actbench.recipe.plan import FINISHED
+from actbench.recipe.schema import Recipe
+from actbench.tables import terminal
+from actbench.tables.waterfall import waterfall_table
 
 
 def train(request: TrainRequest, progress: Progress) -> Outcome:
     """Trains every run of the recipes that is not stored yet. Raises ActbenchError before anything is spent."""
     recipes = load_recipes(request)
-    store = Store(request.results_dir)
-    for recipe in recipes:
-        store.check_writable(recipe=recipe.name, profile=recipe.profile)
-    # Loaded only now that the recipes are known to be good: torch takes seconds.
-    from actbench.training.build import channel_dims, check_sites
-    from actbench.training.plugged import try_plugins
-    from actbench.training.precision import resolve_device
-    from actbench.training.sources import DataSources, check_batches
-
-    device = resolve_device(request.device)
-    for recipe in recipes:
-        check_sites(recipe)
-        for arm in _wanted_arms(recipe, request):
-            if arm.plugins:
-                try_plugins(arm, channel_dims(recipe, arm))
-        _warn_of_short_runs(recipe, request, progress)
-        if recipe.train.capture and device.type != "cuda":
-            progress.note(
-                f"{recipe.name}: train.capture is for GPUs; on {device} updates are taken one by one"
-            )
-        _require_data(recipe, request, progress)
-    for name in dict.fromkeys(recipe.data.name for recipe in recipes):
-        progress.note(f"reading {name}")
-    sources = DataSources(request.data_dir)
-    for recipe in recipes:
-        check_batches(recipe, sources.of(recipe))
-    fingerprints = {index: sources.of(recipe).fingerprint for index, recipe in enumerate(recipes)}
-    plan = make_plan(recipes, fingerprints, store, arms=request.arms)
+    in_stages = [] if request.arms else [r for r in recipes if request.calibrate or asks_for_stages(r)]
     if request.plan_only:
-        return _tell_plan(plan, sources, device, request)
-    plan = _clear_the_way(plan, recipes, fingerprints, store, request, progress)
-    return _train_all(plan, fingerprints, sources, store, device, progress, request)
+        return tell_plan(prepare(recipes, request, progress, arms=request.arms), in_stages)
+    trained: list[Trained] = []
+    if plain := [recipe for recipe in recipes if recipe not in in_stages]:
+        trained.append(train_prepared(prepare(plain, request, progress, arms=request.arms), progress))
+    lines: list[str] = []
+    for recipe in in_stages:
+        staged = train_stages(recipe, request, progress, calibrate=request.calibrate)
+        trained += staged.trained
+        lines += tuning_lines(staged)
+    outcome = _summary(trained, request, lines)
+    return _with_waterfalls(outcome, request) if in_stages else outcome
 
 
-def _wanted_arms(recipe: Recipe, request: TrainRequest) -> list[Arm]:
-    return [arm for arm in recipe.arms if not request.arms or arm.name in request.arms]
-
-
-def _warn_of_short_runs(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
-    for arm in _wanted_arms(recipe, request):
-        if recipe.stays_in_phase_one(arm):
-            progress.warn(
-                f"{recipe.name}: arm {arm.name} is in phase one for all of its {recipe.train.epochs} epochs and never "
-                f"leaves its start\n  give it less: arms.{arm.name}.options.phase_epochs=..."
+def _with_waterfalls(outcome: Outcome, request: TrainRequest) -> Outcome:
+    """Of recipes with an arm beside their baselines."""
+    tables, warnings = [], list(outcome.warnings)
+    for reference in request.references:
+        try:
+            made = waterfalls(
+                WaterfallRequest(
+                    reference=reference,
+                    overrides=request.overrides,
+                    profile=request.profile,
+                    limit=request.limit,
+                    results_dir=request.results_dir,
+                )
             )
+        except ActbenchError as error:
+            warnings.append(str(error))
+            continue
+        tables += [waterfall_table(fall) for fall in made.falls]
+    text = "\n".join([outcome.text, "", terminal.render(tables)]) if tables else outcome.text
+    return replace(outcome, text=text, warnings=tuple(warnings))
 
 
-def _require_data(recipe: Recipe, request: TrainRequest, progress: Progress) -> None:
-    from actbench.data.source import check_data
-
-    try:
-        check_data(recipe.data, data_dir=request.data_dir)
-    except DataError:
-        name = recipe.data.name
-        if name not in ("cifar10", "cifar100") or os.environ.get("ACTBENCH_OFFLINE") == "1":
-            raise
-        if not (
-            request.download
-            or progress.agrees(f"{name} is not in {request.data_dir}. Download it there now (170 MB)?")
-        ):
-            raise
-        from actbench.data.cifar import download_cifar
-
-        progress.note(f"downloading {name} to {request.data_dir}")
-        download_cifar(name, request.data_dir)
-
-
-def _clear_the_way(
-    plan: Plan,
-    recipes: Sequence[Recipe],
-    fingerprints: dict[int, str],
-    store: Store,
-    request: TrainRequest,
-    progress: Progress,
-) -> Plan:
-    """Renames damaged records, and with --force finished ones, so that their runs are trained again."""
-    for problem in plan.damaged:
-        kept = set_aside(Path(str(problem.where)), "damaged")
-        progress.warn(f"{problem}\n  set aside as {kept}; the run is trained again")
-    if request.force:
-        for run in plan.runs:
-            _set_run_aside(run, store, progress)
-    return make_plan(recipes, fingerprints, store, arms=request.arms)
-
-
-def _set_run_aside(run: PlannedRun, store: Store, progress: Progress) -> None:
-    folder = store.checkpoint_dir(run.path)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            for file in (run.path, *sorted(folder.glob("*.pt"))):
-                if file.exists():
-                    set_aside(file, "superseded")
-    except Timeout:
-        progress.warn(f"{run.label}: another process is training it; left as it is")
-
-
-def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device", request: TrainRequest) -> Outcome:
+def tell_plan(prepared: Prepared, in_stages: Sequence[Recipe] = ()) -> Outcome:
+    """What there is to train, and about how long it takes; of recipes in stages also what follows their own runs."""
     from actbench.training.estimate import estimate_run
 
+    plan, device, sources = prepared.plan(), prepared.device, prepared.sources
     estimates: dict[tuple[str, str], float] = {}
     rows = []
     for run in plan.runs:
@@ -140,8 +79,9 @@ def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device", reque
         for run, seconds in rows
     ]
     done = sum(run.state == "done" for run, _ in rows)
-    together = ", one after another" if request.jobs > 1 else ""
+    together = ", one after another" if prepared.request.jobs > 1 else ""
     lines.append(f"{done} of {len(rows)} runs done; about {_duration(total)} to go on {device}{together}")
+    lines += [f"{recipe.name}: {text}" for recipe in in_stages if (text := further_runs(recipe))]
     document = {
         "runs": [
             {
@@ -160,72 +100,16 @@ def _tell_plan(plan: Plan, sources: "DataSources", device: "torch.device", reque
     return Outcome(text="\n".join(lines), document=document, warnings=tuple(map(str, plan.damaged)))
 
 
-def _train_all(
-    plan: Plan,
-    fingerprints: dict[int, str],
-    sources: "DataSources",
-    store: Store,
-    device: "torch.device",
-    progress: Progress,
-    request: TrainRequest,
-) -> Outcome:
-    workers = min(request.jobs, len(plan.todo))
-    if workers > 1:
-        from actbench.commands.workers import Workers
-
-        records = Workers(
-            request=request,
-            plan=plan,
-            fingerprints=fingerprints,
-            sources=sources,
-            store=store,
-            device=device,
-            progress=progress,
-        ).train(workers)
-    else:
-        records = _train_here(plan, sources, store, device, progress)
-    return _summary(plan, records, store, request)
-
-
-def _train_here(
-    plan: Plan, sources: "DataSources", store: Store, device: "torch.device", progress: Progress
-) -> dict[Path, RunRecord]:
-    """In this process, one run after the other."""
-    records: dict[Path, RunRecord] = {}
-
-    def take(run: PlannedRun, number: int, *, patience_s: float) -> None:
-        record = take_run(
-            run,
-            sources=sources,
-            store=store,
-            device=device,
-            patience_s=patience_s,
-            on_start=lambda: progress.run_started(run, number, len(plan.todo)),
-            on_epoch=lambda epoch: progress.epoch_done(run, epoch),
-        )
-        if record:
-            records[run.path] = record
-            progress.run_finished(run, record)
-
-    elsewhere: list[tuple[PlannedRun, int]] = []
-    for number, run in enumerate(plan.todo, start=1):
-        try:
-            take(run, number, patience_s=0)
-        except Timeout:
-            elsewhere.append((run, number))
-    for run, number in elsewhere:
-        progress.note(f"waiting for the process that trains {run.label}")
-        take(run, number, patience_s=-1)  # its owner finishes it, or leaves it to us
-    return records
-
-
-def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: TrainRequest) -> Outcome:
+def _summary(trained: Sequence[Trained], request: TrainRequest, more: Sequence[str] = ()) -> Outcome:
     lines, document, finished, warnings = [], [], 0, []
-    for run in plan.runs:
-        record = records.get(run.path) or (store.read(run.path) if run.path.exists() else None)
+    made = {
+        run.path: (run, record) for each in trained for run in each.plan.runs for record in [each.record(run)]
+    }
+    new = {path for each in trained for path in each.records}
+    for run, record in made.values():
         status = record.status if record else "missing"
         finished += status in FINISHED
-        if record and run.path in records and status != "completed":
+        if record and run.path in new and status != "completed":
             warnings.append(f"{run.label}: {status}: {record.reason}")
         result = record.result() if record else None
         metric = metric_of(run.recipe)
@@ -243,8 +127,8 @@ def _summary(plan: Plan, records: dict[Path, RunRecord], store: Store, request: 
                 "path": str(run.path),
             }
         )
-    lines.append(f"{finished} of {len(plan.runs)} runs finished; next: {_compare_command(request)}")
-    exit_code = 0 if finished == len(plan.runs) else 3 if finished else 1
+    lines += [*more, f"{finished} of {len(made)} runs finished; next: {_compare_command(request)}"]
+    exit_code = 0 if finished == len(made) else 3 if finished else 1
     return Outcome(
         text="\n".join(lines), document={"runs": document}, warnings=tuple(warnings), exit_code=exit_code
     )

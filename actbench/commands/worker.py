@@ -1,6 +1,6 @@
 """A process of `train -j N`: started once, it takes runs from the command until there are no more.
 
-It is told the request, plans as the command did, and answers on its end of a pipe; runs are named by the place of
+It is told the recipes, plans as the command did, and answers on its end of a pipe; runs are named by the place of
 their record. Nothing that is shared can be left locked by a process that is killed.
 """
 
@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 
 from filelock import Timeout
 
-from actbench.commands.request import TrainRequest, load_recipes
+from actbench.commands.request import TrainRequest
 from actbench.commands.taking import take_run
 from actbench.errors import ActbenchError
 from actbench.recipe.plan import make_plan
+from actbench.recipe.schema import Recipe
 from actbench.record import EpochRecord
 from actbench.store import Store
 
@@ -24,6 +25,10 @@ class Duty(NamedTuple):
     """What a worker is started with."""
 
     request: TrainRequest
+    recipes: tuple[str, ...]
+    """As JSON: what a plug-in made of them is known only once its file is loaded."""
+    arms: tuple[str, ...]
+    """The arms wanted of them; all if empty."""
     fingerprints: Mapping[int, str]
     """Of each recipe's data, as the command read it."""
     workers: int
@@ -77,7 +82,8 @@ def _serve(pipe: Connection, duty: Duty) -> None:
     for file in request.plugins:
         load_plugin(file)
     store, sources = Store(request.results_dir), DataSources(request.data_dir)
-    plan = make_plan(load_recipes(request), duty.fingerprints, store, arms=request.arms)
+    recipes = [Recipe.model_validate_json(text) for text in duty.recipes]
+    plan = make_plan(recipes, duty.fingerprints, store, arms=duty.arms)
     runs = {str(run.path): run for run in plan.runs}
     device = resolve_device(request.device)
     _tell(pipe, "ready")
@@ -105,7 +111,7 @@ def _serve(pipe: Connection, duty: Duty) -> None:
 
 def _brief(epoch: EpochRecord) -> str:
     """What progress needs of it."""
-    return epoch.model_copy(update={"shapes": (), "activations": ()}).model_dump_json()
+    return epoch.model_copy(update={"shapes": (), "activations": (), "moments": ()}).model_dump_json()
 
 
 def _tell(

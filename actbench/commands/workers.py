@@ -9,28 +9,22 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from actbench.commands.request import Progress, TrainRequest
+from actbench.commands.request import Progress
+from actbench.commands.training import Prepared
 from actbench.commands.worker import Asked, Duty, Told, work
 from actbench.errors import ActbenchError
 from actbench.recipe.plan import Plan, PlannedRun
 from actbench.record import EpochRecord, RunRecord
-from actbench.store import Store
 from actbench.user_cache import user_cache
-
-if TYPE_CHECKING:
-    import torch
-
-    from actbench.training.sources import DataSources
 
 _STOPPED = 130
 _PATIENCE_S = 60.0
@@ -51,13 +45,11 @@ class _Worker:
 class Workers:
     """The workers of one command, and what is left to do."""
 
-    request: TrainRequest
+    prepared: Prepared
     plan: Plan
-    fingerprints: Mapping[int, str]
-    sources: "DataSources"
-    store: Store
-    device: "torch.device"
     progress: Progress
+    until: Callable[[], bool]
+    """Asked before each run is handed out; no more are once it says True."""
     records: dict[Path, RunRecord] = field(default_factory=dict)
     _todo: deque[PlannedRun] = field(default_factory=deque)
     _held: deque[PlannedRun] = field(default_factory=deque)
@@ -84,7 +76,14 @@ class Workers:
 
     def _start(self) -> None:
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
-        duty = Duty(self.request, self.fingerprints, self._count, threads_each(self._count))
+        duty = Duty(
+            request=self.prepared.request,
+            recipes=tuple(recipe.model_dump_json() for recipe in self.prepared.recipes),
+            arms=self.prepared.arms,
+            fingerprints=self.prepared.fingerprints,
+            workers=self._count,
+            threads=threads_each(self._count),
+        )
         process = multiprocessing.get_context("spawn").Process(target=work, args=(theirs, duty))
         with _without_interrupts():
             process.start()
@@ -122,6 +121,9 @@ class Workers:
 
     def _hand_out(self, worker: _Worker) -> None:
         """The next run, or the end."""
+        if (self._todo or self._held) and self.until():
+            self._todo.clear()
+            self._held.clear()
         if self._todo:
             worker.run, patience_s = self._todo.popleft(), 0.0
         elif self._held:
@@ -148,7 +150,7 @@ class Workers:
         """Whether the run's record is there."""
         if not run.path.exists():
             return False
-        self.records[run.path] = record = self.store.read(run.path)
+        self.records[run.path] = record = self.prepared.store.read(run.path)
         self.progress.run_finished(run, record)
         return True
 
@@ -156,11 +158,16 @@ class Workers:
         """Stores the failure, unless another process has taken the run up already or nothing can be written."""
         from actbench.training.run import record_failure
 
-        source = self.sources.of(run.recipe)
+        prepared = self.prepared
         try:
-            with FileLock(self.store.checkpoint_dir(run.path) / "lock", timeout=5):
+            with FileLock(prepared.store.checkpoint_dir(run.path) / "lock", timeout=5):
                 record_failure(
-                    run, reason, source=source, store=self.store, device=self.device, shared_by=self._count
+                    run,
+                    reason,
+                    source=prepared.sources.of(run.recipe),
+                    store=prepared.store,
+                    device=prepared.device,
+                    shared_by=self._count,
                 )
         except (ActbenchError, OSError, Timeout):
             self.progress.warn(f"{run.label}: failed: {reason}")

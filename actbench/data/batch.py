@@ -60,6 +60,8 @@ class Source(ABC):
     fingerprint: str
     """sha256 over the whole set, before any limit or validation split."""
     synthetic: bool
+    test_openings: int = 0
+    """How often the test set was asked for: runs that only choose settings must leave it at 0."""
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches in an epoch; a set smaller than one batch makes one smaller batch."""
@@ -77,6 +79,10 @@ class Source(ABC):
     ) -> Tensor | list[Tensor]:
         """The first training images in canonical order, at most `count`, prepared as for evaluation."""
 
+    def _count_opening(self, split: EvalSplit) -> None:
+        """To be called by whatever gives examples of a split, or their truth, away."""
+        self.test_openings += split == "test"
+
 
 class DataSource(Source):
     """A set of labelled images or sentences."""
@@ -89,11 +95,18 @@ class DataSource(Source):
         self, *, seed: int, epoch: int, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]: ...
 
-    @abstractmethod
     def eval_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
         """Every example of the split once, in canonical order, with integer targets."""
+        self._count_opening(split)
+        return self._split_batches(split, batch_size=batch_size, device=device, channels_last=channels_last)
+
+    @abstractmethod
+    def _split_batches(
+        self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
+    ) -> Iterator[Batch]:
+        """What `eval_batches` gives."""
 
     @abstractmethod
     def first_train_images(self, count: int, *, device: torch.device, channels_last: bool) -> Tensor: ...

@@ -135,6 +135,8 @@ DataOptions = Annotated[ImageOptions | DetectionOptions | TextOptions, Field(dis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataEntry:
+    """A data set, as all who ask for it by name need to know it."""
+
     name: str
     options: type[Options]
     summary: str

@@ -100,6 +100,7 @@ class DetectionSource(Source):
 
     def truth(self, split: EvalSplit) -> tuple[Picture, ...]:
         """The split's pictures with their objects, in the order of `eval_batches`."""
+        self._count_opening(split)
         return self._parts[split].pictures
 
     def train_batches(
@@ -123,6 +124,7 @@ class DetectionSource(Source):
         self, split: EvalSplit, *, batch_size: int, device: torch.device
     ) -> Iterator[DetectionBatch]:
         """Every picture of the split once, in canonical order, without targets."""
+        self._count_opening(split)
         part = self._parts[split]
         places = list(range(len(part.pictures)))
         batches = [places[start : start + batch_size] for start in range(0, len(places), batch_size)]

@@ -70,7 +70,7 @@ class MemorySource(DataSource):
                 images, index, labels[index], generators, channels_last=channels_last
             )
 
-    def eval_batches(
+    def _split_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
         images, labels = self._on(split, device)

@@ -84,7 +84,7 @@ class StreamedSource(DataSource):
                 images, None, labels, generators, channels_last=channels_last, cropped=crops
             )
 
-    def eval_batches(
+    def _split_batches(
         self, split: EvalSplit, *, batch_size: int, device: torch.device, channels_last: bool
     ) -> Iterator[Batch]:
         listing = self._parts[split]

@@ -105,7 +105,7 @@ class TextSource(DataSource):
         for step in range(self.steps_per_epoch(batch_size)):
             yield self._parts["train"].batch(order[step * batch_size : (step + 1) * batch_size], device)
 
-    def eval_batches(
+    def _split_batches(
         self,
         split: EvalSplit,
         *,

@@ -15,6 +15,18 @@ from actbench.frozen import Frozen, Options
 FeedForwardPlacement = Literal["mlp", "kat"]
 WeightInit = Literal["trunc_normal_0.02", "variance_preserving"]
 AttentionInit = Literal["default", "mimetic"]
+WIDEST = 65_536
+
+
+def _check_widths(widths: tuple[int, ...] | None, stages: int) -> None:
+    """Raises a ValueError unless there is a possible width for each stage."""
+    if widths is None:
+        return
+    if len(widths) != stages:
+        raise ValueError(f"widths: {len(widths)} are given, and there are {stages} stages")
+    for width in widths:
+        if not 1 <= width <= WIDEST:
+            raise ValueError(f"widths: {width} is none from 1 to {WIDEST}")
 
 
 class VanillaNetOptions(Options):
@@ -26,6 +38,13 @@ class VanillaNetOptions(Options):
     decay_epochs: int = Field(100, ge=1)
     """Epochs over which deep training moves lambda from 0 (ReLU) to 1 (identity)."""
     decay: Literal["linear", "cosine"] = "linear"
+    widths: tuple[int, ...] | None = None
+    """Channels behind the stem and behind each stage; None: as `width` says."""
+
+    @model_validator(mode="after")
+    def _has_widths(self) -> "VanillaNetOptions":
+        _check_widths(self.widths, self.depth - 1)
+        return self
 
 
 class ResNetOptions(Options):
@@ -35,21 +54,41 @@ class ResNetOptions(Options):
     stem: Literal["imagenet", "cifar"] = "imagenet"
     dropout: float = Field(0.0, ge=0, lt=1)
     """On every residual branch before the sum, and before the classifier."""
+    widths: tuple[int, ...] | None = None
+    """Channels of the 3x3 convolutions of each of the four layers; None: as `width` says."""
+
+    @model_validator(mode="after")
+    def _has_widths(self) -> "ResNetOptions":
+        _check_widths(self.widths, 4)
+        return self
 
 
 class CifarResNetOptions(Options):
     name: Literal["resnet_cifar"]
     depth: Literal[8, 20, 32, 56] = 20
     width: int = Field(16, ge=4, le=256)
+    widths: tuple[int, ...] | None = None
+    """Channels of each of the three stages, not falling; None: as `width` says."""
+
+    @model_validator(mode="after")
+    def _has_widths(self) -> "CifarResNetOptions":
+        _check_widths(self.widths, 3)
+        if self.widths and list(self.widths) != sorted(self.widths):
+            raise ValueError("widths may not fall from stage to stage: shortcuts pad new channels with zeros")
+        return self
 
 
 class PreactResNetOptions(Options):
     name: Literal["resnet_preact"]
     depth: Literal[11, 20, 29, 164] = 164
     width: int = Field(16, ge=4, le=256)
+    widths: tuple[int, ...] | None = None
+    """Channels of the bottlenecks of each of the three stages; None: as `width` says."""
 
-
-WIDEST = 65_536
+    @model_validator(mode="after")
+    def _has_widths(self) -> "PreactResNetOptions":
+        _check_widths(self.widths, 3)
+        return self
 
 
 class CNNOptions(Options):
@@ -180,6 +219,8 @@ class ViTOptions(Options):
     """Chance to drop a branch of the last block; it rises evenly from 0 in the first."""
     w_init: WeightInit = "trunc_normal_0.02"
     attention_init: AttentionInit = "default"
+    ff_width: int | None = Field(None, ge=1, le=WIDEST)
+    """Hidden channels of the feed-forward blocks; None: as `mlp_ratio` says."""
 
     @model_validator(mode="after")
     def _divides(self) -> "ViTOptions":
@@ -229,8 +270,13 @@ class ArmModel(Frozen):
     feed_forward: FeedForwardPlacement | None = None
     w_init: WeightInit | None = None
     attention_init: AttentionInit | None = None
+    width: int | float | None = Field(None, gt=0)
+    widths: tuple[int, ...] | None = None
+    stages: tuple[tuple[int, ...], ...] | None = None
+    dense: tuple[int, ...] | None = None
+    ff_width: int | None = None
 
-    def changes(self) -> dict[str, str]:
+    def changes(self) -> dict[str, object]:
         """The options that are given."""
         return self.model_dump(exclude_none=True)
 
@@ -262,6 +308,8 @@ PUBLISHED_CNNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
+    """An architecture, as all who ask for it by name need to know it."""
+
     name: str
     target: str
     options: type[Options]

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
 from actbench.models.norm_act import norm_act
+from actbench.models.stage_widths import doubled
 
 
 class BasicBlock(nn.Module):
@@ -98,7 +99,8 @@ _BLOCKS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] 
 
 
 class ResNet(Network):
-    """ResNet-18, -34 or -50; `width` counts the channels of the stem and of layer1's 3x3 convolutions."""
+    """ResNet-18, -34 or -50; `width` counts the channels of the stem and of layer1's 3x3 convolutions, `widths` those
+    of all layers."""
 
     def __init__(
         self,
@@ -110,9 +112,12 @@ class ResNet(Network):
         width: int = 64,
         stem: Literal["imagenet", "cifar"] = "imagenet",
         dropout: float = 0.0,
+        widths: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         block, counts = _BLOCKS[depth]
+        widths = widths or doubled(width, 4)
+        width = widths[0]
         if stem == "imagenet":
             self.conv1 = nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False)
         else:
@@ -122,12 +127,12 @@ class ResNet(Network):
         # Children stand in the order in which data meets them: a detector's body runs them as it finds them.
         self.maxpool = nn.MaxPool2d(3, 2, padding=1) if stem == "imagenet" else nn.Identity()
         stages = [
-            _layer(block, act, width, number, count=counts[number], dropout=dropout) for number in range(4)
+            _layer(block, act, widths, number, count=counts[number], dropout=dropout) for number in range(4)
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear((width << 3) * block.expansion, num_classes)
+        self.fc = nn.Linear(widths[3] * block.expansion, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(norm_act(self.bn1, self.act1, self.conv1(x)))
@@ -164,16 +169,16 @@ class ResNet(Network):
 def _layer(
     block: type[BasicBlock] | type[Bottleneck],
     act: ActivationFactory,
-    width: int,
+    widths: tuple[int, ...],
     number: int,
     *,
     count: int,
     dropout: float,
 ) -> nn.Sequential:
     """Blocks of one width; from the second layer on (number 1), the first block halves the side."""
-    channels = width << number
+    channels = widths[number]
     out_channels = channels * block.expansion
-    in_channels = out_channels // 2 if number else width
+    in_channels = widths[number - 1] * block.expansion if number else channels
     first = block(act, in_channels, channels, stride=2 if number else 1, dropout=dropout)
     rest = (block(act, out_channels, channels, stride=1, dropout=dropout) for _ in range(count - 1))
     return nn.Sequential(first, *rest)

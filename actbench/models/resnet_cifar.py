@@ -6,7 +6,7 @@ Structure   stem: 3x3 convolution, BN, activation; stages of widths w, 2w, 4w, t
 Shapes      x: (N, in_channels, H, W) -> logits: (N, num_classes)
 Init        convolutions and linear normal by fan-in (arXiv:1502.01852, section 2.2), biases 0, BN 1 and 0
 Source      He et al., 2015, arXiv:1512.03385, section 4.2
-Departures  `width` other than 16 and depth 8 are ours
+Departures  `width` other than 16, `widths` and depth 8 are ours
 """
 
 from typing import Literal
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
 from actbench.models.norm_act import norm_act
+from actbench.models.stage_widths import doubled
 
 
 class CifarBlock(nn.Module):
@@ -48,7 +49,7 @@ class CifarBlock(nn.Module):
 
 
 class CifarResNet(Network):
-    """ResNet of that depth; `width` is the channel count of the stem and of the first stage."""
+    """ResNet of that depth; `width` is the channel count of the stem and of the first stage, `widths` those of all."""
 
     def __init__(
         self,
@@ -58,17 +59,19 @@ class CifarResNet(Network):
         in_channels: int = 3,
         depth: Literal[8, 20, 32, 56] = 20,
         width: int = 16,
+        widths: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-        self.bn1: nn.Module = nn.BatchNorm2d(width)
-        self.act1 = act(width)
+        first, second, third = widths or doubled(width, 3)
+        self.conv1 = nn.Conv2d(in_channels, first, 3, padding=1, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(first)
+        self.act1 = act(first)
         count = (depth - 2) // 6
-        self.layer1 = _stage(act, width, width, count=count, stride=1)
-        self.layer2 = _stage(act, width, 2 * width, count=count, stride=2)
-        self.layer3 = _stage(act, 2 * width, 4 * width, count=count, stride=2)
+        self.layer1 = _stage(act, first, first, count=count, stride=1)
+        self.layer2 = _stage(act, first, second, count=count, stride=2)
+        self.layer3 = _stage(act, second, third, count=count, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(4 * width, num_classes)
+        self.fc = nn.Linear(third, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = norm_act(self.bn1, self.act1, self.conv1(x))

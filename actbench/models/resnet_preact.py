@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from actbench.models.merge import channel_affine, fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
 from actbench.models.norm_act import norm_act
+from actbench.models.stage_widths import doubled
 
 EXPANSION = 4
 
@@ -58,7 +59,8 @@ class PreactBlock(nn.Module):
 
 
 class PreactResNet(Network):
-    """ResNet of that depth; `width` is the channel count of the stem and of the first stage's bottlenecks."""
+    """ResNet of that depth; `width` is the channel count of the stem and of the first stage's bottlenecks, `widths`
+    those of all."""
 
     def __init__(
         self,
@@ -68,17 +70,19 @@ class PreactResNet(Network):
         in_channels: int = 3,
         depth: Literal[11, 20, 29, 164] = 164,
         width: int = 16,
+        widths: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        first, second, third = widths or doubled(width, 3)
+        self.conv1 = nn.Conv2d(in_channels, first, 3, padding=1, bias=False)
         count = (depth - 2) // 9
-        self.layer1 = _stage(act, width, width, count=count, stride=1)
-        self.layer2 = _stage(act, EXPANSION * width, 2 * width, count=count, stride=2)
-        self.layer3 = _stage(act, EXPANSION * 2 * width, 4 * width, count=count, stride=2)
-        self.bn: nn.Module = nn.BatchNorm2d(EXPANSION * 4 * width)
-        self.act = act(EXPANSION * 4 * width)
+        self.layer1 = _stage(act, first, first, count=count, stride=1)
+        self.layer2 = _stage(act, EXPANSION * first, second, count=count, stride=2)
+        self.layer3 = _stage(act, EXPANSION * second, third, count=count, stride=2)
+        self.bn: nn.Module = nn.BatchNorm2d(EXPANSION * third)
+        self.act = act(EXPANSION * third)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(EXPANSION * 4 * width, num_classes)
+        self.fc = nn.Linear(EXPANSION * third, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))

@@ -9,7 +9,7 @@ lambda      the slope of the lambda-ReLU below zero: 0 (ReLU) at first, 1 (ident
 Shapes      x: (N, in_channels, H, W) -> logits: (N, num_classes); H and W at least 8 * stem_stride
 Init        convolutions normal with std 0.02, biases 0, BN 1 and 0
 Source      Chen et al., 2023, arXiv:2305.12972, and its official code, which sets BN's eps and the init
-Departures  width factors and stem strides 2 and 1 are ours. The kernel stays 4x4; stride 2 pads by 1,
+Departures  width factors, `widths` and stem strides 2 and 1 are ours. The kernel stays 4x4; stride 2 pads by 1,
             stride 1 by 1 before and 2 after, so that the map side is that of the image divided by the stride.
             The official code's lambda is 1 until training sets it; ours is the schedule's value of epoch 0.
 """
@@ -24,16 +24,9 @@ from torch import Tensor, nn
 from actbench.errors import ActbenchError
 from actbench.models.merge import fold_batch_norm, merge_pointwise
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.stage_widths import PUBLISHED, vanillanet_widths
 
 _BN_EPS = 1e-6
-_HEAD = (512, 512, 1024)
-_TAIL = (4096, 4096)
-_CHANNELS: dict[int, tuple[int, ...]] = {
-    5: (512, 1024, 2048, 4096),
-    6: (512, 1024, 2048, 4096, 4096),
-    **{depth: (*_HEAD, *(2048,) * (depth - 6), *_TAIL) for depth in range(7, 14)},
-}
-"""Channels after the stem and after each stage, at width 1."""
 
 
 class ConvPair(nn.Module):
@@ -78,7 +71,7 @@ class Stage(nn.Module):
 
 
 class VanillaNet(Network):
-    """VanillaNet-5 to -13; `width` scales every channel count, rounded to a multiple of 8."""
+    """VanillaNet-5 to -13; `width` scales every channel count, rounded to a multiple of 8, unless `widths` says all."""
 
     def __init__(
         self,
@@ -92,12 +85,12 @@ class VanillaNet(Network):
         dropout: float = 0.0,
         decay_epochs: int = 100,
         decay: Literal["linear", "cosine"] = "linear",
+        widths: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.decay_epochs = decay_epochs
         self.decay = decay
-        published = _CHANNELS[depth]
-        channels = [_scaled(c, width) for c in published]
+        published, channels = PUBLISHED[depth], widths or vanillanet_widths(depth, width)
         # At stride 1 a 4x4 kernel keeps the side only with unequal padding, which a convolution cannot have.
         self.stem_padding: nn.Module = nn.ZeroPad2d((1, 2, 1, 2)) if stem_stride == 1 else nn.Identity()
         patches = nn.Conv2d(in_channels, channels[0], 4, stem_stride, padding=1 if stem_stride == 2 else 0)
@@ -174,7 +167,3 @@ class VanillaNet(Network):
 def _merged(pair: nn.Module) -> nn.Conv2d:
     assert isinstance(pair, ConvPair)
     return pair.merged()
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(8, math.floor(channels * width / 8 + 0.5) * 8)

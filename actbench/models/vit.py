@@ -3,7 +3,7 @@
 Structure   patches by one convolution of stride `patch`, a class token before them (pool: token), a learnable position
             embedding, `depth` blocks x + attn(norm1(x)), x + mlp(norm2(x)), norm, pool, linear head. The pool is the
             class token, or the mean of all tokens where there is none (pool: mean).
-Sites       one per block, blocks.I.mlp.act of mlp_ratio * width channels; with feed_forward: kat also
+Sites       one per block, blocks.I.mlp.act of mlp_ratio * width channels, or of ff_width; with feed_forward: kat also
             blocks.I.mlp.act_in of `width` channels, before fc1 (see feed_forward.py). A gated activation at
             blocks.I.mlp.act gets a block of matched parameters.
 Shapes      x: (N, in_channels, image_size, image_size) -> logits: (N, num_classes)
@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from actbench.models.catalog import AttentionInit, FeedForwardPlacement, WeightInit
 from actbench.models.feed_forward import FeedForward
 from actbench.models.network import Network, TokenActivationFactory
+from actbench.models.stage_widths import hidden_width
 
 _EPS = 1e-6
 _QUERY_KEY = (0.7, 0.7)
@@ -112,6 +113,7 @@ class VisionTransformer(Network):
         drop_path: float = 0.0,
         w_init: WeightInit = "trunc_normal_0.02",
         attention_init: AttentionInit = "default",
+        ff_width: int | None = None,
     ) -> None:
         super().__init__()
         self.w_init, self.attention_init = w_init, attention_init
@@ -119,7 +121,7 @@ class VisionTransformer(Network):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if pool == "token" else None
         tokens = (image_size // patch) ** 2 + (pool == "token")
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens, width))
-        hidden = round(mlp_ratio * width)
+        hidden = hidden_width(width, mlp_ratio, ff_width)
         self.blocks = nn.ModuleList(
             Block(width, heads, FeedForward(width, hidden, act, dropout=dropout, placement=feed_forward))
             for _ in range(depth)

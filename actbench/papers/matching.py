@@ -174,7 +174,7 @@ def is_published(model: ModelOptions) -> bool:
 
 def is_plain(arm: Arm) -> bool:
     """Whether the arm is its activation at default options and at all sites, trained like all the others."""
-    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel() and not arm.is_ablated
     return not arm.chosen_options() and arm.sites == "all" and same_settings
 
 
@@ -207,7 +207,7 @@ def _fits(arm: Arm, row: ReportedRow) -> bool:
     entry = ACTIVATIONS.get(arm.activation)
     default = entry.options() if entry else NoOptions()
     same_options = arm.options.model_dump(exclude={"n"}) == default.model_dump(exclude={"n"})
-    same_settings = arm.train == ArmTrain() and arm.model == ArmModel()
+    same_settings = arm.train == ArmTrain() and arm.model == ArmModel() and not arm.is_ablated
     return same_options and arm.sites == "all" and same_settings
 
 

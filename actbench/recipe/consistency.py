@@ -5,6 +5,8 @@ Each message begins with the key of the first block it names, by which the loade
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from actbench.activations.catalog import ENTRIES as ACTIVATIONS
 from actbench.data.catalog import ENTRIES as DATA_SETS
 from actbench.data.settings import InputSettings, TokenSettings
@@ -23,6 +25,7 @@ def check_consistent(recipe: "Recipe") -> None:
         raise ValueError(f"arms: the arm {twice[0]!r} stands here more than once")
     if len(set(recipe.seeds)) != len(recipe.seeds):
         raise ValueError("seeds: a seed stands here more than once")
+    _check_tuning_seeds(recipe)
     if recipe.evaluation.protocol == "best-test" and recipe.train.early_stopping:
         raise ValueError(
             "train.early_stopping: forbidden under protocol best-test, which has no validation set"
@@ -31,6 +34,8 @@ def check_consistent(recipe: "Recipe") -> None:
     _check_graphs(recipe)
     _check_models(recipe)
     _check_gates(recipe)
+    if recipe.part is None:
+        _check_controls(recipe)
     if not MODELS[recipe.model.name].has_deep_training:
         for index, arm in enumerate(recipe.arms):
             if arm.train.deep_lambda is not None:
@@ -53,6 +58,21 @@ def check_consistent(recipe: "Recipe") -> None:
         raise ValueError(
             f"input.size: {recipe.input.size} pixels are too few: the stages leave a map of side {max(left, 0)}, and "
             f"model.map_side is {recipe.model.map_side}"
+        )
+
+
+def _check_tuning_seeds(recipe: "Recipe") -> None:
+    """Raises a ValueError where what is chosen on a seed would be reported on it too."""
+    if recipe.tune is None:
+        return
+    seeds = recipe.tune.seeds
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("tune.seeds: a seed stands here more than once")
+    both = sorted(set(seeds) & set(recipe.seeds))
+    if both:
+        raise ValueError(
+            f"tune.seeds: {both[0]} is a seed of the recipe too; settings chosen on a seed look better on it, so "
+            "trials have seeds of their own"
         )
 
 
@@ -79,6 +99,12 @@ def _check_models(recipe: "Recipe") -> None:
                 raise ValueError(
                     f"arms[{index}].model.{key}: the model {recipe.model.name!r} has no such option"
                 )
+        try:
+            recipe.model_of(arm)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            text = str(detail.get("ctx", {}).get("error", detail["msg"]))
+            raise ValueError(f"arms[{index}].model: {text[:1].lower()}{text[1:]}") from None
     if recipe.model.name == "vit" and recipe.model.image_size != recipe.input.size:
         raise ValueError(
             f"model.image_size: {recipe.model.image_size} is not input.size, which is {recipe.input.size}"
@@ -111,6 +137,20 @@ def _check_gates(recipe: "Recipe") -> None:
                 f"arms[{index}].activation: {arm.activation!r} is gated, and with feed_forward kat there are sites "
                 "before the first layer, where nothing gives it gates and values; take feed_forward mlp for this arm"
             )
+
+
+def _check_controls(recipe: "Recipe") -> None:
+    """Raises a ValueError where controls are asked for and there is nobody to make, or to make equal."""
+    if len(set(recipe.controls)) != len(recipe.controls):
+        raise ValueError("controls: an entry stands here more than once")
+    baselines = [arm.name for arm in recipe.arms if arm.name in recipe.baselines]
+    if recipe.controls and not baselines:
+        raise ValueError(
+            "controls: they are baselines made equal to other arms, and none of the arms is a baseline "
+            f"({', '.join(recipe.baselines)})"
+        )
+    if recipe.controls and len(baselines) == len(recipe.arms):
+        raise ValueError("controls: they are made equal to arms that are no baselines, and there are none")
 
 
 _DETECTION_INPUT = {"size", "max_size", "normalize", "interpolation", "flip"}
@@ -158,6 +198,8 @@ def _check_task(recipe: "Recipe") -> None:
         )
     if recipe.evaluation.robustness:
         raise ValueError("evaluation.robustness: for task classify alone")
+    if recipe.init == "matched":
+        raise ValueError("init: matched is not for task detect, whose heads look at pictures of many sizes")
     if recipe.evaluation.batch_size > _DETECTION_EVAL_BATCH:
         raise ValueError(
             f"evaluation.batch_size: {recipe.evaluation.batch_size} whole pictures at once are too many; give at "

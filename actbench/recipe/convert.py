@@ -31,6 +31,7 @@ from actbench.recipe.scalars import (
     wrong_kind,
 )
 from actbench.recipe.schema import Arm, Recipe
+from actbench.recipe.tune_settings import TuneSettings
 from actbench.recipe.wording import reworded
 
 Model = TypeVar("Model", bound=Frozen)
@@ -189,6 +190,16 @@ def _read_named(node: Node, problems: list[Problem], *, models: dict[str, type[F
     return BAD if name is BAD else _read_model(node, models[name], problems)
 
 
+def _read_space(node: Node, problems: list[Problem]) -> Any:
+    """Settings and the values to try of each; which settings there are is asked elsewhere (`tuned_keys.py`)."""
+    if not isinstance(node, Mapping):
+        return wrong_kind(node, "a mapping of settings to the values to try", problems)
+    values = {
+        key: _read_list(item, problems, kind=tuple, item=read_number) for key, item in node.entries.items()
+    }
+    return BAD if any(value is BAD for value in values.values()) else values
+
+
 def _keep(node: Node, problems: list[Problem]) -> Any:  # noqa: ARG001
     return node
 
@@ -228,10 +239,12 @@ def _read_untyped(node: Node, problems: list[Problem]) -> Any:
     return BAD if any(value is BAD for value in values.values()) else UntypedOptions.model_validate(values)
 
 
-_NOT_WRITTEN = {(Arm, "plugins")}
+_NOT_WRITTEN = {(Arm, "plugins"), (Arm, "stands_for"), (Arm, "donors"), (Arm, "spare")}
 """Fields that no file holds."""
 _SPECIAL: dict[tuple[type[Frozen], str], Reader] = {
     (Recipe, "seeds"): read_seeds,
+    (TuneSettings, "seeds"): read_seeds,
+    (TuneSettings, "space"): _read_space,
     (Arm, "options"): _keep,
     (Arm, "fill_options"): _keep,
 }

@@ -27,6 +27,8 @@ class VariantAt(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
+    """A recipe's file with its bases merged, not yet under any profile."""
+
     body: Mapping
     """What holds under every profile."""
     profiles: dict[str, Mapping]

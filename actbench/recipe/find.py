@@ -1,5 +1,6 @@
 """Where a recipe lies: an existing path, ./recipes/NAME.yaml, or the packaged recipes."""
 
+import os
 from pathlib import Path
 
 from actbench.errors import ActbenchError
@@ -24,6 +25,15 @@ def local_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path("recipes").glob("*.yaml"))}
 
 
+def _local_recipe(name: str) -> Path | None:
+    """That one of them, without a path for each other."""
+    folder, file = Path("recipes"), f"{name}.yaml"
+    try:
+        return folder / file if file in os.listdir(folder) else None
+    except OSError:
+        return None
+
+
 def find_recipe(reference: str | Path) -> Path:
     """The recipe's file; ActbenchError with the nearest names where there is none."""
     text = str(reference)
@@ -38,12 +48,11 @@ def find_recipe(reference: str | Path) -> Path:
         raise ActbenchError(f"no recipe {text[:80]!r}: {error.strerror}") from error
     if is_folder:
         raise ActbenchError(f"{text} is a folder; name a recipe inside it")
-    packaged = packaged_recipes()
     if path.name == text and path.suffix not in SUFFIXES:
-        found = local_recipes().get(text) or packaged.get(text)
+        found = _local_recipe(text) or packaged_recipes().get(text)
         if found:
             return found
-    raise ActbenchError(f"no recipe {text!r}", hints=_missing_hints(path, text, packaged))
+    raise ActbenchError(f"no recipe {text!r}", hints=_missing_hints(path, text, packaged_recipes()))
 
 
 def _missing_hints(path: Path, text: str, packaged: dict[str, Path]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from actbench.recipe.schema import Arm, Recipe
 
-_SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation"}
+_SHARED = {"task", "data", "limit", "input", "model", "train", "evaluation", "init"}
 # How many processes decode images changes no image; stored weights count by their sum, wherever they lie.
 _WITHOUT_EFFECT: dict[str, Any] = {"data": {"workers": True}, "model": {"weights": {"folder": True}}}
 
@@ -22,12 +22,14 @@ def footing_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def arm_settings(arm: Arm) -> dict[str, Any]:
-    """What tells this arm from another, as plain data; its name is a label and left out.
+    """What tells this arm from another, as plain data; its names are labels and left out.
 
     Of a plug-in it is the source itself that tells, wherever it lies.
     """
     settings = arm.model_dump(
-        mode="json", exclude={"name", "options", "fill_options", "plugins"}, exclude_defaults=True
+        mode="json",
+        exclude={"name", "stands_for", "options", "fill_options", "plugins"},
+        exclude_defaults=True,
     )
     settings["options"] = arm.chosen_options()
     settings["fill_options"] = arm.chosen_fill_options()

@@ -13,6 +13,7 @@ from actbench.recipe.schema import PROFILES, Recipe, Variant
 
 _PART = "Part"
 _REFERENCE = "#/$defs/"
+_NOT_WRITTEN = ("plugins", "stands_for", "donors", "spare")
 Schema = dict[str, Any]
 
 
@@ -24,7 +25,8 @@ def recipe_schema() -> Schema:
         definitions[entry.options.__name__] = _without_titles(entry.options.model_json_schema())
     definitions["Variant"] = _without_titles(Variant.model_json_schema())
     definitions["Arm"] = _with_options(definitions["Arm"])
-    for name in ("Options", "PluginSource"):
+    definitions["TuneSettings"] = _with_tuned_keys(definitions["TuneSettings"])
+    for name in ("Options", "PluginSource", "Donor", "Spare", "UntypedOptions"):
         definitions.pop(name, None)
     body: Schema = {key: whole["properties"][key] for key in BODY_KEYS}
     body["seeds"] = _seeds(body["seeds"])
@@ -96,13 +98,26 @@ def _with_options(arm: Schema) -> Schema:
     ]
     known: Schema = {"type": "string", "enum": [*ACTIVATIONS, "native"]}
     properties = {
-        **{key: value for key, value in arm["properties"].items() if key != "plugins"},
+        **{key: value for key, value in arm["properties"].items() if key not in _NOT_WRITTEN},
         "activation": known,
         "fill": {**known, "default": "relu"},
         "options": {"type": "object"},
         "fill_options": {"type": "object"},
     }
     return {**arm, "properties": properties, "allOf": rules}
+
+
+def _with_tuned_keys(tune: Schema) -> Schema:
+    """The schema of a block `tune` with the keys that its space may have, as far as a pattern tells them."""
+    properties = tune["properties"]
+    keys = r"^(train\.(lr|weight_decay)|arms\..+\.(train\.lr_factor|options\.\w+))$"
+    space = {
+        "type": "object",
+        "patternProperties": {keys: {**properties["space"]["additionalProperties"], "minItems": 2}},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    return {**tune, "properties": {**properties, "space": space, "seeds": _seeds(properties["seeds"])}}
 
 
 def _seeds(listed: Schema) -> Schema:

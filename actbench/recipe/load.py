@@ -22,6 +22,7 @@ from actbench.recipe.origins import origins_of
 from actbench.recipe.overrides import COMMAND_LINE, Override, override_layer
 from actbench.recipe.references import check_references
 from actbench.recipe.schema import PROFILES, Profile, Recipe
+from actbench.recipe.tuned_keys import check_space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +197,7 @@ def _resolve(
             recipe = with_remembered(recipe, remembered)
         if recipe is not None:
             check_references(recipe, tree, problems)
+            check_space(recipe, tree, problems)
             resolved.append((recipe, tree))
     return None if problems else resolved
 

@@ -25,6 +25,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\
 
 @dataclass(frozen=True, slots=True)
 class Located:
+    """Something that stands in a file, or on the command line."""
+
     source: str
     """File as it is shown, or "command line"."""
     line: int | None
@@ -42,6 +44,8 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Scalar(Located):
+    """A single value, as it is written."""
+
     text: str
     plain: bool
     """Written without quotes."""
@@ -53,11 +57,15 @@ class Scalar(Located):
 
 @dataclass(frozen=True, slots=True)
 class Sequence(Located):
+    """A list."""
+
     items: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping(Located):
+    """Values by key."""
+
     entries: dict[str, "Node"]
 
     def with_entries(self, entries: dict[str, "Node"]) -> "Mapping":

@@ -28,6 +28,9 @@ def _leaves(model: Frozen, tree: Node | None, path: str) -> Iterator[tuple[str, 
         here = f"{path}{name}"
         if name == "plugins" and isinstance(value, dict):
             yield from ((f"{here}.{plugin}", source.sha256, None) for plugin, source in value.items())
+        elif isinstance(value, dict):
+            entries = node.entries if isinstance(node, Mapping) else {}
+            yield from ((f"{here}.{key}", list(item), entries.get(key)) for key, item in value.items())
         elif isinstance(value, Frozen):
             yield from _leaves(value, node, f"{here}.")
         elif isinstance(value, tuple) and value and isinstance(value[0], Arm):

@@ -12,7 +12,7 @@ from actbench.recipe.schema import Recipe
 
 COMMAND_LINE = "command line"
 
-BODY_KEYS = tuple(key for key in Recipe.model_fields if key not in ("profile", "variant", "limit"))
+BODY_KEYS = tuple(key for key in Recipe.model_fields if key not in ("profile", "variant", "limit", "part"))
 """What a recipe's file says of the experiment itself."""
 
 _FORM = re.compile(r"\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*=(.*)", re.DOTALL)
@@ -89,6 +89,8 @@ def _parse(text: str, place: Located, arms: tuple[str, ...], problems: list[Prob
         return None
     if steps[0] == "arms" and len(steps) > 1:
         return _arm_layer(path.removeprefix("arms."), value, arms, place, problems)
+    if steps[:2] == ["tune", "space"] and len(steps) > 2:
+        steps[2:] = [".".join(steps[2:])]  # a key of the space is one name with dots
     return _nested(steps, value, place)
 
 

@@ -16,18 +16,26 @@ from actbench.data.catalog import DataOptions
 from actbench.data.settings import InputSettings
 from actbench.frozen import Frozen, NoOptions, Options, OptionValue, UntypedOptions
 from actbench.models.catalog import ArmModel, ModelOptions
+from actbench.recipe.ablated import Donor, Frozenness, Spare
 from actbench.recipe.consistency import check_consistent
+from actbench.recipe.own_training import of_length, with_rates
+from actbench.recipe.tune_settings import Seed, TuneSettings
 from actbench.stats.contrasts import DEFAULT_METHOD, Method
 
 Attack = Literal["fgsm", "pgd", "noise"]
 Profile = Literal["paper", "lite", "smoke"]
 PROFILES: tuple[Profile, ...] = ("paper", "lite", "smoke")
+Control = Literal["params", "macs", "time", "slot"]
+"""In which respect a baseline is made equal to another arm (`fair/controls.py`)."""
+
+Part = Literal["tune", "fair", "calibrate", "ablate"]
+"""tune: trials that choose settings; fair: tuned arms and controls; calibrate: what the bench can see; ablate: what of
+an activation it is that helps."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class EMASettings(Frozen):
@@ -117,7 +125,8 @@ class RobustnessSettings(Frozen):
 
 
 class EvaluationSettings(Frozen):
-    protocol: Literal["held-out", "best-test"] = "held-out"
+    protocol: Literal["held-out", "best-test", "validation"] = "held-out"
+    """validation: as held-out, but the test set stays shut; for runs that only choose settings (`fair/tuning.py`)."""
     val_fraction: float = Field(0.1, gt=0, lt=1)
     every: int = Field(1, ge=1)
     """Epochs between evaluations; the last epoch is always evaluated."""
@@ -134,6 +143,12 @@ class ArmTrain(Frozen):
     """Factor on the weight decay of those of the activation's own parameters that are decayed at all."""
     deep_lambda: float | None = Field(None, ge=0, le=1)
     """Holds VanillaNet's lambda at this value instead of its schedule."""
+    lr: Positive | None = None
+    """Learning rate of the whole network; `min_lr` keeps its share of it."""
+    weight_decay: NonNegative | None = None
+    """Weight decay of the whole network."""
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    """Another length; what the recipe tells in epochs is shortened or stretched with it."""
 
 
 class Arm(Frozen):
@@ -147,6 +162,18 @@ class Arm(Frozen):
     train: ArmTrain = ArmTrain()
     model: ArmModel = ArmModel()
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
+    salt: int = Field(0, ge=0, lt=2**31)
+    """Another value draws every random number of the run from other streams: the same arm with other luck."""
+    stands_for: tuple[Name, ...] = ()
+    """Names of other arms that would be this one, such as one control of several arms. A label: no hash holds it, and
+    no recipe's file says it."""
+    frozen: Frozenness = "no"
+    shared: bool = False
+    """One set of the activation's parameters for all its sites, where their shapes agree."""
+    donors: tuple[Donor, ...] = ()
+    """For frozen: donor. A run takes the first that has another seed. No recipe's file says it, nor the next."""
+    spare: Spare | None = None
+    """Scalars without a shape behind the activation, as many as another one would have parameters."""
     plugins: dict[str, PluginSource] = Field(default_factory=dict)
     """Which of `activation` and `fill` are a user's own, and their source: from the catalogue, or from a record. No
     recipe's file says it."""
@@ -183,7 +210,19 @@ class Arm(Frozen):
         for key, name in (("activation", self.activation), ("fill", self.fill)):
             if name != "native" and name not in ACTIVATIONS and name not in self.plugins:
                 raise ValueError(f"{key}: unknown activation {name!r}")
+        if self.frozen == "donor" and len({donor.seed for donor in self.donors}) < 2:
+            raise ValueError(
+                "frozen: donor needs two runs whose shapes to take, which `ablate` finds by itself"
+            )
         return self
+
+    @property
+    def is_ablated(self) -> bool:
+        return self.frozen != "no" or self.shared or self.spare is not None
+
+    def donor_of(self, seed: int) -> Donor:
+        """Whose shape the run of that seed takes."""
+        return next(donor for donor in self.donors if donor.seed != seed)
 
     def chosen_options(self) -> dict[str, OptionValue]:
         """The activation's options that differ from their default, as plain data."""
@@ -228,6 +267,8 @@ class Recipe(Frozen):
     task: Literal["classify", "detect", "text"] = "classify"
     profile: Profile
     variant: Name | None = None
+    part: Part | None = None
+    """Which part of another recipe this was made for (see `fair/naming.py`); no recipe's file says it."""
     data: DataOptions
     limit: int | None = Field(None, ge=2)
     """At most this many training and this many test images, set by --limit: stratified, or for detection the first
@@ -240,6 +281,15 @@ class Recipe(Frozen):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    tune: TuneSettings | None = None
+    """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""
+    controls: tuple[Control, ...] = ()
+    """Baselines made equal to each other arm in these respects, as arms of their own; see `fair/controls.py`."""
+    ablate: Literal["none", "learnable"] = "none"
+    """learnable: every arm that learns its shape is tried with parts of that taken away (see `fair/ablation.py`)."""
+    init: Literal["shared", "matched"] = "shared"
+    """matched: a fixed gain behind each site, so that every arm starts with outputs as large as ReLU's (see
+    `training/matched_start.py`); shared: the same weights for all, and nothing more."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
@@ -253,10 +303,14 @@ class Recipe(Frozen):
             return self.model
         return type(self.model).model_validate({**self.model.model_dump(), **changes})
 
+    def trained_as(self, arm: Arm) -> "Recipe":
+        """The recipe as this arm trains it: with its own rate, decay and length in `train`."""
+        return of_length(with_rates(self, arm.train), arm.train.epochs or self.train.epochs)
+
     def stays_in_phase_one(self, arm: Arm) -> bool:
         """Whether the run ends before the arm's activation begins to learn its shape."""
         phase_epochs = getattr(arm.options, "phase_epochs", 0)
-        return phase_epochs > 0 and phase_epochs >= self.train.epochs
+        return phase_epochs > 0 and phase_epochs >= (arm.train.epochs or self.train.epochs)
 
     @property
     def is_synthetic(self) -> bool:

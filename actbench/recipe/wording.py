@@ -36,13 +36,14 @@ def reworded(
         # A list's wrong entries are told themselves; pydantic then counts them as absent as well.
         if (path and path[0] in unread) or (detail["type"] == "too_short" and path in lists):
             continue
-        message = _message(detail)
+        message = message_of(detail)
         if not path:
             message, path = _named_path(message, model)
         yield _at(node, path, message)
 
 
-def _message(detail: ErrorDetails) -> str:
+def message_of(detail: ErrorDetails) -> str:
+    """The finding in a few words, without its place."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _LIMITS:
         name, template = _LIMITS[kind]

@@ -10,6 +10,7 @@ from actbench.recipe.schema import Arm, Recipe
 from actbench.record import ParameterGroup, RunRecord
 from actbench.report.grid import Field, facts, grid
 from actbench.report.markup import Html, code, element, join
+from actbench.tables.arm_notes import ablation_words
 
 
 def arms_table(plan: Recipe, records: Sequence[RunRecord]) -> Html:
@@ -62,6 +63,7 @@ def _differences(arm: Arm, plan: Recipe) -> str:
         f"their weight decay times {train.weight_decay_factor:g}" if train.weight_decay_factor != 1 else "",
         f"deep training's lambda held at {train.deep_lambda:g}" if train.deep_lambda is not None else "",
         *(f"model {key} = {json.dumps(value)}" for key, value in arm.model.changes().items()),
+        *ablation_words(arm),
         "ends before its activation leaves its start" if plan.stays_in_phase_one(arm) else "",
         *(f"plug-in {name}, sha256 {source.sha256[:8]}" for name, source in arm.plugins.items()),
     ]

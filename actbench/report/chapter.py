@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actbench.comparison import Group
+from actbench.fair.waterfall import Waterfall
 from actbench.imported.group import ImportedSelection
 from actbench.record import RunRecord
 from actbench.report.answer import answer
 from actbench.report.figures import Drawing
 from actbench.report.limits import limits
 from actbench.report.repeat import Commands
+from actbench.tables import json
+from actbench.tables.waterfall import waterfall_table
 from actbench.verdict import claim_lines
 
 
@@ -30,6 +33,8 @@ class Chapter:
     """What `files` hold, in the same order: by arm and seed; none where the numbers were imported."""
     imported: ImportedSelection | None = None
     drawings: tuple[Drawing, ...] = ()
+    falls: tuple[Waterfall, ...] = ()
+    """How the gains fare as the comparison gets fairer; none where nothing was trained for that."""
     appendix: tuple[tuple[str, str], ...]
     """What a checklist asks: heads and answers, code in backquotes."""
     commands: Commands
@@ -62,6 +67,7 @@ def chapter_document(chapter: Chapter) -> dict[str, object]:
         "answer": list(told.sentences),
         "limits": limits(group),
         "claims": list(claim_lines(group)),
+        "waterfalls": [json.document([waterfall_table(fall)])["tables"][0] for fall in chapter.falls],
         "figures": [drawing.title for drawing in chapter.drawings],
         "records": [
             {**runs.get(file.path, {}), "file": file.path.as_posix(), "sha256": file.sha256}

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from actbench.comparison import Group
+from actbench.fair.waterfall import LABELS, Waterfall
 from actbench.plots.arms import ArmPoints, arm_points, axis_name, cost_name
 from actbench.plots.curves import draw_curves
 from actbench.plots.figure import render, style
@@ -13,29 +14,55 @@ from actbench.plots.looks import LOOKS, in_order
 from actbench.plots.pareto import draw_pareto, front
 from actbench.plots.seeds import draw_seeds
 from actbench.plots.subject import subject_of_group
+from actbench.plots.waterfall import draw_waterfall
 from actbench.record import RunRecord
 from actbench.report.figures import Drawing
 from actbench.report.learnt import params_drawing, shapes_drawing, shown_learners
 from actbench.report.words import name_of
-from actbench.tables.words import listed
+from actbench.tables.words import listed, points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FALL = "fall-"
+"""What the keys of waterfalls begin with, which stand in a section of their own."""
 Values = Mapping[str, Mapping[int, float]]
 """Arm -> seed -> value, a fraction."""
 
 
 def draw(
-    group: Group, records: Sequence[RunRecord], values: Values | None = None, *, shares_seeds: bool = True
+    group: Group,
+    records: Sequence[RunRecord],
+    values: Values | None = None,
+    *,
+    shares_seeds: bool = True,
+    falls: Sequence[Waterfall] = (),
 ) -> tuple[Drawing, ...]:
     """All figures that the records have anything for; of imported results those that `values` suffice for."""
     with style():
-        drawings = [*_curves(group, records), *_points(group, arm_points(group, values), shares_seeds)]
+        drawings = [_fall(fall) for fall in falls]
+        drawings += [*_curves(group, records), *_points(group, arm_points(group, values), shares_seeds)]
         learners = shown_learners(group, records)
         drawings += [params_drawing(group, each, svg) for each in learners if each.parameters]
         drawings += [shapes_drawing(each, svg) for each in learners if each.shapes]
     return tuple(drawings)
+
+
+def _fall(fall: Waterfall) -> Drawing:
+    told = [
+        f"{LABELS[rung.key]}, over {baseline}: {points(rung.gap.value)}, {rung.word}"
+        for baseline, rungs in fall.rungs.items()
+        for rung in rungs
+        if rung.gap
+    ]
+    return Drawing(
+        key=f"{FALL}{fall.candidate}",
+        title=f"What {fall.candidate} gains as the comparison gets fairer",
+        caption="Each row is one comparison, its gain in points with the 95 % interval; grey is the margin.",
+        alternative="; ".join(told),
+        svg=svg(partial(draw_waterfall, fall)),
+        narrow=True,
+    )
 
 
 def svg(draw: "Callable[[], Figure]") -> str:

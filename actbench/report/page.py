@@ -14,11 +14,13 @@ from actbench.report.arms import (
     site_lists,
 )
 from actbench.report.chapter import Chapter
-from actbench.report.figures import figure
+from actbench.report.drawings import FALL
+from actbench.report.fairer import fairer_words
+from actbench.report.figures import Drawing, figure
 from actbench.report.limits import limits
 from actbench.report.making import data_section, kernels_table, machines_section
 from actbench.report.markup import Child, Html, element, join
-from actbench.report.results import claims_section, result_tables
+from actbench.report.results import claims_section, result_tables, waterfall_tables
 from actbench.report.runs import imported_runs, runs_section, sums
 
 _FOLDER = Path(__file__).parent
@@ -77,26 +79,35 @@ def _contents(chapters: Sequence[Chapter], answers: Sequence[Answer]) -> Html:
 def _chapter(chapter: Chapter, told: Answer, single: bool) -> Html:
     group, key = chapter.group, chapter.key
     held, claims = limits(group), claims_section(group)
+    falls = [drawing for drawing in chapter.drawings if drawing.key.startswith(FALL)]
+    others = [drawing for drawing in chapter.drawings if drawing not in falls]
     return element(
         "article",
         None if single else element("h2", told.question),
         element("p", f"{chapter.origin}.", class_="kicker"),
         element("p", told.text, class_="answer"),
+        *(element("p", fairer_words(fall), class_="answer") for fall in chapter.falls),
         element("ul", *(element("li", text) for text in held), class_="limits") if held else None,
         _section("What the paper claims", claims) if claims else None,
-        _section("The numbers", *result_tables(group, key)),
         _section(
-            "Figures",
-            element("div", *(figure(drawing, key) for drawing in chapter.drawings), class_="figures"),
+            "As the comparison gets fairer", *_figures(falls, key), *waterfall_tables(chapter.falls, key)
         )
-        if chapter.drawings
+        if chapter.falls
         else None,
+        _section("The numbers", *result_tables(group, key)),
+        _section("Figures", *_figures(others, key)) if others else None,
         *_made(chapter),
         _section("For the appendix", _appendix(chapter)) if chapter.appendix else None,
         _section("How to repeat it", *_commands(chapter)),
         id=key,
         class_=None if single else "chapter",
     )
+
+
+def _figures(drawings: Sequence[Drawing], key: str) -> list[Html]:
+    if not drawings:
+        return []
+    return [element("div", *(figure(drawing, key) for drawing in drawings), class_="figures")]
 
 
 def _made(chapter: Chapter) -> list[Html]:

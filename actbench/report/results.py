@@ -1,12 +1,15 @@
 """The tables of results in a chapter, and what its runs say of the paper's claim."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from actbench.comparison import Group
+from actbench.fair.waterfall import Waterfall
 from actbench.report.markup import Html, element
 from actbench.tables.build import build_table
 from actbench.tables.columns import DEFAULT, WIDE, Columns
 from actbench.tables.html import fragment
+from actbench.tables.waterfall import waterfall_table
 from actbench.verdict import claim_lines
 
 
@@ -21,6 +24,14 @@ def result_tables(group: Group, key: str) -> tuple[Html, ...]:
             class_="all-columns",
         ),
     )
+
+
+def waterfall_tables(falls: Sequence[Waterfall], key: str) -> list[Html]:
+    """A table for each candidate; the figures stand among the others."""
+    return [
+        Html(fragment(waterfall_table(fall), prefix=f"{key}-fall-{place}"))
+        for place, fall in enumerate(falls, 1)
+    ]
 
 
 def _table(group: Group, columns: Columns, prefix: str) -> Html:

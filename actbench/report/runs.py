@@ -66,7 +66,9 @@ def _row(group: Group, file: RecordFile, record: RunRecord) -> list[str | Html |
         Field(text=str(record.seed), number=True),
         join([record.status, element("span", record.reason, class_="reason") if record.reason else None]),
         _number(_value(group, record)),
-        Field(text=f"{done}/{record.recipe.train.epochs}", sort=str(done), number=True),
+        Field(
+            text=f"{done}/{record.recipe.trained_as(record.arm).train.epochs}", sort=str(done), number=True
+        ),
         Field(text=duration(wall_time_s), sort=f"{wall_time_s:.3f}", number=True),
         commit(record),
         Field(text=element("code", record.run[:8]), title=record.run),

@@ -168,13 +168,14 @@ def contrasts(
     confidence: float = 0.95,
     alpha: float = 0.05,
     power: float = 0.8,
+    errors: StandardErrors | None = None,
 ) -> list[Contrast | None]:
     """For every pair of arms the contrast of their means; None where either has no value.
 
     `samples` holds arm -> seed -> value, of all arms: block methods take their error from arms beside the two.
-    Neither the order of arms nor that of seeds matters.
+    Neither the order of arms nor that of seeds matters. `errors`, if they are at hand, are the samples'.
     """
-    errors = StandardErrors(samples)
+    errors = errors or StandardErrors(samples)
     found: list[Contrast | None] = []
     for first, second in pairs:
         if not samples.get(first) or not samples.get(second) or first == second:

@@ -1,6 +1,6 @@
 """Shown to be near: a difference is small only where the seeds rule out a large one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, log, sqrt
 
@@ -12,6 +12,7 @@ from actbench.stats.standard_errors import Samples, StandardErrors
 
 WHOLE: tuple[Method, ...] = ("moderated", "welch")
 """Methods that tell a difference from all values of both arms."""
+_MORE_THAN_ROUNDING = 1e-6
 
 
 def tost(contrast: Contrast, margin: float) -> float | None:
@@ -40,12 +41,13 @@ def shown_near_best(
     method: Method = DEFAULT_METHOD,
     alpha: float = 0.05,
     higher_is_better: bool = True,
+    errors: StandardErrors | None = None,
 ) -> frozenset[str] | None:
     """The arms shown to lie within `margin` of the best arm; None where an arm has too few seeds to be judged.
 
     An arm is shown near when every other arm is shown, one-sided, to be less than the margin better. All others
     must be, so nothing is adjusted for their number. Over the arms, p-values are adjusted by Holm's steps; as the
-    best arm is never named in error, no more than all but one can be.
+    best arm is never named in error, no more than all but one can be. `errors`, if they are at hand, are the samples'.
     """
     arms = sorted(arm for arm, values in samples.items() if values)
     if not margin > 0:
@@ -56,7 +58,7 @@ def shown_near_best(
     height = {arm: sign * mean(list(samples[arm].values())) for arm in arms}
     ranked = sorted(arms, key=lambda arm: (-height[arm], arm))
     far = _Far(
-        errors=StandardErrors(samples),
+        errors=errors or StandardErrors(samples),
         method=method,
         margin=margin,
         sign=sign,
@@ -91,13 +93,11 @@ class _Far:
     def p(self, arm: str, alpha: float) -> float | None:
         """None as soon as it is above alpha. The best of the others comes first: most often its p is the largest."""
         largest, safe = 0.0, -inf
-        for other in self.ranked:
-            if other == arm:
-                continue
-            if self._t_at_most(arm, other) <= safe:
+        reach = self._reach(arm)
+        for other in self._others(arm):
+            # The test's t is this over a standard error: below zero it does not exceed what the widest one makes of it.
+            if reach and self._above(arm, other) / reach <= safe:
                 break  # nor can any that is lower still
-            if self._t_about(arm, other) <= safe:
-                continue
             error = self.errors.alone(self.method, arm, other) or self.errors.without_pairs(arm, other)
             if not error or not error.variance or error.degrees_of_freedom is None:
                 return None
@@ -106,24 +106,41 @@ class _Far:
             if p > alpha:
                 return None
             if p > largest:
-                largest = p
-                if -log(p) < 100 * self.fewest:  # else there is no such t among numbers
-                    # Tails get lighter with the degrees of freedom: below this no p is as large.
-                    safe = student.quantile(p, self.fewest)
+                largest, safe = p, self._safe(t, p, error.degrees_of_freedom, safe)
         return largest
 
-    def _t_at_most(self, arm: str, other: str) -> float:
-        """What the test's t does not exceed if it is below zero, as by the widest of the arms and opposite to it."""
-        own = self.errors.error_of_mean(arm)
-        if not own or self.method not in WHOLE:  # of two arms without any spread nothing is known
-            return inf
-        error = own + self.errors.widest_error_of_mean
-        return (-self.margin - (self.heights[arm] - self.heights[other])) / error
+    def _others(self, arm: str) -> Iterator[str]:
+        """The best first; for methods of pairs then only those whose t, but for rounding, is the largest.
+
+        There all have as many degrees of freedom, so that no other's p is larger.
+        """
+        others = [other for other in self.ranked if other != arm]
+        yield others[0]
+        abouts = [self._t_about(arm, other) for other in others]
+        largest = max((t for t in abouts if t < inf), default=0.0)
+        enough = largest - _MORE_THAN_ROUNDING * abs(largest)
+        yield from (other for other, t in zip(others[1:], abouts[1:], strict=True) if t >= enough)
 
     def _t_about(self, arm: str, other: str) -> float:
-        """The same of these two arms, for methods of pairs."""
+        """Infinite where it is not known."""
         variance = self.errors.paired_about(arm, other) if self.method in ("moderated", "paired") else 0.0
-        if not variance:
-            return inf
-        t = (-self.margin - (self.heights[arm] - self.heights[other])) / sqrt(variance)
-        return (1 - 1e-6) * t  # far more than all rounding
+        return self._above(arm, other) / sqrt(variance) if variance else inf
+
+    def _above(self, arm: str, other: str) -> float:
+        """By how much the other's lead exceeds the margin."""
+        return -self.margin - (self.heights[arm] - self.heights[other])
+
+    def _reach(self, arm: str) -> float:
+        """The standard error with the widest of the arms if it were opposite to this one; 0 if nothing is known."""
+        own = self.errors.error_of_mean(arm)
+        if not own or self.method not in WHOLE:  # of two arms without any spread nothing is known
+            return 0.0
+        return own + self.errors.widest_error_of_mean
+
+    def _safe(self, t: float, p: float, degrees_of_freedom: float, before: float) -> float:
+        """Up to this t no p is larger, since tails get lighter with the degrees of freedom."""
+        if degrees_of_freedom == self.fewest:
+            return t
+        if -log(p) < 100 * self.fewest:  # else there is no such t among numbers
+            return student.quantile(p, self.fewest)
+        return before

@@ -108,9 +108,10 @@ class StandardErrors:
     def paired_about(self, first: str, second: str) -> float:
         """The variance of the mean of the differences, but for rounding, in a fraction of the time; 0 if not known."""
         pair = (first, second) if first < second else (second, first)
-        if pair not in self._about:
-            self._about[pair] = self._variance_about(first, second)
-        return self._about[pair]
+        variance = self._about.get(pair)
+        if variance is None:
+            self._about[pair] = variance = self._variance_about(first, second)
+        return variance
 
     def _variance_about(self, first: str, second: str) -> float:
         ours, theirs = self._centred.get(first), self._centred.get(second)

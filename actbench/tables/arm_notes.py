@@ -45,11 +45,33 @@ def arm_note(arm: Arm, plan: Recipe) -> str:
         parts.append(f"weight decay of its own parameters times {arm.train.weight_decay_factor:g}")
     if arm.train.deep_lambda is not None:
         parts.append(f"deep training's lambda held at {arm.train.deep_lambda:g}")
+    for key in ("lr", "weight_decay", "epochs"):
+        if (own_value := getattr(arm.train, key)) is not None:
+            parts.append(f"its own {key.replace('_', ' ')}, {own_value:g}")
+    parts += ablation_words(arm)
+    if arm.salt:
+        parts.append(f"random streams of their own (salt {arm.salt})")
     if plan.stays_in_phase_one(arm):
-        parts.append(
-            f"phase one to the end ({plan.train.epochs} epochs): the activation never left its start"
-        )
+        epochs = arm.train.epochs or plan.train.epochs
+        parts.append(f"phase one to the end ({epochs} epochs): the activation never left its start")
     return f"{arm.name}: {', '.join(parts)}." if parts else ""
+
+
+def ablation_words(arm: Arm) -> list[str]:
+    """What was taken from its activation, or put beside it."""
+    words: list[str] = []
+    if arm.frozen == "start":
+        words.append("its parameters frozen at their start")
+    if arm.frozen == "donor":
+        first, second = arm.donors[0], next(d for d in arm.donors if d.seed != arm.donors[0].seed)
+        words.append(
+            f"frozen in the final shape of {first.arm} seed {first.seed} (for that seed itself of seed {second.seed})"
+        )
+    if arm.shared:
+        words.append("one set of its parameters for all sites")
+    if arm.spare:
+        words.append(f"with as many spare scalars as {arm.spare.activation} has parameters")
+    return words
 
 
 def _options(chosen: dict[str, OptionValue]) -> list[str]:

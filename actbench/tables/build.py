@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from actbench.comparison import Comparison, Group
+from actbench.tables.calibration import calibration_facts
 from actbench.tables.captions import caption
 from actbench.tables.cells import cells_of
 from actbench.tables.columns import DEFAULT, WIDE, Columns
@@ -80,4 +81,5 @@ def _facts(group: Group) -> dict[str, Any]:
         "tests": group.family,
         "margin": group.margin,
         "near_best": sorted(group.near_best),
+        "calibration": calibration_facts(group.calibration),
     }

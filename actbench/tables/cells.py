@@ -12,7 +12,7 @@ from actbench.papers.matching import Reported
 from actbench.tables.columns import ColumnName, Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.table import NONE, Cell, Emphasis, Number
-from actbench.tables.words import percent, points
+from actbench.tables.words import hours_text, percent, points, setting_name
 from actbench.verdict import verdict_of
 
 LEVEL = ("equal in", "all seeds")
@@ -29,6 +29,13 @@ def cells_of(name: ColumnName, row: ArmRow, group: Group, shown: Columns) -> lis
             return [_value(row, group, shown)]
         case "gaps" | "differences":
             return [_gap(gap, row) for gap in gaps]
+        case "tuned":
+            return [_tuned(row, baseline) for baseline in baselines]
+        case "trials":
+            return [_trials(row)]
+        case "hours":
+            hours = row.tuned.choice.hours if row.tuned else None
+            return [_number(hours, "hours", hours_text)]
         case "p":
             return [_p(gap) for gap in gaps]
         case "effect":
@@ -128,9 +135,26 @@ def _gap(gap: Gap, row: ArmRow) -> Cell:
         if gap.difference.is_level:
             lines += LEVEL
         elif gap.difference.interval:
-            lines.append(_bracketed(gap.difference.interval, points))
+            lines.append(bracketed(gap.difference.interval, points))
     lines += [f"({_origin(r)}: {_gain(r)})" for r in gap.reported]
     return Cell(tuple(lines), numbers, marks=_marks(gap))
+
+
+def _tuned(row: ArmRow, baseline: str) -> Cell:
+    """The gap between the two arms as tuning left them."""
+    tuned = row.tuned.row if row.tuned else None
+    gap = next((gap for gap in tuned.gaps if gap.baseline == baseline), None) if tuned else None
+    if tuned is None or gap is None:
+        return Cell((NONE,), {"difference": None, "low": None, "high": None})
+    return _gap(gap, tuned)
+
+
+def _trials(row: ArmRow) -> Cell:
+    if row.tuned is None:
+        return Cell((NONE,), {"trials": None})
+    choice = row.tuned.choice
+    edges = [f"edge: {setting_name(key)}" for key in choice.at_edge]
+    return Cell((str(choice.trials), *edges), {"trials": choice.trials, "at_edge": len(edges)})
 
 
 def _p(gap: Gap) -> Cell:
@@ -141,11 +165,11 @@ def _p(gap: Gap) -> Cell:
 
 def _interval(interval: stats.Interval | None, shown: Callable[[float], str]) -> Cell:
     low, high = interval or (None, None)
-    text = _bracketed(interval, shown) if interval else NONE
+    text = bracketed(interval, shown) if interval else NONE
     return Cell((text,), {"low": low, "high": high})
 
 
-def _bracketed(interval: stats.Interval, shown: Callable[[float], str]) -> str:
+def bracketed(interval: stats.Interval, shown: Callable[[float], str]) -> str:
     return f"[{shown(interval.low)}, {shown(interval.high)}]"
 
 

@@ -9,6 +9,9 @@ ColumnName = Literal[
     "metric",
     "gaps",
     "differences",
+    "tuned",
+    "trials",
+    "hours",
     "p",
     "effect",
     "detectable",
@@ -23,11 +26,11 @@ ColumnName = Literal[
     "verdict",
 ]
 """`gaps` are those to the main baselines, `differences` those to all; p, effect, detectable and examples follow
-whichever of the two is shown."""
+whichever of the two is shown. `tuned` are gaps between tuned arms, to the same baselines."""
 Columns = tuple[ColumnName, ...]
 
 COLUMNS: Columns = get_args(ColumnName)
-DEFAULT: Columns = ("metric", "gaps", "time")
+DEFAULT: Columns = ("metric", "gaps", "tuned", "trials", "hours", "time")
 WIDE: Columns = tuple(name for name in COLUMNS if name != "gaps")
 """Of this and the default the recipe at hand has its own share; columns that are asked for stand in any case."""
 PAPER: Columns = ("metric",)

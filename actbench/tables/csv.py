@@ -38,7 +38,7 @@ def _line(table: Table, index: int) -> dict[str, str | Number]:
         "footing",
     )
     line: dict[str, str | Number] = {key: _plain(table.facts[key]) for key in facts}
-    line["arm"] = row.arm
+    line[table.first] = row.arm
     for column, cell in zip(table.columns, row.cells, strict=True):
         for name, number in cell.numbers.items():
             line[f"{column.key}_{name}"] = number

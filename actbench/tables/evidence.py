@@ -6,7 +6,7 @@ Imports no torch.
 from typing import Any
 
 from actbench import stats
-from actbench.comparison import ArmRow, Gap, Group
+from actbench.comparison import ArmRow, Gap, Group, TunedRow
 from actbench.stats.contrasts import Contrast, Test
 from actbench.verdict import verdict_of
 
@@ -31,7 +31,26 @@ def evidence_of(row: ArmRow, group: Group) -> dict[str, Any]:
         "kept_per_element": row.kept_per_element,
         "kept_beyond_output": row.kept_beyond_output,
         "reported": [reported.value for reported in row.reported],
+        **({"tuned": _tuned(row.tuned)} if row.tuned else {}),
         "verdict": verdict.cell if verdict else None,
+    }
+
+
+def _tuned(tuned: TunedRow) -> dict[str, Any]:
+    choice, row = tuned.choice, tuned.row
+    return {
+        "settings": dict(choice.settings),
+        "trials": choice.trials,
+        "hours": choice.hours,
+        "at_edge": list(choice.at_edge),
+        "complete": choice.complete,
+        "seeds_completed": row.completed,
+        "seeds_diverged": row.diverged,
+        "seeds_missing": list(row.missing_seeds),
+        "mean": row.value.value if row.value else None,
+        "over_seeds": _interval(row.value.interval if row.value else None),
+        "gaps": [_gap(gap) for gap in row.gaps if gap.baseline != row.name],
+        "files": list(map(str, row.files)),
     }
 
 

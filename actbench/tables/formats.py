@@ -1,6 +1,7 @@
 """The formats of `export-table`, by name."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from actbench.tables import csv, html, json, latex, markdown, terminal
@@ -16,3 +17,17 @@ RENDERERS: dict[Format, Callable[[Sequence[Table]], str]] = {
     "html": html.render,
     "json": json.render,
 }
+
+_SUFFIXES: dict[str, Format] = {
+    ".md": "markdown",
+    ".tex": "latex",
+    ".csv": "csv",
+    ".html": "html",
+    ".json": "json",
+    ".txt": "terminal",
+}
+
+
+def format_of(file: Path) -> Format:
+    """The format that a file's suffix tells; markdown where it tells nothing."""
+    return _SUFFIXES.get(file.suffix, "markdown")

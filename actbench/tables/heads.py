@@ -18,6 +18,8 @@ def has(group: Group, name: ColumnName) -> bool:
             return bool(group.main_baselines)
         case "differences":
             return bool(group.baselines)
+        case "tuned" | "trials" | "hours":
+            return any(row.tuned for row in rows)
         case "p":
             return any(gap.p_holm is not None for gap in gaps)
         case "effect":
@@ -54,6 +56,10 @@ def columns_of(name: ColumnName, group: Group, shown: Columns) -> list[Column]:
             return [Column(key=group.metric.key, lines=(group.metric.head, *is_best, *named))]
         case "gaps" | "differences":
             return [Column(key=f"vs_{base}", lines=(f"vs {base}",)) for base in baselines]
+        case "tuned":
+            return [Column(key=f"tuned_{base}", lines=("both tuned", f"vs {base}")) for base in baselines]
+        case "hours":
+            return [Column(key="hours", lines=("tuning", "hours"))]
         case "p":
             return [Column(key=f"p_{base}", lines=("p (Holm)", f"vs {base}")) for base in baselines]
         case "effect":
@@ -71,5 +77,5 @@ def columns_of(name: ColumnName, group: Group, shown: Columns) -> list[Column]:
             return [Column(key="parameters", lines=("params", "(act.)"))]
         case "kept":
             return [Column(key="kept", lines=("kept bytes", "per element"))]
-        case "n" | "diverged" | "optimism" | "reported" | "verdict":
+        case "trials" | "n" | "diverged" | "optimism" | "reported" | "verdict":
             return [Column(key=name, lines=(name,))]

@@ -78,10 +78,10 @@ def _prefixes(tables: Sequence[Table]) -> list[str]:
 def _head(table: Table) -> list[str]:
     columns = [f'<th scope="col">{"<br>".join(map(escape, column.lines))}</th>' for column in table.columns]
     if not table.heads:
-        return ["<tr>", '<th scope="col">arm</th>', *columns, "</tr>"]
+        return ["<tr>", f'<th scope="col">{escape(table.first)}</th>', *columns, "</tr>"]
     return [
         "<tr>",
-        '<th scope="col" rowspan="2">arm</th>',
+        f'<th scope="col" rowspan="2">{escape(table.first)}</th>',
         *map(_group, table.heads),
         "</tr>",
         "<tr>",

@@ -30,7 +30,7 @@ def _one(table: Table) -> dict[str, Any]:
 
 
 def _row(table: Table, row: Row) -> dict[str, Any]:
-    cells: dict[str, Any] = {"arm": row.arm}
+    cells: dict[str, Any] = {table.first: row.arm}
     for column, cell in zip(table.columns, row.cells, strict=True):
         cells[column.key] = {**cell.numbers, "text": cell.text, "emphasis": sorted(cell.emphasis)}
     files = list(table.file_labels.get(row.arm, ()))

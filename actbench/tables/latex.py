@@ -19,7 +19,10 @@ def render(tables: Sequence[Table]) -> str:
 def _one(table: Table) -> str:
     fit = fitted(table)
     table, environment = fit.table, "table" if fit.columns == 1 else "table*"
-    header = ["arm", *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns)]
+    header = [
+        escaped(table.first),
+        *(_stacked(list(map(escaped, column.lines)), "b") for column in table.columns),
+    ]
     rows = [
         [escaped(row.arm) + _raised(row.mark), *(_stacked(_lines(cell)) for cell in row.cells)]
         for row in table.rows

@@ -109,7 +109,7 @@ def _broken(lines: Sequence[str], width: int) -> tuple[str, ...]:
 def letters_pt(table: Table) -> float:
     """At most, without the gaps between columns."""
     widths = [
-        max(map(_text_pt, ("arm", *(row.arm + row.mark for row in table.rows)))),
+        max(map(_text_pt, (table.first, *(row.arm + row.mark for row in table.rows)))),
         *(_column_pt(table, place) for place in range(len(table.columns))),
     ]
     first = 1

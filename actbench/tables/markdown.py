@@ -2,7 +2,8 @@
 
 `<!-- actbench: NAME -->` and `<!-- /actbench -->` enclose all tables of the recipe NAME;
 `<!-- actbench: NAME columns=metric,kept -->` says which columns they have. Tables of several recipes side by side have
-their names joined by `+`; `<!-- actbench: NAME appendix -->` is the place of a recipe's paragraph for the appendix.
+their names joined by `+`; `<!-- actbench: NAME appendix -->` is the place of a recipe's paragraph for the appendix, and
+`<!-- actbench: NAME waterfall -->` that of its waterfalls.
 """
 
 import re
@@ -14,7 +15,7 @@ from actbench.tables.table import Cell, Table
 
 _EMPHASIS = {"bold": "**bold**", "underline": "<ins>underlined</ins>"}
 _END = "<!-- /actbench -->"
-_MARKER = re.compile(r"<!-- actbench: (\S+(?: appendix)?)(?: columns=(\S+))? -->")
+_MARKER = re.compile(r"<!-- actbench: (\S+(?: appendix| waterfall)?)(?: columns=(\S+))? -->")
 
 
 def render(tables: Sequence[Table]) -> str:
@@ -86,7 +87,10 @@ def _header(table: Table) -> list[str]:
     """Markdown has one line of heads: those over several columns go before each of these."""
     above = [f"{escaped(head.text)}: " for head in table.heads for _ in range(head.span)]
     above = above or [""] * len(table.columns)
-    return ["arm", *(over + escaped(column.text) for over, column in zip(above, table.columns, strict=True))]
+    return [
+        table.first,
+        *(over + escaped(column.text) for over, column in zip(above, table.columns, strict=True)),
+    ]
 
 
 def _cell(cell: Cell) -> str:

@@ -9,11 +9,13 @@ from heapq import nlargest, nsmallest
 from actbench.comparison import ArmRow, Gap, Group
 from actbench.stats import METHOD_NAMES
 from actbench.tables.arm_notes import described_arm
+from actbench.tables.calibration import calibration_note
 from actbench.tables.cells import headline_gap, largest
 from actbench.tables.columns import Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.reported_notes import reported_notes
 from actbench.tables.table import Note
+from actbench.tables.tuning_notes import tuned_gaps, tuning_notes
 from actbench.tables.words import listed
 
 WHICH = {
@@ -36,7 +38,11 @@ def table_notes(group: Group, shown: Columns) -> tuple[tuple[Note, ...], dict[st
         *_too_few(group),
         *_detectable(group, shown),
         *_seeds(group),
+        *tuning_notes(group, shown),
+        *group.lock_notes,
         _protocol(group),
+        *([calibration_note(group.calibration)] if group.setting.is_audited else []),
+        *_start(group),
         *_attack(group),
         *_comparisons(group),
         *reported_notes(group, shown),
@@ -85,9 +91,10 @@ def _first_baseline(group: Group) -> str:
 
 def _signs(group: Group, shown: Columns) -> Iterator[Note]:
     gaps = [gap for _, gap in _shown_gaps(group, shown)]
-    if any(gap.is_significant for gap in gaps):
+    tuned = tuned_gaps(group, shown, shown_baselines(group, shown))
+    if any(gap.is_significant for gap in (*gaps, *tuned)):
         yield Note(mark="*", text=star_text([group], shown))
-    if any(gap.only_over_seeds for gap in gaps):
+    if any(gap.only_over_seeds for gap in (*gaps, *tuned)):
         yield Note(
             mark="†",
             text="only the interval over seeds excludes 0; that over seeds and test examples does not.",
@@ -176,6 +183,14 @@ def _protocol(group: Group) -> str:
         f"{data.train:,} training{val} and {data.test:,} test {noun}{limit}; {chosen}; {weights} "
         f"{WHICH[group.which]}{optimism}; {footing}."
     )
+
+
+def _start(group: Group) -> list[str]:
+    if group.plan is None or group.plan.init == "shared":
+        return []
+    return [
+        "Matched start: a fixed gain behind each activation, so that all arms begin with outputs as large as ReLU's."
+    ]
 
 
 def _attack(group: Group) -> list[str]:

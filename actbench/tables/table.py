@@ -15,6 +15,8 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """What stands in one place of a table."""
+
     lines: tuple[str, ...]
     """What a reader sees; formats without room for several lines join them with spaces."""
     numbers: dict[str, Number] = field(default_factory=dict)
@@ -46,6 +48,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
+    """What stands over the cells below it."""
+
     key: str
     lines: tuple[str, ...]
 
@@ -69,6 +73,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
+    """An arm and its cells."""
+
     arm: str
     mark: str
     """Points to a note; empty if there is none."""
@@ -79,6 +85,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
+    """A sentence below the table."""
+
     mark: str
     """What it explains: an arm's mark, a cell's, or an emphasis by its name; empty for a note on the whole table."""
     text: str
@@ -88,6 +96,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
+    """What is rendered, in whatever format."""
+
     name: str
     """The recipe's name; of several, joined by `+`."""
     label: str
@@ -95,7 +105,7 @@ class Table:
     title: str
     caption: str
     columns: tuple[Column, ...]
-    """Without the first, which names the arm."""
+    """Without the first, which names what a row is about."""
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     facts: dict[str, Any]
@@ -110,6 +120,8 @@ class Table:
     """The columns that were asked for; empty where they are the default ones."""
     heads: tuple[Head, ...] = ()
     """Over the columns, where they are about several networks or data sets."""
+    first: str = "arm"
+    """Head of the first column."""
     parts: tuple["Table", ...] = ()
     """The tables that stand side by side in this one."""
 

@@ -13,13 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from actbench.activations.create import create_activation
+from actbench.activations.fixed_gain import FixedGain
+from actbench.activations.spare import SpareScalars
 from actbench.data.normalization import constant_normalization
 from actbench.errors import ActbenchError
 from actbench.models.catalog import ModelOptions, native_activations
 from actbench.models.create import create_model
 from actbench.models.network import DeepTraining, FramesInput, Network
+from actbench.recipe.ablated import Spare
 from actbench.recipe.schema import Arm, Recipe
 from actbench.streams import stream_seed
+from actbench.training.ablated import freeze
 from actbench.training.plugged import check_plugins
 
 
@@ -45,29 +49,36 @@ def build_model(recipe: Recipe, arm: Arm, *, seed: int, num_classes: int, channe
     check_plugins(arm)
     model = _create(recipe.model_of(arm), num_classes, channels, is_gated=arm.is_gated)
     _initialise(model, seed)
-    chosen = _chosen_sites(arm, model)
-    (native, *_) = native_activations(recipe.model)
-    for name, site in activation_sites(model).items():
-        assert isinstance(site, Site)
-        activation, options = (
-            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "activation", name))
-            made = create_activation(
-                (model.native_at(name) or native) if activation == "native" else activation,
-                site.num_channels,
-                channel_dim=site.channel_dim,
-                **options.model_dump(),
-            )
-        parent, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(parent), attribute, made)
+    _fill_sites(model, recipe, arm, seed)
     model.init_behind_sites()
     set_deep_lambda(model, arm, epoch=0)
     if isinstance(model, FramesInput):
         mean, std = constant_normalization(recipe.input, channels)
         model.frame_input(size=recipe.input.size, max_size=recipe.input.max_size, mean=mean, std=std)
     return model
+
+
+def build_shapes(recipe: Recipe, arm: Arm, *, num_classes: int, channels: int) -> Network:
+    """The model on the meta device: every parameter's shape and no values."""
+    check_plugins(arm)
+    with torch.device("meta"):
+        model = _create(recipe.model_of(arm), num_classes, channels, is_gated=arm.is_gated)
+        _fill_sites(model, recipe, arm, seed=0)
+    return model
+
+
+def _count(spare: Spare, site: Site) -> int:
+    """How many learnable scalars the other activation would have at that site."""
+    other = create_activation(
+        spare.activation, site.num_channels, channel_dim=site.channel_dim, **spare.options.model_dump()
+    )
+    return sum(parameter.numel() for parameter in other.parameters() if parameter.requires_grad)
+
+
+def chosen_sites(arm: Arm, model: Network) -> dict[str, nn.Module]:
+    """The sites that hold the arm's activation, in the model's order."""
+    chosen = _chosen_sites(arm, model)
+    return {name: site for name, site in activation_sites(model).items() if name in chosen}
 
 
 def check_sites(recipe: Recipe) -> None:
@@ -105,6 +116,32 @@ def set_deep_lambda(model: Network, arm: Arm, *, epoch: int) -> float | None:
 def _create(model: ModelOptions, num_classes: int, channels: int, *, is_gated: bool) -> Network:
     act = partial(Site, is_gated=is_gated)
     return create_model(model, num_classes=num_classes, in_channels=channels, act=act)
+
+
+def _fill_sites(model: Network, recipe: Recipe, arm: Arm, seed: int) -> None:
+    chosen = _chosen_sites(arm, model)
+    (native, *_) = native_activations(recipe.model)
+    for name, site in activation_sites(model).items():
+        assert isinstance(site, Site)
+        activation, options = (
+            (arm.activation, arm.options) if name in chosen else (arm.fill, arm.fill_options)
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "activation", name))
+            made = create_activation(
+                (model.native_at(name) or native) if activation == "native" else activation,
+                site.num_channels,
+                channel_dim=site.channel_dim,
+                **options.model_dump(),
+            )
+            if arm.spare is not None and name in chosen:
+                made = SpareScalars(made, _count(arm.spare, site), site.num_channels, site.channel_dim)
+        if recipe.init == "matched":
+            made = FixedGain(made, site.num_channels, site.channel_dim)
+        parent, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(parent), attribute, made)
+    if arm.frozen != "no":
+        freeze({name: model.get_submodule(name) for name in chosen})
 
 
 def _initialise(model: Network, seed: int) -> None:

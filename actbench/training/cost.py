@@ -32,16 +32,18 @@ def measure_cost(
     """
     model = copy.deepcopy(state.model)
     sites = {name: model.get_submodule(name) for name in state.sites}
-    images = _probe(recipe, channels).to(device)
+    images = probe(recipe, channels).to(device)
     targets = torch.arange(_PROBE_IMAGES, device=device) % num_classes
-    macs, pointwise, undeclared = _forward_work(model, sites, images)
+    macs, pointwise, undeclared = forward_work(model, sites, images)
     kept = _kept_bytes(model, sites, recipe, images, targets, device)
     counted = state.history[_WARMUP_EPOCHS:] or state.history
     step_time = statistics.median(entry.step_time_s for entry in counted) if counted else None
     cpu_times = [entry.step_cpu_s for entry in counted if entry.step_cpu_s is not None]
     return Cost(
         parameters=sum(p.numel() for p in state.model.parameters()),
-        activation_parameters=sum(p.numel() for site in state.sites.values() for p in site.parameters()),
+        activation_parameters=sum(
+            {id(p): p.numel() for site in state.sites.values() for p in site.parameters()}.values()
+        ),
         macs=macs,
         pointwise_ops=pointwise,
         undeclared_sites=undeclared,
@@ -56,7 +58,7 @@ def measure_cost(
     )
 
 
-def _probe(recipe: Recipe, channels: int) -> Tensor:
+def probe(recipe: Recipe, channels: int) -> Tensor:
     """A few examples of the right shape, of no meaning."""
     generator = torch.Generator().manual_seed(0)
     if recipe.task == "text":
@@ -69,7 +71,7 @@ def _probe(recipe: Recipe, channels: int) -> Tensor:
     )
 
 
-def _forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
+def forward_work(model: nn.Module, sites: dict[str, nn.Module], images: Tensor) -> tuple[int, int, int]:
     """MACs and declared pointwise operations of one image, in evaluation mode; sites that declare none."""
     operations = 0.0
     undeclared = sum(not hasattr(site, "operations_per_element") for site in sites.values())

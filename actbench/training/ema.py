@@ -23,6 +23,7 @@ class EMA(Generic[Model]):
         else:
             assert settings.horizon is not None
             self.decay = max(0.0, 1 - 1 / max(settings.horizon * total_steps, 1))
+        self._once = _first_of_each(self.model)
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
@@ -33,10 +34,25 @@ class EMA(Generic[Model]):
     def _pairs(self, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
         averaged: list[Tensor] = []
         current: list[Tensor] = []
-        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
+        for name, mine, theirs in zip(
+            self.model.state_dict(),
+            self.model.state_dict().values(),
+            model.state_dict().values(),
+            strict=True,
+        ):
+            if name not in self._once:
+                continue
             if mine.is_floating_point():
                 averaged.append(mine)
                 current.append(theirs)
             else:
                 mine.copy_(theirs)
         return averaged, current
+
+
+def _first_of_each(model: nn.Module) -> set[str]:
+    """Names of the state, each tensor once: one that several modules share must not take several steps."""
+    names: dict[int, str] = {}
+    for name, value in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(value), name)
+    return set(names.values())

@@ -17,6 +17,7 @@ _EVALUATION_SHARE = 1 / 3
 
 def estimate_run(recipe: Recipe, arm: Arm, *, source: Source, device: torch.device) -> float:
     """Seconds for the whole run: the median of a few timed updates (after one to warm up), times their number."""
+    recipe = recipe.trained_as(arm)
     settings = recipe.train
     state = start_state(recipe, arm, seed=0, source=source, device=device)
     state.model.train()

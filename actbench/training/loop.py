@@ -21,6 +21,7 @@ from actbench.training.build import set_deep_lambda
 from actbench.training.evaluate import evaluate_split
 from actbench.training.graphs import Graphs
 from actbench.training.losses import batch_loss
+from actbench.training.moments import Look, look_at_sites, read_moments
 from actbench.training.phases import begin_epoch
 from actbench.training.precision import wait_for
 from actbench.training.shapes import measure_shapes
@@ -60,6 +61,7 @@ def train_epochs(
             activations=_log_activations(state.sites),
             shapes=measure_shapes(state, recipe, source, device),
             notes=tuple(f"{name}: {change.note}" for name, change in changes.items()),
+            moments=updates.moments,
             **_evaluations(state, recipe, source, device),
         )
         state.history.append(record)
@@ -127,6 +129,7 @@ def _train_watched(
     losses: list[float] = []
     step_times: list[float] = []
     cpu_times: list[float] = []
+    looks: list[Look] = []
     data_time = 0.0
     lr = settings.lr
     state.model.train()
@@ -134,6 +137,8 @@ def _train_watched(
         begun = time.perf_counter()
         batch = next(batches)
         wait_for(device)
+        data_time += time.perf_counter() - begun
+        looks += look_at_sites(state, batch, settings, device, step=step)
         ready, ready_cpu = time.perf_counter(), time.process_time()
         lr = begin_update(state, settings, seed=seed, step=step, steps=steps)
         loss = update(state, batch, settings, device)
@@ -142,10 +147,9 @@ def _train_watched(
             raise DivergedError(epoch=epoch, step=step, layer=layer)
         losses.append(loss)
         wait_for(device)
-        data_time += ready - begun
         step_times.append(time.perf_counter() - ready)
         cpu_times.append(time.process_time() - ready_cpu)
-    return Updates(losses, step_times, cpu_times, data_time, lr)
+    return Updates(losses, step_times, cpu_times, data_time, lr, read_moments(looks))
 
 
 def update(

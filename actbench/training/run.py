@@ -15,6 +15,7 @@ from actbench.metrics import selection_score
 from actbench.models.network import Network
 from actbench.provenance import provenance, this_take
 from actbench.recipe.plan import PlannedRun
+from actbench.recipe.schema import Recipe
 from actbench.record import (
     Cost,
     DataFacts,
@@ -28,10 +29,12 @@ from actbench.record import (
     pack_bits,
 )
 from actbench.store import Store, set_aside
+from actbench.streams import stream_seed
 from actbench.training.attack import accuracy_under_attack
 from actbench.training.build import set_deep_lambda
 from actbench.training.checkpoint import Progress, best_path, load_best, restore_last, save_best, save_last
 from actbench.training.cost import measure_cost
+from actbench.training.donor import donor_weights
 from actbench.training.evaluate import Evaluation, evaluate_split
 from actbench.training.loop import train_epochs
 from actbench.training.state import State, backends, start_state
@@ -50,6 +53,17 @@ class _Attempt:
     spent_before: float = 0.0
     begun: float = field(default_factory=time.perf_counter)
     state: State | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """As the run's arm trains it."""
+        return self.planned.recipe.trained_as(self.planned.arm)
+
+    @property
+    def stream(self) -> int:
+        """What all random streams of the run start from: its seed, unless its arm is to have other luck."""
+        seed, salt = self.planned.seed, self.planned.arm.salt
+        return stream_seed(seed, "salt", salt) if salt else seed
 
     @property
     def folder(self) -> Path:
@@ -84,7 +98,7 @@ def execute(
         record = _record(attempt, "diverged", str(error))
     except KeyboardInterrupt:
         epochs = attempt.state.epoch if attempt.state else 0
-        reason = f"interrupted after epoch {epochs} of {planned.recipe.train.epochs}"
+        reason = f"interrupted after epoch {epochs} of {attempt.recipe.train.epochs}"
         store.write(planned.path, _record(attempt, "interrupted", reason))
         raise
     except (RuntimeError, ValueError, MemoryError, ActbenchError) as error:
@@ -131,7 +145,7 @@ def _train(attempt: _Attempt, on_epoch: Callable[[EpochRecord], None]) -> list[T
         torch.cuda.reset_peak_memory_stats(device)
     state = _state(attempt)
     for epoch in train_epochs(
-        state, planned.recipe, planned.arm, seed=planned.seed, source=attempt.source, device=device
+        state, attempt.recipe, planned.arm, seed=attempt.stream, source=attempt.source, device=device
     ):
         _keep_best(attempt, state)
         save_last(attempt.folder, state, attempt.progress, finished=False)
@@ -148,7 +162,12 @@ def _state(attempt: _Attempt) -> State:
 
     def fresh() -> State:
         return start_state(
-            planned.recipe, planned.arm, seed=planned.seed, source=attempt.source, device=attempt.device
+            attempt.recipe,
+            planned.arm,
+            seed=attempt.stream,
+            source=attempt.source,
+            device=attempt.device,
+            donor=donor_weights(planned, attempt.store),
         )
 
     attempt.state = state = fresh()
@@ -191,7 +210,7 @@ def _record(
 
 
 def _cost(attempt: _Attempt, state: State) -> Cost:
-    recipe, source = attempt.planned.recipe, attempt.source
+    recipe, source = attempt.recipe, attempt.source
     # The final evaluations may have left the lambda of an earlier epoch, and what is kept depends on it.
     set_deep_lambda(state.model, attempt.planned.arm, epoch=state.epoch - 1)
     return measure_cost(
@@ -254,7 +273,12 @@ def _require_finite(state: State) -> None:
 
 
 def _final_results(attempt: _Attempt, state: State) -> list[TestResult]:
-    """The test set at the last and at the selected weights, raw and averaged: the only time it is looked at."""
+    """The test set at the last and at the selected weights, raw and averaged: the only time it is looked at.
+
+    Under protocol validation not even then.
+    """
+    if attempt.planned.recipe.evaluation.protocol == "validation":
+        return []
     which, last = _selected(attempt), state.history[-1].epoch
     results = []
     for kind in _kinds(state):
@@ -278,13 +302,13 @@ def _with_attacks(attempt: _Attempt, model: Network, result: TestResult) -> Test
     if not isinstance(source, DataSource) or planned.recipe.evaluation.robustness is None:
         return result
     attacks = accuracy_under_attack(
-        model, source, "test", planned.recipe, seed=planned.seed, device=attempt.device
+        model, source, "test", planned.recipe, seed=attempt.stream, device=attempt.device
     )
     return result.model_copy(update={"attacks": attacks})
 
 
 def _test(attempt: _Attempt, model: Network, which: Which, weights: Weights, epoch: int) -> TestResult:
-    recipe = attempt.planned.recipe
+    recipe = attempt.recipe
     set_deep_lambda(model, attempt.planned.arm, epoch=epoch)
     found = evaluate_split(model, attempt.source, "test", recipe, device=attempt.device)
     if isinstance(found, Evaluation):

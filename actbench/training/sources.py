@@ -33,7 +33,7 @@ class DataSources:
 
     def of(self, recipe: Recipe) -> Source:
         """The recipe's data, split as its protocol wants it. Raises DataError."""
-        held_out = recipe.evaluation.protocol == "held-out"
+        held_out = recipe.evaluation.protocol != "best-test"
         fraction = recipe.evaluation.val_fraction if held_out else None
         masks = MODELS[recipe.model.name].predicts_masks
         asked = f"{recipe.limit} {fraction} {masks}"

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from actbench.data.source import Batch, DetectionBatch
 from actbench.recipe.schema import Recipe
+from actbench.training.moments import Look, look_at_sites, read_moments
 from actbench.training.optim import load_optimizer_state
 from actbench.training.state import State
 from actbench.training.updates import Updates, begin_update
@@ -52,17 +53,20 @@ def train_unwatched(
     """The epoch's updates; None where a loss was not finite, with the state put back to before the epoch."""
     kept = _Kept(state)
     losses = torch.zeros(steps, dtype=torch.float64, device=device)
-    marks: list[tuple[Mark, Mark, Mark]] = []
+    marks: list[tuple[Mark, Mark, Mark, Mark]] = []
+    looks: list[Look] = []
     cpu_times: list[float] = []
     lr = recipe.train.lr
     state.model.train()
     for place in range(steps):
         begun = _mark(device)
         batch = next(batches)
+        fetched = _mark(device)
+        looks += look_at_sites(state, batch, recipe.train, device, step=epoch * steps + place)
         ready, ready_cpu = _mark(device), time.process_time()
         lr = begin_update(state, recipe.train, seed=seed, step=epoch * steps + place, steps=steps)
         losses[place].copy_(step(batch))
-        marks.append((begun, ready, _mark(device)))
+        marks.append((begun, fetched, ready, _mark(device)))
         cpu_times.append(time.process_time() - ready_cpu)
     found = losses.tolist()  # the one moment at which the program waits
     if not all(map(math.isfinite, found)):
@@ -70,10 +74,11 @@ def train_unwatched(
         return None
     return Updates(
         losses=found,
-        step_times=[_seconds(ready, done) for _, ready, done in marks],
+        step_times=[_seconds(ready, done) for _, _, ready, done in marks],
         cpu_times=cpu_times,
-        data_time=sum(_seconds(begun, ready) for begun, ready, _ in marks),
+        data_time=sum(_seconds(begun, fetched) for begun, fetched, _, _ in marks),
         lr=lr,
+        moments=read_moments(looks),
     )
 
 

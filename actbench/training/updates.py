@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from actbench.data.source import Batch, DetectionBatch
 from actbench.recipe.schema import TrainSettings
+from actbench.record import SiteMoments
 from actbench.streams import stream_seed
 from actbench.training.losses import batch_loss
 from actbench.training.optim import learning_rate, set_learning_rate
@@ -23,6 +24,7 @@ class Updates(NamedTuple):
     """Of all batches together."""
     lr: float
     """Of the last update."""
+    moments: tuple[SiteMoments, ...] = ()
 
 
 def begin_update(state: State, settings: TrainSettings, *, seed: int, step: int, steps: int) -> float:

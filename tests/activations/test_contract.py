@@ -18,7 +18,7 @@ from actbench.contract.suite import run_checks
 from actbench.errors import ActbenchError
 
 CHANNELS = 8  # gr_kan's groups
-SPATIAL = {"series", "lslu", "lslu_parallel", "frelu"}
+SPATIAL = {"series", "lslu", "lslu_parallel", "frelu", "slot_depthwise"}
 MIXING = SPATIAL | {"dyrelu"}
 """Those whose output at a place depends on other places."""
 GATED = {name for name, entry in ENTRIES.items() if entry.gated}
@@ -44,7 +44,7 @@ PHASES = {"pwlu"}
 FREE = {"identity"}
 """What computes nothing and keeps nothing."""
 SURROGATES = {"threshold"}
-UNLIMITED = MIXING | GATED | {"gelu"}
+UNLIMITED = MIXING | GATED | {"gelu", "slot_groups"}
 """Those that declare no limits at infinity."""
 OVERFLOWING = {"geglu", "gelu", "hardswish", "pwlu"}
 """Those that are finite to a declared magnitude only."""
@@ -89,6 +89,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("gr_kan", {"groups": 2, "denominator": "B", "share": "denominator", "init": "gelu"}),
     ("gr_kan", {"groups": 4, "share": "none", "init": "identity", "coefficients": "published"}),
     ("gr_kan", {"groups": 1, "freeze": True, "decay": True}),
+    ("slot_depthwise", {"inner": "swish", "n": 1}),
+    ("slot_groups", {"inner": "silu", "groups": 2}),
 ]
 
 
@@ -217,6 +219,7 @@ def test_pointwise_means_that_places_do_not_mix(name: str, options: dict[str, An
     module, x = make(name, options).eval(), images(name, side=4)
     has_parameters = any(True for _ in module.parameters())
     assert ENTRIES[name].learns_curve == (module.is_pointwise and has_parameters)
+    assert ENTRIES[name].learns == has_parameters
     moved = x.clone()
     moved[0, :, 1, 1] += 1
     differs = (module(moved) != module(x)).any(1)
@@ -293,10 +296,8 @@ def test_deployed_state_round_trips_and_compiles(name: str, options: dict[str, A
         assert torch.equal(torch.compile(module, fullgraph=True, backend="eager")(x), module(x))
 
 
-# FReLU has no pointwise part: its maximum needs both sides again.
-@pytest.mark.parametrize(
-    ("name", "options"), [(name, options) for name, options in VARIANTS if name != "frelu"]
-)
+# FReLU has no pointwise part: its maximum needs both sides again. A curve between scales is left to autograd.
+@pytest.mark.parametrize(("name", "options"), [v for v in VARIANTS if v[0] not in ("frelu", "slot_groups")])
 def test_the_pointwise_part_keeps_its_input_alone(name: str, options: dict[str, Any]) -> None:
     module, x = make(name, options), images(name, batch=8, side=9).requires_grad_()  # larger than any table
     sizes: list[tuple[int, int]] = []

@@ -1,5 +1,7 @@
 """Where a recipe is looked for, and what is said where there is none."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,18 @@ def test_a_file_beside_and_a_setting_without_its_sign_are_recognised() -> None:
     assert hints("train.lr") == "a setting is typed as train.lr=VALUE"
 
 
-@pytest.mark.parametrize("reference", ["", "  ", "a\0b", "x" * 5000, "recipes/../.."])
-def test_names_that_can_be_no_file_are_refused_all_the_same(reference: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("", "no recipe has the name ''"),
+        ("  ", "no recipe has the name '  '"),
+        ("a\0b", r"no recipe has the name 'a\x00b'"),
+        ("x" * 5000, f"no recipe '{'x' * 80}': {os.strerror(errno.ENAMETOOLONG)}"),
+        ("recipes/../..", "recipes/../.. is a folder; name a recipe inside it"),
+    ],
+)
+def test_names_that_can_be_no_file_are_told_as_what_they_are(reference: str, message: str) -> None:
     Path("recipes").mkdir()
-    hints(reference)
+    with pytest.raises(ActbenchError) as caught:
+        find_recipe(reference)
+    assert str(caught.value) == message

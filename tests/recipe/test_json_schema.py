@@ -71,7 +71,20 @@ def _fits_keyword(value: Any, keyword: str, rule: Any, schema: dict[str, Any]) -
             return not isinstance(value, dict) or set(rule) <= set(value)
         case "additionalProperties":
             assert rule is False
-            return not isinstance(value, dict) or set(value) <= set(schema["properties"])
+            known = set(schema.get("properties", ()))
+            patterns = schema.get("patternProperties", ())
+            others = set(value) - known if isinstance(value, dict) else set()
+            return all(any(re.search(pattern, key) for pattern in patterns) for key in others)
+        case "patternProperties":
+            given = value if isinstance(value, dict) else {}
+            return all(
+                fits(given[key], part)
+                for pattern, part in rule.items()
+                for key in given
+                if re.search(pattern, key)
+            )
+        case "minProperties":
+            return not isinstance(value, dict) or len(value) >= rule
         case "items":
             return not isinstance(value, list) or all(fits(item, rule) for item in value)
         case "minItems":
@@ -124,7 +137,7 @@ def test_every_reference_resolves_and_every_definition_is_used() -> None:
 
 
 def test_every_field_of_a_recipe_is_there_and_no_other() -> None:
-    fields = {key for key in Recipe.model_fields if key not in ("profile", "variant", "limit")}
+    fields = {key for key in Recipe.model_fields if key not in ("profile", "variant", "limit", "part")}
     assert set(SCHEMA["properties"]) == fields | {"base", "variants", "profiles"}
     assert set(SCHEMA["properties"]["profiles"]["properties"]) == set(PROFILES)
 
@@ -170,6 +183,20 @@ def test_broken_recipes_do_not_fit(old: str, new: str, recipe_text: str) -> None
 def test_forms_of_seeds_fit(seeds: str, recipe_text: str) -> None:
     text = recipe_text.replace("seeds: 0..2", f"seeds: {seeds}")
     assert fits(yaml.load(text, Loader=_Loader), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("tune", "is_fitting"),
+    [
+        ("{space: {train.lr: [0.01, 0.1], arms.lslu.options.n: [3, 5]}, seeds: 7..8, epochs: 0.5}", True),
+        ("{space: {train.momentum: [0.9, 0.95]}}", False),
+        ("{space: {train.lr: [0.1]}}", False),
+        ("{space: {}}", False),
+        ("{space: {train.lr: [0.01, 0.1]}, edges: flag}", False),
+    ],
+)
+def test_blocks_of_tuning(tune: str, is_fitting: bool, recipe_text: str) -> None:
+    assert fits(yaml.load(f"{recipe_text}tune: {tune}\n", Loader=_Loader), SCHEMA) == is_fitting
 
 
 def test_each_activation_has_its_options() -> None:

@@ -98,6 +98,7 @@ def test_another_model_replaces_the_block_whole(recipe_text: str, write: Write) 
         "width": 64,
         "stem": "imagenet",
         "dropout": 0.0,
+        "widths": None,
     }
     text = recipe_text.replace("train: {epochs: 2}", "model: {name: vanillanet, depth: 6}")
     assert only(load_recipe(write(text))).model.model_dump()["decay_epochs"] == 4

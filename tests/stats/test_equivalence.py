@@ -129,13 +129,14 @@ def test_passing_arms_over_changes_nothing() -> None:
     """Every pair tested, against the tests that stop where no later arm can bind."""
     draw = random.Random(7)
     shown = 0
-    for case in range(20):
+    for case in range(60):
+        shared = draw.randint(2, 6) if case % 2 else None
         spread = draw.choice([1e-6, 0.1, 0.5])
         effects = [draw.gauss(0, draw.choice([0, 0.5])) for _ in range(6)]
         samples = {
             f"arm{arm}": {
                 seed: draw.choice([50.0, 50.2]) + (effects[seed] + draw.gauss(0, spread)) * (arm != case % 9)
-                for seed in range(draw.randint(2, 6))
+                for seed in range(shared or draw.randint(2, 6))
             }
             for arm in range(draw.randint(2, 8))
         }
@@ -143,7 +144,7 @@ def test_passing_arms_over_changes_nothing() -> None:
             found = shown_near_best(samples, 1.0, method=method)
             assert found == _by_every_pair(samples, 1.0, method)
             shown += bool(found)
-    assert shown > 15
+    assert shown > 45
 
 
 def _by_every_pair(samples: Samples, margin: float, method: Method, alpha: float = 0.05) -> frozenset[str]:

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tabulate import tabulate
 
 from actbench.compare import Selection, compare
 from actbench.footing import Origin
@@ -80,3 +83,16 @@ def test_emphasis_stands_before_a_number_and_signs_behind_it() -> None:
     text = terminal.render([table])
     assert "relu   ^~50.00*† ± 1.00\n" in text
     assert text.endswith("\n~ near.\n^ largest.\n† seeds.\n")
+
+
+_LINE = st.text("ab%±†~^0.-", min_size=1, max_size=6) | st.sampled_from(["two words", "[-0.1, 0.2]"])
+_LINES = st.lists(_LINE, min_size=1, max_size=3).map("\n".join)
+
+
+@given(st.data(), st.integers(0, 3))
+def test_the_grid_is_what_tabulate_makes_of_it(data: st.DataObject, columns: int) -> None:
+    row = st.tuples(_LINES, *[st.just("") | _LINES] * columns)  # the first names the arm
+    heads, rows = data.draw(row), data.draw(st.lists(row, min_size=1, max_size=4))
+    aligned = ["left", *["right"] * columns]
+    expected = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=aligned)
+    assert terminal.grid(heads, rows) == [line.rstrip() for line in expected.split("\n")]

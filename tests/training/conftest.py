@@ -49,7 +49,7 @@ def make_recipe() -> MakeRecipe:
             "seeds": [0],
         }
         for key, value in blocks.items():
-            plain[key] = {**plain[key], **value} if isinstance(value, dict) else value
+            plain[key] = {**plain.get(key, {}), **value} if isinstance(value, dict) else value
         return Recipe.model_validate(plain)
 
     return make

@@ -5,16 +5,16 @@
 //     dx = h * a_chosen        per sample and channel, sums of h x and h over the elements of each line
 //     dplace = g * (y / place) summed over channels
 //
-// A NaN among the lines is the largest, as with torch.maximum; lines that differ by NaN (inf - inf) leave the gradient to
-// the earlier one. Every sum belongs to one sample, and a sample to one thread: first in float over FLUSH_ROWS terms at
-// most, then in double.
+// A NaN among the lines is the largest, as with torch.maximum; lines that differ by NaN (inf - inf) leave the gradient
+// to the earlier one. Every sum belongs to one sample, and a sample to one thread: first in float over FLUSH_ROWS terms
+// at most, then in double.
 
-#include "lanes.h"
+#include "staged.h"
 
 namespace {
 
-constexpr int64_t CHUNK = FLUSH_ROWS;  // vectors of a row whose sums stay in float
-constexpr int64_t PIXELS = 64;         // the same across channels: whole pixels that stay in the cache
+constexpr int64_t PIXELS = 64;  // across channels: whole pixels that one thread takes at a time
+constexpr int64_t FEW = 4;      // of them, that lines and sums stay in registers for
 
 // `units` slopes per sample: one for all its elements, or one for each channel. Tables are (K, samples, units).
 struct Lines {
@@ -22,213 +22,290 @@ struct Lines {
     int64_t samples, units, places;
 };
 
-template <int K> struct Sums { floats a[K], b[K]; };
+// `columns` vectors with lines of their own side by side, `count` times, `stride` elements apart.
+struct Span {
+    int64_t columns, count, stride;
+    bool across;  // `place` has one entry for a row of vectors, else one for each element
+    bool past_caches;
+};
 
-inline floats larger(floats one, floats other) {
-    const floats found = one > other ? one : other;
+INLINE V larger(V one, V other) {
+    const V found = one > other ? one : other;
     return one == one ? found : one;
 }
 
-template <int K> struct Bundle {
-    floats a[K], b[K];
+// `lines` has for each column K slopes and K offsets, LANES floats each, and `sums` likewise their gradients.
+template <int K, bool placed>
+APART void values(const Span &span, const float *__restrict lines, const float *__restrict x, float *__restrict y,
+                  const float *__restrict place) {
+    const int64_t count = span.count, stride = span.stride;
+    const bool across = span.across, past_caches = span.past_caches;
+    for (int64_t column = 0; column < span.columns; ++column, lines += 2 * K * LANES, x += LANES, y += LANES) {
+        V a[K], b[K];
+        for (int k = 0; k < K; ++k) { a[k] = load(lines + k * LANES); b[k] = load(lines + (K + k) * LANES); }
+        for (int64_t i = 0; i < count; ++i) {
+            const V at = load(x + i * stride);
+            V found = a[0] * at + b[0];
+#pragma GCC unroll 4
+            for (int k = 1; k < K; ++k) found = larger(found, a[k] * at + b[k]);
+            if (placed) found *= across ? all(place[i]) : load(place + i * LANES);
+            store(y + i * stride, found, past_caches);
+        }
+    }
+}
 
-    // The lines of `lanes` neighbouring units, or of one for all lanes.
-    Bundle(const Lines &lines, int64_t unit, bool across, int64_t lanes) {
-        const int64_t row = lines.samples * lines.units;
+// Adds to the sums, and to `dplace`, which has a vector for each place across channels.
+template <int K, bool placed>
+APART void slopes(const Span &span, const float *__restrict lines, const float *__restrict x,
+                  const float *__restrict g, float *__restrict dx, const float *__restrict place,
+                  float *__restrict dplace, float *__restrict sums) {
+    const int64_t count = span.count, stride = span.stride;
+    const bool across = span.across, past_caches = span.past_caches;
+    for (int64_t column = 0; column < span.columns; ++column, x += LANES, g += LANES, dx += LANES) {
+        V a[K], b[K], of_a[K], of_b[K];
         for (int k = 0; k < K; ++k) {
-            const float *slope = lines.a + k * row + unit, *offset = lines.b + k * row + unit;
-            a[k] = !across ? all(*slope) : lanes == LANES ? read(slope) : read(slope, lanes);
-            b[k] = !across ? all(*offset) : lanes == LANES ? read(offset) : read(offset, lanes);
+            a[k] = load(lines + k * LANES);
+            b[k] = load(lines + (K + k) * LANES);
+            of_a[k] = load(sums + k * LANES);
+            of_b[k] = load(sums + (K + k) * LANES);
         }
-    }
-
-    INLINE floats largest(floats x) const {
-        floats found = a[0] * x + b[0];
+        for (int64_t i = 0; i < count; ++i) {
+            const V at = load(x + i * stride), grad = load(g + i * stride);
+            V parts[K], largest = a[0] * at + b[0];
+            parts[0] = placed ? grad * (across ? all(place[i]) : load(place + i * LANES)) : grad;
+            const V whole = parts[0];
 #pragma GCC unroll 4
-        for (int k = 1; k < K; ++k) found = larger(found, a[k] * x + b[k]);
-        return found;
-    }
-
-    // dx for the gradient g and place's share, which is 1 if there is none; adds to the sums, leaves the largest line.
-    INLINE floats add(floats x, floats g, floats share, Sums<K> &sums, floats &largest) const {
-        floats parts[K], dx = {};
-        parts[0] = g * share;
-        largest = a[0] * x + b[0];
+            for (int k = 1; k < K; ++k) {
+                const V line = a[k] * at + b[k];
+                const I later = largest - line <= 0.f;
+                parts[k] = (V)((I)whole & later);
 #pragma GCC unroll 4
-        for (int k = 1; k < K; ++k) {
-            const floats line = a[k] * x + b[k];
-            const ints later = largest - line <= 0.f;
-            parts[k] = (floats)((ints)(g * share) & later);
+                for (int j = 0; j < k; ++j) parts[j] = (V)((I)parts[j] & ~later);
+                largest = larger(largest, line);
+            }
+            V found = parts[0] * a[0];
 #pragma GCC unroll 4
-            for (int j = 0; j < k; ++j) parts[j] = (floats)((ints)parts[j] & ~later);
-            largest = larger(largest, line);
+            for (int k = 1; k < K; ++k) found += parts[k] * a[k];
+#pragma GCC unroll 4
+            for (int k = 0; k < K; ++k) {
+                of_a[k] += parts[k] * at;
+                of_b[k] += parts[k];
+            }
+            if (placed) store(dplace + i * LANES, load(dplace + i * LANES) + grad * largest);
+            store(dx + i * stride, found, past_caches);
         }
-#pragma GCC unroll 4
         for (int k = 0; k < K; ++k) {
-            dx += parts[k] * a[k];
-            sums.a[k] += parts[k] * x;
-            sums.b[k] += parts[k];
+            store(sums + k * LANES, of_a[k]);
+            store(sums + (K + k) * LANES, of_b[k]);
         }
-        return dx;
+        lines += 2 * K * LANES;
+        sums += 2 * K * LANES;
     }
+}
+
+struct Passes {
+    int64_t lines;
+    void (*values)(const Span &, const float *, const float *, float *, const float *);
+    void (*slopes)(const Span &, const float *, const float *, const float *, float *, const float *, float *, float *);
 };
 
-// `place` has one entry per element of a row, or per row across channels; `dplace` as much, a vector per row across.
-template <bool whole, bool placed, int K, class T>
-__attribute__((noinline)) void value_core(const Bundle<K> &bundle, const T *__restrict x, T *__restrict y,
-                                          const float *__restrict place, int64_t count, int64_t stride, int64_t lanes,
-                                          bool across, bool streams) {
-    for (int64_t i = 0; i < count; ++i, x += stride, y += stride) {
-        floats found = bundle.largest(whole ? read(x) : read(x, lanes));
-        if (placed) found *= across ? all(place[i]) : whole ? read(place + i * LANES) : read(place, lanes);
-        if (!whole) write(y, found, lanes);
-        else if (streams) stream(y, found);
-        else write(y, found);
-    }
+template <bool placed> Passes passes_for(int64_t lines) {
+    if (lines == 1) return {1, values<1, placed>, slopes<1, placed>};
+    if (lines == 2) return {2, values<2, placed>, slopes<2, placed>};
+    return {3, values<3, placed>, slopes<3, placed>};
 }
 
-template <bool whole, bool placed, int K, class T>
-__attribute__((noinline)) void slope_core(const Bundle<K> &bundle, const T *__restrict x, const T *__restrict g,
-                                          T *__restrict dx, const float *__restrict place, float *__restrict dplace,
-                                          int64_t count, int64_t stride, int64_t lanes, bool across, bool streams,
-                                          Sums<K> &sums) {
-    Sums<K> here = {};
-    for (int64_t i = 0; i < count; ++i, x += stride, g += stride, dx += stride) {
-        const floats at = whole ? read(x) : read(x, lanes), grad = whole ? read(g) : read(g, lanes);
-        floats share = all(1.f), largest;
-        if (placed) share = across ? all(place[i]) : whole ? read(place + i * LANES) : read(place, lanes);
-        const floats found = bundle.add(at, grad, share, here, largest);
-        if (placed && (across || whole)) {
-            // Lanes past the last channel hold zeros alone.
-            write(dplace + i * LANES, read(dplace + i * LANES) + grad * largest);
-        } else if (placed) {
-            write(dplace, read(dplace, lanes) + grad * largest, lanes);
-        }
-        if (!whole) write(dx, found, lanes);
-        else if (streams) stream(dx, found);
-        else write(dx, found);
-    }
-    sums = here;
-}
+// What a thread works in: lines and sums as the passes have them, and a part's elements, places and moments.
+struct Room {
+    Scratch scratch;
+    float *table, *sums, *x, *g, *to, *places, *moments;
+    std::vector<double> totals;
+    Room(int64_t table_size, int64_t part, int64_t moments_size, int64_t totals_size)
+        : table(scratch.take(table_size)), sums(scratch.zeros(table_size)), x(scratch.take(part)),
+          g(scratch.take(part)), to(scratch.take(part)), places(scratch.take(part)),
+          moments(scratch.zeros(moments_size)), totals(totals_size) {}
+};
 
-template <int K, bool placed> struct Work {
-    const Lines &lines;
+struct Work {
+    Lines lines;
     Rows rows;  // across: a pixel each; else a channel of a sample each, or a sample if all its channels have one unit
     bool across;
+    Passes passes;
+    int64_t columns;  // vectors with lines of their own
 
-    // Along rows a unit is a row's. Calls part(place of the first element, vectors, stride, lanes, unit, row's place).
-    template <class Part> void along(int64_t row, const Part &part) const {
-        const int64_t size = rows.length, vectors = size / LANES;
-        for (int64_t i = 0; i < vectors; i += CHUNK)
-            part(row * size + i * LANES, std::min(CHUNK, vectors - i), LANES, LANES, row, i * LANES);
-        if (size % LANES) part(row * size + vectors * LANES, 1, LANES, size % LANES, row, vectors * LANES);
+    Work(int64_t pieces, const Lines &lines, const Rows &rows, bool across)
+        : lines(lines), rows(rows), across(across),
+          passes(lines.place ? passes_for<true>(pieces) : passes_for<false>(pieces)),
+          columns(across ? (rows.length + LANES - 1) / LANES : 1) {}
+
+    Room make_room() const {
+        const int64_t part = across ? FEW * columns * LANES : FLUSH_ROWS * LANES;
+        const int64_t moments = !lines.place ? 0 : across ? FEW * LANES : lines.places + LANES;
+        return {2 * passes.lines * columns * LANES, part, moments, 2 * passes.lines * lines.units};
     }
 
-    // Of `count` pixels of one sample.
-    template <class Part> void pixels(int64_t row, int64_t count, const Part &part) const {
-        const int64_t channels = rows.length, sample = row / lines.places;
-        for (int64_t column = 0; column < channels; column += LANES)
-            part(row * channels + column, count, channels, std::min<int64_t>(LANES, channels - column),
-                 sample * channels + column, 0);
+    // The lines of all channels of a sample, or of one unit, as the passes read them.
+    void tabulate(int64_t unit, float *to) const {
+        const int64_t row = lines.samples * lines.units, pieces = passes.lines;
+        for (int64_t column = 0; column < columns; ++column, unit += LANES, to += 2 * pieces * LANES) {
+            const int64_t lanes = std::min<int64_t>(LANES, rows.length - column * LANES);
+            for (int64_t k = 0; k < pieces; ++k) {
+                float *slope = to + k * LANES, *offset = slope + pieces * LANES;
+                const float *a = lines.a + k * row + unit, *b = lines.b + k * row + unit;
+                if (across) { stage(a, lanes, lanes, slope); stage(b, lanes, lanes, offset); }
+                else { store(slope, all(*a)); store(offset, all(*b)); }
+            }
+        }
     }
 
-    int64_t per_sample() const { return across ? (lines.places + PIXELS - 1) / PIXELS : lines.units; }
+    // Calls part(first element, size) for what one call of a pass takes of `size` elements.
+    template <class Part> void each_part(int64_t size, const Part &part) const {
+        const int64_t most = across ? FEW * rows.length : FLUSH_ROWS * LANES;
+        for (int64_t from = 0; from < size; from += most) part(from, std::min(most, size - from));
+    }
+
+    // Whether the passes take a part as it is in memory.
+    template <class T> bool is_direct(const T *, int64_t size) const {
+        return std::is_same_v<T, float> && (across ? rows.length : size) % LANES == 0;
+    }
+    Span span_of(int64_t size, bool past_caches) const {
+        if (across) return {columns, size / rows.length, columns * LANES, true, past_caches};
+        return {1, (size + LANES - 1) / LANES, LANES, false, past_caches};
+    }
+    int64_t run_of(int64_t size) const { return across ? rows.length : size; }
+
+    // The places of a part that begins `from` elements after its sample, or its row.
+    const float *places_of(int64_t sample, int64_t from, int64_t size, float *staged) const {
+        if (!lines.place) return nullptr;
+        const float *places = lines.place + sample * lines.places + (across ? from / rows.length : from);
+        if (across || size % LANES == 0) return places;
+        stage(places, size, size, staged);
+        return staged;
+    }
+
+    template <class T>
+    void forward_part(const T *x, T *y, const float *places, int64_t size, bool past_caches, const Room &room) const {
+        if (is_direct(x, size))
+            return passes.values(span_of(size, past_caches), room.table, (const float *)x, (float *)y, places);
+        stage(x, size, run_of(size), room.x);
+        passes.values(span_of(size, false), room.table, room.x, room.to, places);
+        leave(room.to, size, run_of(size), y);
+    }
+
+    // Adds to the room's sums, and to its moments from `moments` on.
+    template <class T>
+    void backward_part(const T *x, const T *g, T *dx, const float *places, int64_t size, bool past_caches,
+                       const Room &room, float *moments) const {
+        if (is_direct(x, size))
+            return passes.slopes(span_of(size, past_caches), room.table, (const float *)x, (const float *)g,
+                                 (float *)dx, places, moments, room.sums);
+        stage(x, size, run_of(size), room.x);
+        stage(g, size, run_of(size), room.g);
+        passes.slopes(span_of(size, false), room.table, room.x, room.g, room.to, places, moments, room.sums);
+        leave(room.to, size, run_of(size), dx);
+    }
+
+    // Into the double sums, from those of a unit or of all on; starts again at 0.
+    void flush(float *sums, double *total) const {
+        for (int64_t column = 0; column < columns; ++column)
+            for (int64_t term = 0; term < 2 * passes.lines; ++term, sums += LANES) {
+                double *to = total + term * lines.units + column * LANES;
+                const int64_t lanes = std::min<int64_t>(LANES, rows.length - column * LANES);
+                if (!across) *to += lane_sum(load(sums));
+                for (int64_t lane = 0; across && lane < lanes; ++lane) to[lane] += sums[lane];
+                store(sums, V{});
+            }
+    }
 
     template <class T> void forward(const T *x, T *y, int64_t threads) const {
-        const bool streams = !across && may_stream(y, rows);
-        const int64_t each = per_sample();
+        const bool past_caches = leaves_caches(y, rows);
+        const int64_t each = across ? (lines.places + PIXELS - 1) / PIXELS : lines.units;
 #pragma omp parallel num_threads(int(threads))
         {
+            const Room room = make_room();
 #pragma omp for schedule(static)
             for (int64_t item = 0; item < lines.samples * each; ++item) {
-                const int64_t sample = item / each, first = item % each * PIXELS;
-                const float *place = placed ? lines.place + sample * lines.places + (across ? first : 0) : nullptr;
-                const auto part = [&](int64_t at, int64_t count, int64_t stride, int64_t lanes, int64_t unit, int64_t from) {
-                    const Bundle<K> bundle(lines, unit, across, lanes);
-                    const float *here = placed ? place + from : nullptr;
-                    if (lanes == LANES)
-                        value_core<true, placed>(bundle, x + at, y + at, here, count, stride, lanes, across, streams);
-                    else
-                        value_core<false, placed>(bundle, x + at, y + at, here, count, stride, lanes, across, false);
-                };
-                if (across) pixels(sample * lines.places + first, std::min(PIXELS, lines.places - first), part);
-                else along(item, part);
+                const int64_t sample = item / each, first = across ? item % each * PIXELS : 0;
+                const int64_t row = across ? sample * lines.places + first : item;
+                const int64_t count = across ? std::min(PIXELS, lines.places - first) : 1;
+                tabulate(across ? sample * lines.units : item, room.table);
+                each_part(count * rows.length, [&](int64_t from, int64_t size) {
+                    const float *places = places_of(sample, first * rows.length + from, size, room.places);
+                    const int64_t at = row * rows.length + from;
+                    forward_part(x + at, y + at, places, size, past_caches, room);
+                });
             }
-            if (streams) end_of_stream();
+            end_of_stream();
         }
+    }
+
+    // Of the pixels of a sample; into the room's totals.
+    template <class T>
+    void backward_across(int64_t sample, const T *x, const T *g, T *dx, bool past_caches, Room &room,
+                         float *dplace) const {
+        const int64_t pixels = lines.places, first = sample * pixels * rows.length;
+        tabulate(sample * lines.units, room.table);
+        each_part(pixels * rows.length, [&](int64_t from, int64_t size) {
+            const int64_t at = first + from, pixel = from / rows.length, next = pixel + size / rows.length;
+            const float *places = places_of(sample, from, size, room.places);
+            backward_part(x + at, g + at, dx + at, places, size, past_caches, room, room.moments);
+            for (int64_t i = pixel; lines.place && i < next; ++i) {
+                float *moment = room.moments + (i - pixel) * LANES;
+                dplace[i] = float(lane_sum(load(moment)));
+                store(moment, V{});
+            }
+            if (next == pixels || next % FLUSH_ROWS == 0) flush(room.sums, room.totals.data());
+        });
+    }
+
+    // Of the rows of a sample, one for each unit.
+    template <class T>
+    void backward_along(int64_t sample, const T *x, const T *g, T *dx, bool past_caches, Room &room,
+                        float *dplace) const {
+        for (int64_t unit = 0; unit < lines.units; ++unit) {
+            const int64_t row = sample * lines.units + unit;
+            tabulate(row, room.table);
+            each_part(rows.length, [&](int64_t from, int64_t size) {
+                const int64_t at = row * rows.length + from;
+                const float *places = places_of(sample, from, size, room.places);
+                backward_part(x + at, g + at, dx + at, places, size, past_caches, room, room.moments + from);
+                flush(room.sums, &room.totals[unit]);
+            });
+        }
+        if (!lines.place) return;
+        std::copy_n(room.moments, lines.places, dplace);
+        std::fill_n(room.moments, lines.places + LANES, 0.f);
     }
 
     // a_grad and b_grad as a and b; place_grad as place.
     template <class T>
-    void backward(const T *x, const T *g, T *dx, int64_t threads, float *a_grad, float *b_grad, float *place_grad) const {
-        const bool streams = !across && may_stream(dx, rows);
-        const int64_t units = lines.units, all_units = lines.samples * units;
+    void backward(const T *x, const T *g, T *dx, int64_t threads, float *a_grad, float *b_grad,
+                  float *place_grad) const {
+        const bool past_caches = leaves_caches(dx, rows);
+        const int64_t units = lines.units, row = lines.samples * units;
 #pragma omp parallel num_threads(int(threads))
         {
-            std::vector<double> totals(2 * K * units);
-            std::vector<float> moments(placed ? (across ? PIXELS * LANES : lines.places + LANES) : 0);
+            Room room = make_room();
 #pragma omp for schedule(static)
             for (int64_t sample = 0; sample < lines.samples; ++sample) {
-                std::fill(totals.begin(), totals.end(), 0.0);
-                std::fill(moments.begin(), moments.end(), 0.f);
-                int64_t first = 0;
-                const auto part = [&](int64_t at, int64_t count, int64_t stride, int64_t lanes, int64_t unit, int64_t from) {
-                    const Bundle<K> bundle(lines, unit, across, lanes);
-                    const float *place = placed ? lines.place + sample * lines.places + (across ? first : from) : nullptr;
-                    float *moment = placed ? moments.data() + (across ? 0 : from) : nullptr;
-                    Sums<K> sums;
-                    if (lanes == LANES)
-                        slope_core<true, placed>(bundle, x + at, g + at, dx + at, place, moment, count, stride, lanes,
-                                                 across, streams, sums);
-                    else
-                        slope_core<false, placed>(bundle, x + at, g + at, dx + at, place, moment, count, stride, lanes,
-                                                  across, false, sums);
-                    double *total = totals.data() + (unit - sample * units);
-                    for (int k = 0; k < K; ++k) {
-                        add(sums.a[k], lanes, total + k * units);
-                        add(sums.b[k], lanes, total + (K + k) * units);
-                    }
-                };
-                for (; across && first < lines.places; first += PIXELS) {
-                    const int64_t count = std::min(PIXELS, lines.places - first);
-                    pixels(sample * lines.places + first, count, part);
-                    for (int64_t i = 0; placed && i < count; ++i) {
-                        place_grad[sample * lines.places + first + i] = float(sum(read(&moments[i * LANES])));
-                        write(&moments[i * LANES], floats{});
-                    }
-                }
-                for (int64_t unit = 0; !across && unit < units; ++unit) along(sample * units + unit, part);
-                for (int64_t i = 0; placed && !across && i < lines.places; ++i)
-                    place_grad[sample * lines.places + i] = moments[i];
-                for (int k = 0; k < K; ++k)
-                    for (int64_t unit = 0; unit < units; ++unit) {
-                        a_grad[k * all_units + sample * units + unit] = float(totals[k * units + unit]);
-                        b_grad[k * all_units + sample * units + unit] = float(totals[(K + k) * units + unit]);
+                std::fill(room.totals.begin(), room.totals.end(), 0.0);
+                float *dplace = lines.place ? place_grad + sample * lines.places : nullptr;
+                if (across) backward_across(sample, x, g, dx, past_caches, room, dplace);
+                else backward_along(sample, x, g, dx, past_caches, room, dplace);
+                const double *total = room.totals.data();
+                for (int64_t k = 0; k < passes.lines; ++k)
+                    for (int64_t i = k * row + sample * units; i < k * row + (sample + 1) * units; ++i, ++total) {
+                        a_grad[i] = float(total[0]);
+                        b_grad[i] = float(total[passes.lines * units]);
                     }
             }
-            if (streams) end_of_stream();
+            end_of_stream();
         }
-    }
-
-    void add(floats part, int64_t lanes, double *total) const {
-        if (!across) *total += sum(part);
-        else for (int64_t lane = 0; lane < lanes; ++lane) total[lane] += part[lane];
     }
 };
 
-template <int K, class Task> void with_place(const Lines &lines, const Rows &rows, bool across, const Task &task) {
-    if (lines.place) task(Work<K, true>{lines, rows, across});
-    else task(Work<K, false>{lines, rows, across});
-}
-
-template <class Task> void with_lines(int64_t pieces, const Lines &lines, const Rows &rows, bool across, const Task &task) {
-    if (pieces == 1) with_place<1>(lines, rows, across, task);
-    else if (pieces == 2) with_place<2>(lines, rows, across, task);
-    else with_place<3>(lines, rows, across, task);
-}
-
-inline Lines lines_of(const float *a, const float *b, const float *place, int64_t samples, int64_t units, int64_t places,
-                      int64_t placed) {
+inline Lines lines_of(const float *a, const float *b, const float *place, int64_t samples, int64_t units,
+                      int64_t places, int64_t placed) {
     return {a, b, placed ? place : nullptr, samples, units, places};
 }
 
@@ -239,18 +316,18 @@ inline Lines lines_of(const float *a, const float *b, const float *place, int64_
         const TYPE *x, TYPE *y, const float *a, const float *b, const float *place, int64_t count, int64_t length,    \
         int64_t last_length, int64_t channels, int64_t across, int64_t threads, int64_t pieces, int64_t samples,      \
         int64_t units, int64_t places, int64_t placed) {                                                              \
-        with_lines(pieces, lines_of(a, b, place, samples, units, places, placed),                                     \
-                   Rows{count, length, last_length, channels}, across,                                                \
-                   [&](const auto &work) { work.forward(x, y, threads); });                                           \
+        Work(pieces, lines_of(a, b, place, samples, units, places, placed),                                           \
+             Rows{count, length, last_length, channels}, across)                                                      \
+            .forward(x, y, threads);                                                                                  \
     }                                                                                                                 \
     extern "C" void actbench_largest_line_backward_##NAME(                                                            \
         const TYPE *x, const TYPE *g, TYPE *dx, const float *a, const float *b, const float *place, float *a_grad,    \
         float *b_grad, float *place_grad, int64_t count, int64_t length, int64_t last_length, int64_t channels,       \
         int64_t across, int64_t threads, int64_t pieces, int64_t samples, int64_t units, int64_t places,              \
         int64_t placed) {                                                                                             \
-        with_lines(pieces, lines_of(a, b, place, samples, units, places, placed),                                     \
-                   Rows{count, length, last_length, channels}, across,                                                \
-                   [&](const auto &work) { work.backward(x, g, dx, threads, a_grad, b_grad, place_grad); });          \
+        Work(pieces, lines_of(a, b, place, samples, units, places, placed),                                           \
+             Rows{count, length, last_length, channels}, across)                                                      \
+            .backward(x, g, dx, threads, a_grad, b_grad, place_grad);                                                 \
     }
 
 EXPORT(f32, float)

@@ -121,4 +121,9 @@ def like(x: Tensor, other: Tensor) -> Tensor:
 
 def float_tables(*tables: Tensor) -> list[Tensor]:
     """Contiguous float32 values, as the kernels read them."""
-    return [table.detach().to(torch.float32).contiguous() for table in tables]
+    return [
+        table
+        if table.dtype == torch.float32 and table.is_contiguous()
+        else table.detach().float().contiguous()
+        for table in tables
+    ]

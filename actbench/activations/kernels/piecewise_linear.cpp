@@ -14,6 +14,7 @@
 
 #include <cfloat>
 
+#include "pwlu.h"
 #include "vectors.h"
 
 namespace {
@@ -24,7 +25,8 @@ struct Tables {
     float last() const { return float(pieces - 1); }
 };
 
-// ---- one element at a time: for any processor, and for rows too short for vectors -------------------------------
+#if !LANES
+// ---- one element at a time, for any processor --------------------------------------------------------------------
 
 struct Place { int64_t piece; float offset; };
 
@@ -54,7 +56,25 @@ template <class T> void backward_one(const T *x, const T *g, T *dx, const Tables
     sums[2 * entry + 1] += grad * at.offset;
 }
 
-#if LANES
+// A block of rows; `total` as `sums`.
+template <class T>
+void backward_block(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
+                    bool across, double *total) {
+    const int64_t own = 2 * t.pieces;
+    std::vector<float> sums(own * rows.channels, 0.f);
+    for (int64_t row = begin; row < end; ++row) {
+        const int64_t at = row * rows.length, size = rows.size(row), channel = row % rows.channels;
+        for (int64_t i = 0; i < size; ++i) {
+            backward_one(x + at + i, g + at + i, dx + at + i, t, across ? i : channel, sums.data());
+            if (!across && (i + 1 == size || i % FLUSH_ROWS == FLUSH_ROWS - 1))
+                flush(&sums[own * channel], own, total + own * channel);
+        }
+        if (across && (row + 1 == end || (row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1))
+            flush(sums.data(), sums.size(), total);
+    }
+}
+
+#else
 // ---- vectors ----------------------------------------------------------------------------------------------------
 
 // A piece as its index in vectors, one less than its number: so that it is the rounded u, kept in its range.
@@ -65,18 +85,16 @@ inline Places find(Floats u, Floats last) {
     return {to_ints(piece), u - greater(piece, all(0.f))};
 }
 
-// Every channel's table as a Table<PARTS> reads it at such an index: -1 finds the last entry, or the one before memory.
+// Every channel's table as a Table<PARTS> reads it at such an index, filled up with 0.
 struct Padded {
     int64_t width;
-    bool in_memory;
     std::vector<float> entries;
     template <class Entry> Padded(const Tables &t, int64_t channels, int parts, Entry entry)
-        : width(parts ? parts * LANES : t.pieces), in_memory(!parts), entries(channels * width, 0.f) {
+        : width(parts ? parts * LANES + 2 : t.pieces), entries(channels * width, 0.f) {
         for (int64_t c = 0; c < channels; ++c)
-            for (int64_t j = 0; j < t.pieces; ++j)
-                entries[c * width + (j || in_memory ? j - !in_memory : width - 1)] = entry(c, c * t.pieces + j);
+            for (int64_t j = 0; j < t.pieces; ++j) entries[c * width + j] = entry(c, c * t.pieces + j);
     }
-    const float *of(int64_t channel) const { return entries.data() + channel * width + in_memory; }
+    const float *of(int64_t channel) const { return entries.data() + channel * width + 1; }
 };
 
 // A level piece at an end must not meet infinity, for 0 * inf is no number: what is multiplied stays within these.
@@ -104,10 +122,15 @@ template <int PARTS, bool direct> struct Line {
     }
 };
 
+constexpr int64_t AHEAD = 1024;  // elements; the processor itself foresees no further than a page of memory
+
 template <class Function, class From, class T>
 void map(const From *x, T *y, int64_t size, const Function function, bool past_caches) {
     int64_t i = 0;
-    for (; i + LANES <= size; i += LANES) put(y + i, function(load(x + i)), past_caches);
+    for (; i + LANES <= size; i += LANES) {
+        fetch(x + i + AHEAD);
+        put(y + i, function(load(x + i)), past_caches);
+    }
     if (i < size) store_some(y + i, function(load_some(x + i, size - i)), size - i);
 }
 
@@ -173,7 +196,7 @@ constexpr int64_t PIECE = 2 * LANES;  // floats of a piece's sums: a pair for ea
 
 template <int PARTS, class T>
 void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t, int64_t channel,
-                    const Padded &slopes, bool past_caches, float *sums, double *total) {
+                    const Padded &slopes, bool past_caches, float *sums) {
     const Table<PARTS> slope(slopes.of(channel));
     const Floats low = all(t.low[channel]), inv_step = all(t.inv_step[channel]), last = all(t.last() - 1);
     int64_t i = 0;
@@ -189,7 +212,6 @@ void backward_along(const T *x, const T *g, T *dx, int64_t size, const Tables &t
         store_some(dx + i, grads * slope(at.index), size - i);
         Lanes(at.index).add(grads, grads * at.offset, sums);
     }
-    for (int64_t piece = 0; piece < t.pieces; ++piece) add_and_clear(sums + piece * PIECE, total + 2 * piece);
 }
 
 // One pixel's channels from `begin` to `end`.
@@ -230,36 +252,33 @@ void forward(const T *x, T *y, const Rows &rows, const Tables &tables, bool acro
 #endif
 }
 
-// A block of rows; `total` holds g and g * offset of every piece, channel by channel.
-template <class T>
-void backward_block(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
-                    bool across, double *total) {
-    std::vector<float> sums(2 * t.pieces * rows.channels, 0.f);
-    int64_t added = 0;  // at most so many to each sum
-    for (int64_t row = begin; row < end; ++row) {
-        const int64_t at = row * rows.length, size = rows.size(row);
-        for (int64_t i = 0; i < size; ++i) {
-            backward_one(x + at + i, g + at + i, dx + at + i, t, across ? i : row % rows.channels, sums.data());
-            if (!across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
-        }
-        if (across && ++added == FLUSH_ROWS) flush(sums.data(), sums.size(), total), added = 0;
-    }
-    flush(sums.data(), sums.size(), total);
-}
-
 #if LANES
-constexpr int64_t SHORT_ROW = 24;  // elements that are done one by one before a vector's lanes are summed up
 constexpr int64_t FLUSH_ALONG = FLUSH_ROWS * LANES;  // each lane has its own sums
+constexpr int64_t TOGETHER = 256;  // elements of a channel, in several rows if need be, before lanes are summed up
 
 template <int PARTS, class T>
 void backward_rows(const T *x, const T *g, T *dx, const Rows &rows, int64_t begin, int64_t end, const Tables &t,
                    const Padded &slopes, bool past_caches, double *total) {
     std::vector<float> sums(t.pieces * PIECE, 0.f);
-    for (int64_t row = begin; row < end; ++row) {
-        const int64_t at = row * rows.length, channel = row % rows.channels, size = rows.size(row);
-        for (int64_t i = 0; i < size; i += FLUSH_ALONG)
-            backward_along<PARTS>(x + at + i, g + at + i, dx + at + i, std::min(size - i, FLUSH_ALONG), t, channel,
-                                  slopes, past_caches, sums.data(), total + 2 * channel * t.pieces);
+    const int64_t together = std::max<int64_t>(1, TOGETHER / rows.length) * rows.channels;
+    for (int64_t from = begin; from < end; from += together) {
+        const int64_t to = std::min(end, from + together);
+        for (int64_t first = from; first < std::min(to, from + rows.channels); ++first) {
+            const int64_t channel = first % rows.channels;
+            const auto leave = [&] {
+                for (int64_t piece = 0; piece < t.pieces; ++piece)
+                    add_and_clear(&sums[piece * PIECE], total + 2 * (channel * t.pieces + piece));
+            };
+            for (int64_t row = first; row < to; row += rows.channels) {
+                const int64_t at = row * rows.length, size = rows.size(row);
+                for (int64_t i = 0; i < size; i += FLUSH_ALONG) {
+                    if (i) leave();
+                    backward_along<PARTS>(x + at + i, g + at + i, dx + at + i, std::min(size - i, FLUSH_ALONG), t,
+                                          channel, slopes, past_caches, sums.data());
+                }
+            }
+            leave();
+        }
     }
     finish_streams();
 }
@@ -297,9 +316,6 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
             backward_block_of(block * rows.count / blocks, (block + 1) * rows.count / blocks,
                               totals.data() + block * 2 * entries);
     };
-    const auto one_by_one = [&](int64_t begin, int64_t end, double *total) {
-        backward_block(x, g, dx, rows, begin, end, t, across, total);
-    };
 #if LANES
     const auto slope = [&](int64_t channel, int64_t at) { return t.rise[at] * t.inv_step[channel]; };
     const bool past_caches = streams(dx, rows);
@@ -308,18 +324,18 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
         over_blocks([&](int64_t begin, int64_t end, double *total) {
             backward_pixels(x, g, dx, rows, begin, end, slopes, past_caches, total);
         });
-    } else if (rows.length >= SHORT_ROW) {
+    } else {
         with_parts(t.pieces, [&](auto parts) {
             const Padded slopes(t, rows.channels, parts, slope);
             over_blocks([&](int64_t begin, int64_t end, double *total) {
                 backward_rows<parts>(x, g, dx, rows, begin, end, t, slopes, past_caches, total);
             });
         });
-    } else {
-        over_blocks(one_by_one);
     }
 #else
-    over_blocks(one_by_one);
+    over_blocks([&](int64_t begin, int64_t end, double *total) {
+        backward_block(x, g, dx, rows, begin, end, t, across, total);
+    });
 #endif
     for (int64_t i = 0; i < entries; ++i) {
         double g_sum = 0, moment = 0;
@@ -330,6 +346,25 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
         base_grad[i] = float(g_sum);
         rise_grad[i] = float(moment);
     }
+}
+
+// ---- PWLU's units ------------------------------------------------------------------------------------------------
+
+template <class T>
+void forward_units(const T *x, T *y, const Rows &rows, const Units &units, bool across, int64_t threads) {
+    const Acting acting(units);
+    const Tables t{acting.base.data(), acting.rise.data(), acting.low.data(), acting.inv_step.data(), acting.pieces};
+    forward<false>(x, y, rows, t, across, threads);
+}
+
+template <class T>
+void backward_units(const T *x, const T *g, T *dx, const Rows &rows, const Units &units, bool across, int64_t threads,
+                    const UnitGrads &grads) {
+    const Acting acting(units);
+    const Tables t{acting.base.data(), acting.rise.data(), acting.low.data(), acting.inv_step.data(), acting.pieces};
+    std::vector<float> g_sums(acting.base.size()), moments(acting.base.size());
+    backward(x, g, dx, rows, t, across, threads, g_sums.data(), moments.data());
+    leave_pieces(units, acting, g_sums.data(), moments.data(), grads);
 }
 
 }  // namespace
@@ -351,6 +386,24 @@ void backward(const T *x, const T *g, T *dx, const Rows &rows, const Tables &t, 
         const Rows rows{count, length, last_length, channels};                                                        \
         const Tables tables{base, rise, low, inv_step, pieces};                                                       \
         backward(x, g, dx, rows, tables, across, threads, base_grad, rise_grad);                                      \
+    }                                                                                                                 \
+    extern "C" void actbench_piecewise_linear_pwlu_##NAME(                                                            \
+        const TYPE *x, TYPE *y, const float *heights, const float *left, const float *right, const float *slope_left, \
+        const float *slope_right, const float *least_width, int64_t count, int64_t length, int64_t last_length,       \
+        int64_t channels, int64_t across, int64_t threads, int64_t intervals) {                                       \
+        const Rows rows{count, length, last_length, channels};                                                        \
+        const Units units{heights, left, right, slope_left, slope_right, channels, intervals, *least_width};          \
+        forward_units(x, y, rows, units, across, threads);                                                            \
+    }                                                                                                                 \
+    extern "C" void actbench_piecewise_linear_pwlu_backward_##NAME(                                                   \
+        const TYPE *x, const TYPE *g, TYPE *dx, const float *heights, const float *left, const float *right,          \
+        const float *slope_left, const float *slope_right, const float *least_width, float *heights_grad,             \
+        float *left_grad, float *right_grad, float *slope_left_grad, float *slope_right_grad, int64_t count,          \
+        int64_t length, int64_t last_length, int64_t channels, int64_t across, int64_t threads, int64_t intervals) {  \
+        const Rows rows{count, length, last_length, channels};                                                        \
+        const Units units{heights, left, right, slope_left, slope_right, channels, intervals, *least_width};          \
+        const UnitGrads grads{heights_grad, left_grad, right_grad, slope_left_grad, slope_right_grad};                \
+        backward_units(x, g, dx, rows, units, across, threads, grads);                                                \
     }
 
 EXPORT(f32, float)

@@ -5,57 +5,17 @@
 //     F(const V *parameters, const float *constants);
 //     V value(V x) const;                     y
 //     V pull(V x, V g, V *sums) const;        g * dy/dx; adds g * dy/dparameter to the sums
+// One whose formula is a long chain of operations has its first half apart, as `V early(V x) const`, whose result the
+// others take after x. Halves are computed for many vectors one after the other: in one loop they would wait for their
+// own results longer than a processor looks ahead for other work.
 // Tables are (PARAMETERS, channels), and so are their gradients.
 
 #pragma once
 
-#include <numeric>
-
+#include "pass.h"
 #include "vector_math.h"
 
 namespace {
-
-// A tensor as the passes go through it. In channels-last order so many pixels make a row that it is whole vectors, and
-// the tables have a column for each of its elements; else a row is of one channel, and they have one for each channel.
-struct Pass {
-    Rows rows;
-    bool across;
-    int64_t columns;
-
-    Pass(const Rows &given, bool across) : rows(given), across(across), columns(given.channels) {
-        if (!across) return;
-        const int64_t pixels = LANES / std::gcd(given.channels, int64_t(LANES));
-        columns = pixels * given.channels;
-        rows.count = (given.count + pixels - 1) / pixels;
-        rows.length = columns;
-        rows.last_length = (given.count - (rows.count - 1) * pixels) * given.channels;
-    }
-
-    std::vector<float> tiled(const float *table, int64_t parameters) const {
-        std::vector<float> tiles(parameters * columns);
-        for (int64_t i = 0; i < parameters * columns; ++i)
-            tiles[i] = table[i / columns * rows.channels + i % columns % rows.channels];
-        return tiles;
-    }
-
-    // Calls visit(at, size, column) for parts of the rows that are short enough for sums in float.
-    template <class Visit>
-    INLINE void each_part(int64_t row, const Visit &visit) const {
-        for (int64_t from = 0, size = rows.size(row); from < size; from += FLUSH_ROWS * LANES)
-            visit(row * rows.length + from, std::min<int64_t>(FLUSH_ROWS * LANES, size - from),
-                  across ? from : row % rows.channels);
-    }
-
-    // Calls work(block, begin, end) for blocks of rows, which depend on sizes alone.
-    template <class Work>
-    void each_block(int64_t blocks, int64_t threads, const Work &work) const {
-#pragma omp parallel for num_threads(int(threads)) schedule(static)
-        for (int64_t block = 0; block < blocks; ++block) {
-            work(block, block * rows.count / blocks, (block + 1) * rows.count / blocks);
-            end_of_stream();
-        }
-    }
-};
 
 template <class F>
 struct Curve {
@@ -73,14 +33,46 @@ struct Curve {
     }
 };
 
+template <class F, class = void> constexpr bool HAS_EARLY = false;
+template <class F> constexpr bool HAS_EARLY<F, std::void_t<decltype(&F::early)>> = true;
+constexpr int64_t EARLY = 32 * LANES;  // elements whose first halves are kept
+
+template <class F> INLINE V value_of(const F &f, V x, const V *early) {
+    if constexpr (HAS_EARLY<F>) return f.value(x, *early);
+    else return f.value(x);
+}
+template <class F> INLINE V pull_of(const F &f, V x, const V *early, V g, V *sums) {
+    if constexpr (HAS_EARLY<F>) return f.pull(x, *early, g, sums);
+    else return f.pull(x, g, sums);
+}
+
+// Calls each(i, early) for the vectors' places.
+template <bool ACROSS, class F, class T, class Each>
+INLINE void go_through(const T *x, int64_t size, const Curve<F> &curve, const F &fixed, int64_t column,
+                       const Each &each) {
+    if constexpr (HAS_EARLY<F>) {
+        V early[EARLY / LANES];
+        for (int64_t begin = 0; begin < size; begin += EARLY) {
+            const int64_t end = std::min(size, begin + EARLY);
+            V *next = early;
+            for (int64_t i = begin; i < end; i += LANES)
+                *next++ = (ACROSS ? curve.template at<ACROSS>(column + i) : fixed).early(load(x + i));
+            next = early;
+            for (int64_t i = begin; i < end; i += LANES) each(i, next++);
+        }
+    } else {
+        for (int64_t i = 0; i < size; i += LANES) each(i, nullptr);
+    }
+}
+
 // Whole vectors.
 template <bool ACROSS, class F, class T>
 APART void values(const T *x, T *y, int64_t size, const Curve<F> &curve, int64_t column) {
     const F fixed = curve.template at<ACROSS>(column);
-    for (int64_t i = 0; i < size; i += LANES) {
+    go_through<ACROSS>(x, size, curve, fixed, column, [&](int64_t i, const V *early) {
         const F f = ACROSS ? curve.template at<ACROSS>(column + i) : fixed;
-        store(y + i, f.value(load(x + i)), curve.past_caches);
-    }
+        store(y + i, value_of(f, load(x + i), early), curve.past_caches);
+    });
 }
 
 // Whole vectors. `sums` has LANES floats per parameter, or with ACROSS a float per parameter and column.
@@ -89,14 +81,14 @@ APART void gradients(const T *x, const T *g, T *dx, int64_t size, const Curve<F>
     const F fixed = curve.template at<ACROSS>(column);
     const int64_t width = ACROSS ? curve.columns : LANES;
     V terms[F::PARAMETERS + 1] = {};
-    for (int64_t i = 0; i < size; i += LANES) {
+    go_through<ACROSS>(x, size, curve, fixed, column, [&](int64_t i, const V *early) {
         const F f = ACROSS ? curve.template at<ACROSS>(column + i) : fixed;
         if (ACROSS)
             for (int p = 0; p < F::PARAMETERS; ++p) terms[p] = load(sums + p * width + column + i);
-        store(dx + i, f.pull(load(x + i), load(g + i), terms), curve.past_caches);
+        store(dx + i, pull_of(f, load(x + i), early, load(g + i), terms), curve.past_caches);
         if (ACROSS)
             for (int p = 0; p < F::PARAMETERS; ++p) store(sums + p * width + column + i, terms[p]);
-    }
+    });
     if (!ACROSS)
         for (int p = 0; p < F::PARAMETERS; ++p) store(sums + p * width, load(sums + p * width) + terms[p]);
 }
@@ -117,7 +109,8 @@ INLINE void padded(const T *x, const T *g, T *to, int64_t size, const Run &run) 
 
 template <bool ACROSS, class F, class T>
 void forward(const T *x, T *y, const Pass &pass, const Curve<F> &curve, int64_t threads) {
-    pass.each_block(count_blocks(pass.rows, 1), threads, [&](int64_t, int64_t begin, int64_t end) {
+    const auto no_room = [] { return nullptr; };
+    const auto work = [&](std::nullptr_t, int64_t, int64_t begin, int64_t end) {
         const T *none = nullptr;
         for (int64_t row = begin; row < end; ++row)
             pass.each_part(row, [&](int64_t at, int64_t size, int64_t column) {
@@ -125,7 +118,8 @@ void forward(const T *x, T *y, const Pass &pass, const Curve<F> &curve, int64_t 
                     values<ACROSS>(from, to, length, curve, ACROSS ? column + i : column);
                 });
             });
-    });
+    };
+    pass.each_block(count_blocks(pass.rows, 1), threads, no_room, work);
 }
 
 template <bool ACROSS, class F, class T>
@@ -133,8 +127,8 @@ void backward(const T *x, const T *g, T *dx, const Pass &pass, const Curve<F> &c
     const int64_t C = pass.rows.channels, size = F::PARAMETERS * C, width = ACROSS ? curve.columns : LANES;
     const int64_t blocks = count_blocks(pass.rows, std::max<int64_t>(1, size));
     std::vector<double> totals(blocks * size, 0.0);
-    pass.each_block(blocks, threads, [&](int64_t block, int64_t begin, int64_t end) {
-        std::vector<float> sums(F::PARAMETERS * width, 0.f);
+    const auto make_sums = [&] { return std::vector<float>(F::PARAMETERS * width, 0.f); };
+    const auto work = [&](std::vector<float> &sums, int64_t block, int64_t begin, int64_t end) {
         double *total = totals.data() + block * size;
         const auto flush_columns = [&] {
             for (int64_t i = 0; i < F::PARAMETERS * width; ++i) {
@@ -156,7 +150,8 @@ void backward(const T *x, const T *g, T *dx, const Pass &pass, const Curve<F> &c
             if (ACROSS && (row - begin) % FLUSH_ROWS == FLUSH_ROWS - 1) flush_columns();
         }
         if (ACROSS) flush_columns();
-    });
+    };
+    pass.each_block(blocks, threads, make_sums, work);
     for (int64_t i = 0; i < size; ++i) {
         double sum = 0;
         for (int64_t block = 0; block < blocks; ++block) sum += totals[block * size + i];

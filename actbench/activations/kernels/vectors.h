@@ -79,7 +79,6 @@ inline __m128 quarter_of(Floats a, int quarter) {
     }
 }
 
-// A table of up to PARTS * LANES floats in registers; with PARTS = 0 of any length, in memory.
 constexpr int MOST_PARTS = 2;
 inline Floats look_up(const Floats *parts, std::integral_constant<int, 1>, Ints index) {
     return _mm512_permutexvar_ps(index, parts[0]);
@@ -166,28 +165,52 @@ inline __m128 quarter_of(Floats a, int quarter) {
     return quarter ? _mm256_extractf128_ps(a, 1) : _mm256_castps256_ps128(a);
 }
 
-constexpr int MOST_PARTS = 3;
+constexpr int MOST_PARTS = 4;
+inline Floats select_negative(Ints at, Floats yes, Floats no) {
+    Floats chosen;  // not by the intrinsic, before which gcc compares with 0 what a blend takes by its sign
+    asm("vblendvps %3, %2, %1, %0" : "=x"(chosen) : "x"(no), "x"(yes), "x"(at));
+    return chosen;
+}
 inline Floats look_up(const Floats *parts, std::integral_constant<int, 1>, Ints index) {
     return _mm256_permutevar8x32_ps(parts[0], index);
 }
-inline Floats look_up(const Floats *parts, std::integral_constant<int, 3>, Ints index) {
-    Floats second = as_floats(_mm256_slli_epi32(index, 28)), third = as_floats(_mm256_slli_epi32(index, 27));
-    asm("" : "+x"(second), "+x"(third));  // else gcc compares with 0 what a blend takes by its sign
-    const Floats low = _mm256_blendv_ps(_mm256_permutevar8x32_ps(parts[0], index),
-                                        _mm256_permutevar8x32_ps(parts[1], index), second);
-    return _mm256_blendv_ps(low, _mm256_permutevar8x32_ps(parts[2], index), third);
+inline Floats look_up(const Floats *parts, std::integral_constant<int, 2>, Ints index) {
+    return select_negative(shift_left<28>(index), _mm256_permutevar8x32_ps(parts[1], index),
+                           _mm256_permutevar8x32_ps(parts[0], index));
+}
+inline Floats look_up(const Floats *parts, std::integral_constant<int, 4>, Ints index) {
+    constexpr std::integral_constant<int, 2> half;
+    return select_negative(shift_left<27>(index), look_up(parts + 2, half, index), look_up(parts, half, index));
 }
 inline Floats gather(const float *from, Ints index) { return _mm256_i32gather_ps(from, index, 4); }
 #endif
 
 #if LANES
+// A table in registers whose first entry is before `from`, for index -1; with PARTS = 0 of any length, in memory.
+#if LANES == 16
+constexpr int OUTSIDE = 0;
 template <int PARTS> struct Table {
     Floats parts[PARTS];
     explicit Table(const float *from) {
         for (int part = 0; part < PARTS; ++part) parts[part] = load(from + part * LANES);
+        parts[PARTS - 1] = _mm512_mask_mov_ps(parts[PARTS - 1], 0x8000, all(from[-1]));  // where -1 finds it
     }
     Floats operator()(Ints index) const { return look_up(parts, std::integral_constant<int, PARTS>(), index); }
 };
+#else
+constexpr int OUTSIDE = 2;  // entries that lie beside the parts: a blend each is less than one more permutation
+template <int PARTS> struct Table {
+    Floats before, parts[PARTS], after;
+    explicit Table(const float *from) : before(all(from[-1])), after(all(from[PARTS * LANES])) {
+        for (int part = 0; part < PARTS; ++part) parts[part] = load(from + part * LANES);
+    }
+    Floats operator()(Ints index) const {
+        constexpr int SIGN = 31, LAST = 3 + PARTS / 2;  // the bit that the index of `after` alone has
+        const Floats inside = look_up(parts, std::integral_constant<int, PARTS>(), index);
+        return select_negative(index, before, select_negative(shift_left<SIGN - LAST>(index), after, inside));
+    }
+};
+#endif
 
 template <> struct Table<0> {
     const float *from;
@@ -197,8 +220,9 @@ template <> struct Table<0> {
 
 // Calls with the number of parts, as a constant, that tables of so many entries need.
 template <class Call> void with_parts(int64_t entries, Call call) {
-    if (entries <= LANES) call(std::integral_constant<int, 1>());
-    else if (entries <= MOST_PARTS * LANES) call(std::integral_constant<int, MOST_PARTS>());
+    if (entries <= LANES + OUTSIDE) call(std::integral_constant<int, 1>());
+    else if (entries <= 2 * LANES + OUTSIDE) call(std::integral_constant<int, 2>());
+    else if (entries <= MOST_PARTS * LANES + OUTSIDE) call(std::integral_constant<int, MOST_PARTS>());
     else call(std::integral_constant<int, 0>());
 }
 
@@ -286,6 +310,9 @@ template <class T> void put(T *to, Floats value, bool past_caches) {
     if (past_caches) stream(to, value);
     else store(to, value);
 }
+
+// Into the caches, if there is such a place.
+inline void fetch(const void *at) { _mm_prefetch(static_cast<const char *>(at), _MM_HINT_T0); }
 
 // To be called by the thread that streamed, before others read.
 inline void finish_streams() { _mm_sfence(); }

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from actbench.bench.allocator import Allocator, set_allocator
-from actbench.commands.bench.setting import at_least, faults_warning, machine, machine_text, spread_document
+from actbench.commands.bench.setting import (
+    at_least,
+    cifar_folder,
+    faults_warning,
+    machine,
+    machine_text,
+    spread_document,
+)
 from actbench.commands.outcome import Outcome
-from actbench.errors import DataError
 
 if TYPE_CHECKING:
     from actbench.bench.pipeline import PipelineResult
@@ -51,23 +57,13 @@ def bench_pipeline(request: PipelineRequest, note: Callable[[str], None] = lambd
         channels_last=request.channels_last,
         rounds=request.rounds,
     )
-    result = run_pipeline_bench(setting, data_dir=_folder(request.data_dir), note=note)
+    result = run_pipeline_bench(setting, data_dir=cifar_folder(request.data_dir), note=note)
     facts = machine(device)
     return Outcome(
         text=pipeline_text(result, facts, allocator),
         document=pipeline_document(result, facts, allocator),
         warnings=faults_warning(result.page_faults, result.setting.rounds * len(result.rows)),
     )
-
-
-def _folder(data_dir: Path) -> Path | None:
-    from actbench.data.cifar import check_cifar
-
-    try:
-        check_cifar("cifar100", data_dir)
-    except DataError:
-        return None
-    return data_dir
 
 
 def pipeline_document(

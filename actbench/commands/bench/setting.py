@@ -1,8 +1,9 @@
 """What the commands of `actbench bench` have in common: checked options, the machine they ran on, words for numbers."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actbench.errors import ActbenchError
+from actbench.errors import ActbenchError, DataError
 from actbench.recipe.overrides import COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 def at_least(option: str, value: int, least: int) -> None:
     if value < least:
         raise ActbenchError(f"{value} is too few: at least {least}", where=COMMAND_LINE, key=option)
+
+
+def cifar_folder(data_dir: Path) -> Path | None:
+    """The folder itself where CIFAR-100 is below it, else None."""
+    from actbench.data.cifar import check_cifar
+
+    try:
+        check_cifar("cifar100", data_dir)
+    except DataError:
+        return None
+    return data_dir
 
 
 def machine(device: "torch.device") -> dict[str, object]:

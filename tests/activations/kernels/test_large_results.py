@@ -11,6 +11,15 @@ from actbench.activations.create import create_activation
 from actbench.activations.kernels import layout as layouts
 from actbench.activations.ramp import RampPass
 
+LIBRARIES = {
+    "pwlu": "piecewise_linear",
+    "prelu": "prelu",
+    "ramp": "ramp",
+    "rational": "rational",
+    "gr_kan": "rational",
+    "dyrelu": "largest_line",
+    "sqish": "sqish",
+}
 BOUNDS, VALUES = torch.tensor([0.1, 1.3]), torch.tensor([0.2, -0.7, 0.1, -0.7])
 
 
@@ -23,16 +32,16 @@ def make_function(name: str) -> Callable[[Tensor], Tensor]:
     return ramp if name == "ramp" else create_activation(name, 24)
 
 
-@pytest.mark.parametrize("library", ["piecewise_linear", "prelu", "ramp"])
+@pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_large_result_equals_its_parts(
-    library: str, memory_format: torch.memory_format, dtype: torch.dtype
+    name: str, memory_format: torch.memory_format, dtype: torch.dtype
 ) -> None:
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         pytest.skip("no C++ compiler on this machine")
-    assert layouts.is_available(library)
-    function = make_function({"piecewise_linear": "pwlu"}.get(library, library))
+    assert layouts.is_available(LIBRARIES[name])
+    function = make_function(name)
     images = 46 * (4 // dtype.itemsize)
     assert images * 24 * 46 * 48 * dtype.itemsize > 9 << 20
     generator = torch.Generator().manual_seed(0)

@@ -228,6 +228,17 @@ def test_every_value_has_its_digits(name: str) -> None:
     assert ((dx.double() - slope).abs() <= 16 * U * slope.abs().clamp(min=1)).all()
 
 
+@pytest.mark.parametrize("beta", [1e-30, 1e-20, 1e20, 1e30])
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_sqish_at_the_ends_of_beta(beta: float, power: float) -> None:
+    x, parameters = torch.linspace(-60, 60, 241), [torch.tensor(value) for value in (0.05, beta, 1.0)]
+    y, dx, _ = outcome(CASES["sqish"], x, parameters, (power,), torch.ones_like(x))
+    exact = CASES["sqish"].value(x.double(), [p.double() for p in parameters], (power,))
+    # A rounding of the exponential's argument, at most 114, counts as often as it is large, and twice in its square.
+    torch.testing.assert_close(y.double(), exact, rtol=(8 + 2 * 114) * U, atol=0)
+    assert dx.isfinite().all()
+
+
 @every_function
 def test_far_out_and_not_a_number(name: str) -> None:
     case = CASES[name]

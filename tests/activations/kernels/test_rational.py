@@ -41,7 +41,7 @@ def tables(rows: int, of_magnitude: bool, orders: tuple[int, int] = (5, 4)) -> t
 @pytest.mark.parametrize("dtype", list(ROUNDING))
 @pytest.mark.parametrize("name", list(LAYOUTS))
 @pytest.mark.parametrize(
-    "shape", [(3, 5, 7, 9), (2, 40, 3, 3), (600, 17, 1, 1), (2, 3, 40, 40), (0, 4, 3, 3)]
+    "shape", [(3, 5, 7, 9), (2, 40, 3, 3), (600, 17, 1, 1), (2, 3, 40, 40), (2, 1030, 5, 1), (0, 4, 3, 3)]
 )
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("form", FORMS)

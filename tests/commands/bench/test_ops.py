@@ -87,14 +87,16 @@ def test_a_table_with_options() -> None:
 
 
 @pytest.mark.slow
-def test_compiled_rows_stand_beside_eager_ones(program: Program) -> None:
-    done = program("bench", "ops", "relu2", "--shape", "4,8,4,4", "--rounds", "2", "--compile", "--json")
+def test_compiled_rows_stand_beside_eager_ones_and_keep_their_kernels(program: Program) -> None:
+    names = ("relu2", "swish", "pwlu")
+    done = program("bench", "ops", *names, "--shape", "4,8,4,4", "--rounds", "2", "--compile", "--json")
     assert done.returncode == 0
     rows = json.loads(done.stdout)["activations"]
     assert [(row["activation"], row["compiled"]) for row in rows] == [
-        (name, compiled) for name in ("relu", "silu", "relu2") for compiled in (False, True)
+        (name, compiled) for name in ("relu", "silu", *names) for compiled in (False, True)
     ]
     assert min(row["first_call_s"] for row in rows if row["compiled"]) > 0.05
+    assert {row["backend"] for row in rows if row["activation"] in names} == {"cpp"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,238 @@
+"""The file that an index is, and the file of details beside it. Imports no torch.
+
+The index: a line with a checksum; JSON, columns over the records; what records share (recipes, arms, data), by number;
+every record's results; every record's cost, parsed when it is asked for. The details are not even opened until they are
+asked for (see `details.py`).
+"""
+
+import contextlib
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
+from itertools import accumulate, repeat
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic_core import to_json
+
+from actbench import __version__
+from actbench.details import DetailsFile, StoredDetails
+from actbench.frozen import Frozen
+from actbench.recipe.schema import Arm, Recipe
+from actbench.record import (
+    SCHEMA_VERSION,
+    AnyTally,
+    AttackResult,
+    AveragePrecision,
+    Cost,
+    DataFacts,
+    DetectionTally,
+    Machine,
+    Provenance,
+    ResultFacts,
+    RunSummary,
+    Status,
+    Take,
+    Tally,
+)
+from actbench.summary import as_json
+
+_PLAIN = (
+    "status", "reason", "seed", "run", "epochs", "validation", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
+)  # fmt: skip
+_MARK = "actbench-index"
+# ASCII's own separators, of groups and of records: no JSON has them, since it escapes them.
+_SECTION, _ENTRY = b"\x1d", b"\x1e"
+FIRST_LINE = len(f"{_MARK} {'':16} {'':10}\n".encode() + _SECTION)
+
+_Model = TypeVar("_Model", bound=Frozen)
+_Item = TypeVar("_Item")
+_Row = TypeVar("_Row", bound=tuple[object, ...])
+
+
+class Entry(NamedTuple):
+    size: int
+    mtime_ns: int
+    summary: RunSummary
+
+
+class _Columns(Frozen):
+    """One entry for each record, but for footings and machines, which are listed once each."""
+
+    footings: tuple[str, ...]
+    machines: tuple[Machine, ...]
+    name: tuple[str, ...]
+    size: tuple[int, ...]
+    mtime_ns: tuple[int, ...]
+    status: tuple[Status, ...]
+    reason: tuple[str | None, ...]
+    recipe: tuple[int, ...]
+    arm: tuple[int, ...]
+    seed: tuple[int, ...]
+    footing: tuple[int, ...]
+    run: tuple[str, ...]
+    data: tuple[int, ...]
+    epochs: tuple[int, ...]
+    validation: tuple[AnyTally | None, ...]
+    started: tuple[str, ...]
+    wall_time_s: tuple[float, ...]
+    machine: tuple[int, ...]
+    step_wall_s: tuple[float | None, ...]
+    step_cpu_s: tuple[float | None, ...]
+    details_length: tuple[int, ...]
+    details_checksum: tuple[int, ...]
+
+
+def load(home: DetailsFile) -> dict[str, Entry]:
+    """The index by name of file; empty where it is missing, broken, or of another version, or lacks its details."""
+    try:
+        whole = _place(home).read_bytes()
+        first, head, shared, results, costs = whole.split(_SECTION)
+        mark, written_by, checksum = first.decode().split()
+        is_known = (mark, written_by) == (_MARK, version())
+        if not is_known or int(checksum) != zlib.crc32(memoryview(whole)[FIRST_LINE:]):
+            return {}
+        columns = _Columns.model_validate_json(head)
+        if os.stat(home.place).st_size != sum(columns.details_length):
+            return {}
+        return _entries(columns, shared.split(_ENTRY), results.split(_ENTRY), costs.split(_ENTRY), home)
+    except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
+        return {}
+
+
+def _place(home: DetailsFile) -> Path:
+    return home.place.with_suffix(".index")
+
+
+def _entries(
+    columns: _Columns,
+    shared: Sequence[bytes],
+    results: Sequence[bytes],
+    costs: Sequence[bytes],
+    home: DetailsFile,
+) -> dict[str, Entry]:
+    starts = accumulate(columns.details_length[:-1], initial=0)
+    details = zip(
+        repeat(home), columns.name, starts, columns.details_length, columns.details_checksum, strict=False
+    )
+    rows = zip(
+        columns.status,
+        columns.reason,
+        _made(Recipe, columns.recipe, shared),
+        _made(Arm, columns.arm, shared),
+        columns.seed,
+        [columns.footings[number] for number in columns.footing],
+        columns.run,
+        _made(DataFacts, columns.data, shared),
+        columns.epochs,
+        columns.validation,
+        columns.started,
+        columns.wall_time_s,
+        [columns.machines[number] for number in columns.machine],
+        columns.step_wall_s,
+        columns.step_cpu_s,
+        results,
+        costs,
+        _tuples(StoredDetails, details),
+        strict=True,
+    )
+    found = zip(columns.size, columns.mtime_ns, _tuples(RunSummary, rows), strict=True)
+    return dict(zip(columns.name, _tuples(Entry, found), strict=True))
+
+
+def _tuples(kind: type[_Row], rows: Iterable[tuple[object, ...]]) -> Iterable[_Row]:
+    """Named tuples by what their own maker does, without the function around it, which takes as long as all else."""
+    return map(partial(tuple.__new__, kind), rows)
+
+
+def _made(model: type[_Model], numbers: Sequence[int], texts: Sequence[bytes]) -> list[_Model]:
+    """An object for each number, but one alone for all records that name the same text."""
+    known = {number: _parsed(model, texts[number]) for number in set(numbers)}
+    return [known[number] for number in numbers]
+
+
+@cache  # folders of several recipes have arms in common
+def _parsed(model: type[_Model], text: bytes) -> _Model:
+    return model.model_validate_json(text)
+
+
+def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
+    """Writes the index whole or not at all; where the cache cannot be written there is none."""
+    summaries = [entry.summary for entry in entries.values()]
+    footings, machines, texts = _Numbers[str](), _Numbers[Machine](), _Numbers[bytes]()
+    known: dict[int, int] = {}
+
+    def shared(facts: Frozen) -> int:
+        if id(facts) not in known:
+            known[id(facts)] = texts.of(as_json(facts))
+        return known[id(facts)]
+
+    details = [bytes(summary.details) for summary in summaries]
+    columns = dict(
+        name=list(entries),
+        size=[entry.size for entry in entries.values()],
+        mtime_ns=[entry.mtime_ns for entry in entries.values()],
+        **{key: [getattr(summary, key) for summary in summaries] for key in _PLAIN},
+        footing=[footings.of(summary.footing) for summary in summaries],
+        machine=[machines.of(summary.machine) for summary in summaries],
+        recipe=[shared(summary.recipe) for summary in summaries],
+        arm=[shared(summary.arm) for summary in summaries],
+        data=[shared(summary.data) for summary in summaries],
+        details_length=list(map(len, details)),
+        details_checksum=list(map(zlib.crc32, details)),
+    )
+    head = to_json({"footings": list(footings), "machines": list(machines), **columns})
+    results = [summary.results_json for summary in summaries]
+    costs = [summary.cost_json for summary in summaries]
+    content = _SECTION.join([head, *map(_ENTRY.join, (texts, results, costs))])
+    first = f"{_MARK} {version()} {zlib.crc32(content):010}\n".encode() + _SECTION
+    with contextlib.suppress(OSError):
+        _write_whole(home.place, details)
+        _write_whole(_place(home), [first, content])
+
+
+def _write_whole(place: Path, parts: Iterable[bytes]) -> None:
+    """Writes the file whole or not at all. Raises OSError."""
+    temporary = place.with_name(f".{place.name}.tmp-{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb", buffering=1 << 20) as file:  # tens of megabytes need not be joined before
+            file.writelines(parts)
+        temporary.replace(place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+class _Numbers(dict[_Item, int]):
+    """The distinct ones of what is asked for, numbered in order."""
+
+    def of(self, item: _Item) -> int:
+        return self.setdefault(item, len(self))
+
+
+@cache
+def version() -> str:
+    """Changes with whatever says how a text of the index is read."""
+    models = (
+        Tally,
+        AveragePrecision,
+        DetectionTally,
+        AttackResult,
+        ResultFacts,
+        Cost,
+        DataFacts,
+        Take,
+        Provenance,
+    )
+    declared = [
+        __version__,
+        SCHEMA_VERSION,
+        RunSummary._fields,
+        tuple(_Columns.model_fields),
+        *({name: repr(field) for name, field in model.model_fields.items()} for model in models),
+    ]
+    return hashlib.sha256(repr(declared).encode()).hexdigest()[:16]
