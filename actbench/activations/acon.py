@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import make_parameter
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, p1: Tensor, p2: Tensor, beta: Tensor) -> Tensor:
@@ -46,6 +46,7 @@ class ACONC(KernelActivation):
     """See the module's header."""
 
     kernel = "acon_c"
+    function = staticmethod(_acon_c)
     is_pointwise = True
     operations_per_element = 16.0
 
@@ -72,8 +73,8 @@ class ACONC(KernelActivation):
             math.nan if switch == 0 else math.inf * ((p1 if switch > 0 else p2) or math.nan),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _acon_c(x, *(beside(value, x, self.channel_dim) for value in (self.p1, self.p2, self.beta)))
+    def arguments(self) -> Arguments:
+        return Arguments((self.p1, self.p2, self.beta))
 
     def log_values(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.named_parameters()}

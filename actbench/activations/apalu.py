@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from actbench.activations.catalog import Positive, Sharing
-from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import make_parameter
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 from actbench.activations.positive import inverse_softplus, softplus
 
 _GATE = 1.702
@@ -55,6 +55,7 @@ class APALU(KernelActivation):
     """See the module's header."""
 
     kernel = "apalu"
+    function = staticmethod(_apalu)
     is_pointwise = True
     operations_per_element = 28.0
 
@@ -83,9 +84,8 @@ class APALU(KernelActivation):
             return self.raw_a, self.raw_b
         return softplus(self.raw_a), softplus(self.raw_b)
 
-    def forward(self, x: Tensor) -> Tensor:
-        a, b = (beside(value, x, self.channel_dim) for value in self.values())
-        return _apalu(x, a, b)
+    def arguments(self) -> Arguments:
+        return Arguments(self.values())
 
     def log_values(self) -> dict[str, Tensor]:
         a, b = (value.detach().clone() for value in self.values())

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from actbench.activations.batch_norm import activate_after
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.errors import ActbenchError
 
 
@@ -40,6 +42,8 @@ class Activation(nn.Module):
     """Dimensions behind the channels that its inputs must have; 0 takes any number of dimensions in any order."""
     finite_to: float = math.inf
     """Largest |x| up to which output and gradient are finite in float32 and bfloat16 wherever the exact ones are."""
+    took_norm_along: bool = False
+    """Whether the last pass in training was one function with the batch normalisation before it."""
     backend: str = "reference"
     """The code that computes it, as the record names it."""
 
@@ -52,6 +56,20 @@ class Activation(nn.Module):
     def begin_epoch(self, epoch: int) -> PhaseChange | None:  # noqa: ARG002
         """Called before each epoch, from 0; may move the activation to its next phase."""
         return None
+
+    def fusible_kernel(self) -> Kernel | None:
+        """The kernel that computes it, with the tables of this call, for batch normalisation to take along.
+
+        None where it must be given its input by itself. Who overrides `forward` overrides this too.
+        """
+        return None
+
+    def after_batch_norm(self, norm: nn.Module, x: Tensor, *, of_any_size: bool = False) -> Tensor | None:
+        """self(norm(x)) in one function that keeps x alone for backward; None where it has to be two, or costs more."""
+        y = activate_after(self, norm, x, of_any_size=of_any_size)
+        if self.training:
+            self.took_norm_along = y is not None
+        return y
 
     def log_values(self) -> dict[str, Tensor]:
         """Learnt values worth keeping after each epoch, by name; small tensors only."""

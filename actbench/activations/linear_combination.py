@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, widen
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import widen
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, relu: Tensor, sigmoid: Tensor, tanh: Tensor, line: Tensor) -> Tensor:
@@ -43,6 +43,7 @@ class LinearCombination(KernelActivation):
     """See the module's header."""
 
     kernel = "linear_combination"
+    function = staticmethod(_linear_combination)
     is_pointwise = True
     operations_per_element = 38.0
     limits = (-math.inf, math.inf)
@@ -68,9 +69,8 @@ class LinearCombination(KernelActivation):
         weight = widen(self.weight)
         return weight.softmax(-1) if self.normalise == "softmax" else weight / weight.sum(-1, keepdim=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        shares = (beside(share, x, self.channel_dim) for share in self.shares().unbind(-1))
-        return _linear_combination(x, *shares)
+    def arguments(self) -> Arguments:
+        return Arguments(self.shares().unbind(-1))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": [self.weight], "weight_decay": 0.0}]

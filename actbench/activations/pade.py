@@ -31,6 +31,7 @@ from actbench.activations.catalog import RationalVersion
 from actbench.activations.channelwise import check_channels
 from actbench.activations.kernels import layout
 from actbench.activations.kernels import rational as kernel
+from actbench.activations.kernels.batch_norm import COLUMNS, Kernel
 
 HIGHEST_ORDER = 7
 _FARTHEST = 2.0**140
@@ -68,10 +69,7 @@ def rational(
 ) -> Tensor:
     """See the module's header. Raises ActbenchError where x has other channels and the rows depend on them."""
     form = FORMS[version]
-    if form.of_magnitude:
-        denominator = _Magnitude.apply(denominator)
-    if form.first == 1:
-        denominator = torch.nn.functional.pad(denominator, (1, 0))
+    denominator = _from_constant_term(denominator, form)
     is_fast = layout.takes(kernel.LIBRARY, x)
     if len(numerator) > 1 or len(denominator) > 1:
         check_channels(x, num_channels, channel_dim)
@@ -83,6 +81,31 @@ def rational(
     return y
 
 
+def rational_kernel(
+    numerator: Tensor, denominator: Tensor, *, version: RationalVersion, num_channels: int
+) -> Kernel:
+    """The C++ form with these coefficients, for batch normalisation to take along."""
+    form = FORMS[version]
+    denominator = _from_constant_term(denominator, form)
+    if len(numerator) > 1 or len(denominator) > 1:
+        numerator, denominator = (_repeated(table, num_channels) for table in (numerator, denominator))
+    terms = (numerator.shape[1], denominator.shape[1])
+
+    def plain(z: Tensor, a: Tensor, c: Tensor) -> Tensor:
+        y: Tensor = kernel.rational(z, a, c, form.of_magnitude, form.offset, 1)
+        return y
+
+    return Kernel(
+        kernel.LIBRARY,
+        plain,
+        tables=(numerator, denominator),
+        constants=(torch.tensor([form.offset]),),
+        gradient_sizes=(sum(terms),),
+        to_tables=lambda gradients: gradients.split(terms, dim=1),
+        numbers=(terms[0] - 1, terms[1] - 1, int(form.of_magnitude), COLUMNS),
+    )
+
+
 def ends(
     numerator: tuple[float, ...], denominator: tuple[float, ...], version: RationalVersion
 ) -> tuple[float, float]:
@@ -91,6 +114,13 @@ def ends(
     x = torch.tensor([-torch.inf, torch.inf], dtype=torch.float64)
     low, high = rational(x, a, b, version=version, num_channels=1, channel_dim=0).tolist()
     return low, high
+
+
+def _from_constant_term(denominator: Tensor, form: Form) -> Tensor:
+    """The coefficients c_0 .. c_n."""
+    if form.of_magnitude:
+        denominator = _Magnitude.apply(denominator)
+    return torch.nn.functional.pad(denominator, (1, 0)) if form.first == 1 else denominator
 
 
 def _repeated(table: Tensor, rows: int) -> Tensor:

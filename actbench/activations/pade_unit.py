@@ -10,7 +10,8 @@ from actbench.activations.base import Activation
 from actbench.activations.catalog import RationalVersion
 from actbench.activations.kernels import layout
 from actbench.activations.kernels import rational as kernel
-from actbench.activations.pade import ends, rational
+from actbench.activations.kernels.batch_norm import Kernel
+from actbench.activations.pade import ends, rational, rational_kernel
 from actbench.activations.rational_fit import Start
 
 
@@ -53,6 +54,11 @@ class PadeUnit(Activation):
             version=self.version,
             num_channels=self.num_channels,
             channel_dim=self.channel_dim,
+        )
+
+    def fusible_kernel(self) -> Kernel:
+        return rational_kernel(
+            self.numerator_now(), self.denominator, version=self.version, num_channels=self.num_channels
         )
 
     def numerator_now(self) -> Tensor:

@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 from actbench.activations.channelwise import widen
 from actbench.activations.kernels import layout
 from actbench.activations.kernels import piecewise_linear as kernel
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.activations.piece_sums import grid_gradients
 
 
@@ -34,6 +35,30 @@ def piecewise_linear(
         return fast
     y: Tensor = _PiecewiseLinear.apply(x, base, rise, low, inv_step, channel_dim)
     return y
+
+
+def piecewise_linear_kernel(base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor) -> Kernel:
+    """The C++ form with these tables, for batch normalisation to take along."""
+
+    def to_tables(base_grad: Tensor, rise_grad: Tensor) -> tuple[Tensor, ...]:
+        low_grad, step_grad = grid_gradients(base_grad, rise_grad, rise.detach(), inv_step.detach())
+        return base_grad, rise_grad, low_grad[:, None], step_grad[:, None]
+
+    def plain(z: Tensor, base: Tensor, rise: Tensor, low: Tensor, inv_step: Tensor) -> Tensor:
+        y: Tensor = kernel.piecewise_linear(z, base, rise, low.view(-1), inv_step.view(-1), 1)
+        return y
+
+    pieces = base.shape[1]
+    return Kernel(
+        kernel.LIBRARY,
+        plain,
+        tables=(base, rise, low[:, None], inv_step[:, None]),
+        gradient_sizes=(pieces, pieces),
+        to_tables=to_tables,
+        numbers=(pieces,),
+        forward_numbers=(0,),
+        by_channel=True,
+    )
 
 
 def look_up(

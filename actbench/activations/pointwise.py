@@ -30,10 +30,13 @@ is -inf * 0 = NaN in PyTorch, and is declared so.
 import math
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from actbench.activations.base import Activation
+from actbench.activations.kernels.batch_norm import Kernel
+from actbench.activations.pointwise_function import pointwise_kernel
 
 
 class Identity(Activation):
@@ -56,6 +59,9 @@ class ReLU(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
+
+    def fusible_kernel(self) -> Kernel:
+        return pointwise_kernel("relu", plain=lambda z, _: F.relu(z))
 
 
 class ReLU6(Activation):
@@ -141,6 +147,9 @@ class SiLU(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x)
+
+    def fusible_kernel(self) -> Kernel:
+        return pointwise_kernel("swish", (torch.ones(()),))
 
 
 class Hardswish(Activation):

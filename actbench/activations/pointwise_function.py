@@ -7,15 +7,16 @@ which takes a third to nine tenths of the time of whole tensors: see benchmarks/
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from actbench.activations.base import Activation
-from actbench.activations.channelwise import widen
+from actbench.activations.channelwise import beside, widen
 from actbench.activations.kernels import layout
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.activations.kernels.pointwise import PLAIN_BACKWARD, pointwise
 
 _BLOCK = 2**16
@@ -83,10 +84,19 @@ def pointwise_function(
     return apply
 
 
+class Arguments(NamedTuple):
+    """What a function takes beside its input."""
+
+    parameters: Sequence[Tensor] = ()
+    """() or (C,) each, along the channels."""
+    constants: tuple[float, ...] = ()
+
+
 class KernelActivation(Activation):
     """One that a `pointwise_function` with that kernel computes."""
 
     kernel: str
+    function: ClassVar[PointwiseFunction]
 
     def __init__(self, num_channels: int, channel_dim: int = 1) -> None:
         super().__init__(num_channels, channel_dim)
@@ -98,6 +108,42 @@ class KernelActivation(Activation):
         """ "cpp" where the compiled kernel serves, else "reference"."""
         is_fast = self._place.device.type == "cpu" and layout.is_available(self.kernel)
         return "cpp" if is_fast else "reference"
+
+    def arguments(self) -> Arguments:
+        """Of this call."""
+        return Arguments()
+
+    def forward(self, x: Tensor) -> Tensor:
+        parameters, constants = self.arguments()
+        besides = (beside(parameter, x, self.channel_dim) for parameter in parameters)
+        return self.function(x, *besides, constants=constants)
+
+    def fusible_kernel(self) -> Kernel:
+        return pointwise_kernel(self.kernel, *self.arguments())
+
+
+def pointwise_kernel(
+    name: str,
+    parameters: Sequence[Tensor] = (),
+    constants: tuple[float, ...] = (),
+    plain: Callable[..., Tensor] | None = None,
+) -> Kernel:
+    """That kernel with parameters of () or (C,) each; `plain` where it is no `pointwise_function`'s."""
+
+    def alone(z: Tensor, table: Tensor) -> Tensor:
+        y: Tensor = pointwise(z, table.T, name, constants, 1)
+        return y
+
+    columns = max((parameter.numel() for parameter in parameters), default=1)
+    rows = [parameter.reshape(-1).expand(columns) for parameter in parameters]
+    table = torch.stack(rows, dim=1) if rows else torch.empty(1, 0)
+    return Kernel(
+        name,
+        plain or alone,
+        tables=(table,),
+        constants=(torch.tensor(constants),),
+        gradient_sizes=(len(parameters),),
+    )
 
 
 def run_kernel(kernel: str, x: Tensor, *parameters: Tensor, constants: tuple[float, ...] = ()) -> Tensor:

@@ -19,6 +19,7 @@ from actbench.activations.catalog import Sharing
 from actbench.activations.channelwise import beside, check_channels, make_parameter
 from actbench.activations.kernels import layout
 from actbench.activations.kernels import prelu as kernel
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.activations.pointwise_function import pointwise_function
 
 
@@ -66,6 +67,13 @@ class PReLU(Activation):
             fast: Tensor = kernel.prelu(x, self.weight.view(-1), self.channel_dim)
             return fast
         return _prelu(x, beside(self.weight, x, self.channel_dim))
+
+    def fusible_kernel(self) -> Kernel:
+        def plain(z: Tensor, table: Tensor) -> Tensor:
+            y: Tensor = kernel.prelu(z, table.view(-1), 1)
+            return y
+
+        return Kernel(kernel.LIBRARY, plain, tables=(self.weight.view(-1, 1),), gradient_sizes=(1,))
 
     def log_values(self) -> dict[str, Tensor]:
         return {"slope": self.weight.detach().clone()}

@@ -42,9 +42,10 @@ from actbench.activations.base import Activation, PhaseChange
 from actbench.activations.catalog import Freeze, Sharing
 from actbench.activations.channelwise import check_channels, widen
 from actbench.activations.kernels import pwlu as kernels
+from actbench.activations.kernels.batch_norm import Kernel
 from actbench.activations.kernels.layout import backend, takes
 from actbench.activations.kernels.piecewise_linear import LIBRARY
-from actbench.activations.piecewise_linear import look_up, piecewise_linear
+from actbench.activations.piecewise_linear import look_up, piecewise_linear, piecewise_linear_kernel
 
 MOMENTUM = 0.9
 SIGMAS = 3.0
@@ -130,6 +131,11 @@ class PWLU(Activation):
             y: Tensor = kernels.pwlu(x, self.heights, *parameters, LEAST_WIDTH, self.channel_dim)
             return y
         return piecewise_linear(x, *self._tables(), channel_dim=self.channel_dim)
+
+    def fusible_kernel(self) -> Kernel | None:
+        if self.deployed or self._tracking:
+            return None  # phase one looks at its input
+        return piecewise_linear_kernel(*self._tables())
 
     def _tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """base and rise (K, N + 2), low and inv_step (K,), as `piecewise_linear` takes them; differentiable."""

@@ -54,16 +54,18 @@ def _backward(
 PLAIN_BACKWARD["relu2"] = _backward
 
 
+def _relu2(x: Tensor, *_parameters: Tensor, constants: tuple[float, ...] = ()) -> Tensor:  # noqa: ARG001
+    if layout.takes("relu2", x):
+        return run_kernel("relu2", x)
+    y: Tensor = _ReLU2.apply(x)
+    return y
+
+
 class ReLU2(KernelActivation):
     """See the module's header."""
 
     kernel = "relu2"
+    function = staticmethod(_relu2)
     is_pointwise = True
     operations_per_element = 2.0
     limits = (0.0, math.inf)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if layout.takes(self.kernel, x):
-            return run_kernel(self.kernel, x)
-        y: Tensor = _ReLU2.apply(x)
-        return y

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import make_parameter
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, mu: Tensor, alpha: float) -> Tensor:
@@ -43,6 +43,7 @@ class SMU(KernelActivation):
     """See the module's header."""
 
     kernel = "smu"
+    function = staticmethod(_smu)
     is_pointwise = True
     operations_per_element = 15.0
 
@@ -62,8 +63,8 @@ class SMU(KernelActivation):
         # A slope of 0 meets infinity as 0 * inf.
         self.limits = (-math.inf * (alpha or math.nan), math.inf)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _smu(x, beside(self.mu, x, self.channel_dim), constants=(self.alpha,))
+    def arguments(self) -> Arguments:
+        return Arguments((self.mu,), (self.alpha,))
 
     def log_values(self) -> dict[str, Tensor]:
         return {"mu": self.mu.detach().clone()}

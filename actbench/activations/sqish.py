@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import make_parameter
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 from actbench.activations.positive import inverse_softplus, softplus
 
 
@@ -64,6 +64,7 @@ class Sqish(KernelActivation):
     """See the module's header."""
 
     kernel = "sqish"
+    function = staticmethod(_sqish)
     is_pointwise = True
     operations_per_element = 36.0
 
@@ -92,9 +93,8 @@ class Sqish(KernelActivation):
         """a, beta and gamma as the formula takes them."""
         return self.a, softplus(self.raw_beta), softplus(self.raw_gamma)
 
-    def forward(self, x: Tensor) -> Tensor:
-        values = (beside(value, x, self.channel_dim) for value in self.values())
-        return _sqish(x, *values, constants=(_POWERS[self.form],))
+    def arguments(self) -> Arguments:
+        return Arguments(self.values(), (_POWERS[self.form],))
 
     def log_values(self) -> dict[str, Tensor]:
         a, beta, gamma = (value.detach().clone() for value in self.values())

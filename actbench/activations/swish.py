@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from actbench.activations.catalog import Sharing
-from actbench.activations.channelwise import beside, make_parameter
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.channelwise import make_parameter
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, beta: Tensor) -> Tensor:
@@ -39,6 +39,7 @@ class Swish(KernelActivation):
     """See the module's header."""
 
     kernel = "swish"
+    function = staticmethod(_swish)
     is_pointwise = True
     operations_per_element = 14.0
 
@@ -56,8 +57,8 @@ class Swish(KernelActivation):
         # The side on which the gate closes is inf * 0.
         self.limits = (-math.inf if beta < 0 else math.nan, math.inf if beta > 0 else math.nan)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _swish(x, beside(self.beta, x, self.channel_dim))
+    def arguments(self) -> Arguments:
+        return Arguments((self.beta,))
 
     def log_values(self) -> dict[str, Tensor]:
         return {"beta": self.beta.detach().clone()}

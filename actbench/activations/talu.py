@@ -15,7 +15,7 @@ import math
 
 from torch import Tensor
 
-from actbench.activations.pointwise_function import KernelActivation, pointwise_function
+from actbench.activations.pointwise_function import Arguments, KernelActivation, pointwise_function
 
 
 def _value(x: Tensor, alpha: float, clamp: float) -> Tensor:
@@ -36,6 +36,7 @@ class TaLU(KernelActivation):
     """See the module's header."""
 
     kernel = "talu"
+    function = staticmethod(_talu)
     is_pointwise = True
     operations_per_element = 14.0
 
@@ -46,5 +47,5 @@ class TaLU(KernelActivation):
         self.alpha, self.clamp = alpha, -math.inf if clamp is None else clamp
         self.limits = (alpha * math.tanh(self.clamp), math.inf)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _talu(x, constants=(self.alpha, self.clamp))
+    def arguments(self) -> Arguments:
+        return Arguments(constants=(self.alpha, self.clamp))

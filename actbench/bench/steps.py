@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import torch
 
-from actbench.activations.base import backend_of
 from actbench.bench.timing import Spread, page_faults, ratios, spread
 from actbench.data.source import Batch, DetectionBatch, Source
 from actbench.recipe.schema import Arm, Recipe
@@ -21,7 +20,7 @@ from actbench.training.build import set_deep_lambda
 from actbench.training.loop import update
 from actbench.training.phases import begin_epoch
 from actbench.training.precision import wait_for
-from actbench.training.state import State, start_state
+from actbench.training.state import State, backends, start_state
 from actbench.training.updates import apply_gradients, part_loss
 
 PARTS = ("data", "augmentation", "forward", "backward", "optimiser")
@@ -188,12 +187,12 @@ def _told(runner: _Runner, base: Sequence[float], images: int) -> ArmSteps:
     medians = {part: spread(times).median for part, times in runner.parts.items()}
     whole = sum(medians.values())
     step = spread(runner.whole)
-    backends: dict[str, int] = {}
-    for site in runner.state.sites.values():
-        backends[backend_of(site)] = backends.get(backend_of(site), 0) + 1
+    counts: dict[str, int] = {}
+    for backend in backends(runner.state).values():
+        counts[backend] = counts.get(backend, 0) + 1
     return ArmSteps(
         arm=runner.arm.name,
-        backends=backends,
+        backends=counts,
         notes=runner.notes,
         step_s=step,
         over_reference=spread(ratios(runner.whole, base)),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 
 
 class ConvLayer(nn.Module):
@@ -29,8 +30,7 @@ class ConvLayer(nn.Module):
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.act(self.norm(self.conv(x)))
-        return y
+        return norm_act(self.norm, self.act, self.conv(x))
 
 
 class HiddenLayer(nn.Module):

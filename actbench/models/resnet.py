@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 from actbench.models.stage_widths import doubled
 
 
@@ -42,7 +43,7 @@ class BasicBlock(nn.Module):
         self.act2 = act(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.act1(self.bn1(self.conv1(x)))
+        branch = norm_act(self.bn1, self.act1, self.conv1(x))
         branch = self.dropout(self.bn2(self.conv2(branch)))
         shortcut = x if self.downsample is None else self.downsample(x)
         y: Tensor = self.act2(branch + shortcut)
@@ -76,8 +77,8 @@ class Bottleneck(nn.Module):
         self.act3 = act(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.act1(self.bn1(self.conv1(x)))
-        branch = self.act2(self.bn2(self.conv2(branch)))
+        branch = norm_act(self.bn1, self.act1, self.conv1(x))
+        branch = norm_act(self.bn2, self.act2, self.conv2(branch))
         branch = self.dropout(self.bn3(self.conv3(branch)))
         shortcut = x if self.downsample is None else self.downsample(x)
         y: Tensor = self.act3(branch + shortcut)
@@ -134,7 +135,7 @@ class ResNet(Network):
         self.fc = nn.Linear(widths[3] * block.expansion, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
+        x = self.maxpool(norm_act(self.bn1, self.act1, self.conv1(x)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))
         return logits

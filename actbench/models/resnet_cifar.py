@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 from actbench.models.stage_widths import doubled
 
 
@@ -35,7 +36,7 @@ class CifarBlock(nn.Module):
         self.new_channels = channels - in_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.bn2(self.conv2(self.act1(self.bn1(self.conv1(x)))))
+        branch = self.bn2(self.conv2(norm_act(self.bn1, self.act1, self.conv1(x))))
         shortcut = x
         if self.stride != 1 or self.new_channels:
             shortcut = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
@@ -73,7 +74,7 @@ class CifarResNet(Network):
         self.fc = nn.Linear(third, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.act1(self.bn1(self.conv1(x)))
+        x = norm_act(self.bn1, self.act1, self.conv1(x))
         x = self.layer3(self.layer2(self.layer1(x)))
         logits: Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
         return logits

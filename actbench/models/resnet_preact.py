@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from actbench.models.merge import channel_affine, fold_in_place_of
 from actbench.models.network import ActivationFactory, Network
+from actbench.models.norm_act import norm_act
 from actbench.models.stage_widths import doubled
 
 EXPANSION = 4
@@ -44,10 +45,10 @@ class PreactBlock(nn.Module):
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        activated = self.act1(self.bn1(x))
+        activated = norm_act(self.bn1, self.act1, x)
         shortcut = x if self.shortcut is None else self.shortcut(activated)
-        branch = self.conv2(self.act2(self.bn2(self.conv1(activated))))
-        y: Tensor = self.conv3(self.act3(self.bn3(branch))) + shortcut
+        branch = self.conv2(norm_act(self.bn2, self.act2, self.conv1(activated)))
+        y: Tensor = self.conv3(norm_act(self.bn3, self.act3, branch)) + shortcut
         return y
 
     def merge_convolutions(self) -> None:
@@ -85,7 +86,7 @@ class PreactResNet(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
-        x = self.avgpool(self.act(self.bn(x)))
+        x = self.avgpool(norm_act(self.bn, self.act, x))
         logits: Tensor = self.fc(torch.flatten(x, 1))
         return logits
 

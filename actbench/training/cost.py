@@ -4,7 +4,7 @@ import copy
 import math
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -131,13 +131,34 @@ class Storages:
 
 
 class _SiteKept:
-    """What one activation's forward passes keep; its hooks tell `inside` which site is at work."""
+    """What one activation's forward passes keep; tells `inside` which site is at work.
+
+    Of one that runs together with the batch normalisation before it, that input is `given`: it is kept anyway. A hook
+    would have them run one by one, so those that do are watched in a pass of their own, by `watch_calls`.
+    """
 
     def __init__(self, site: nn.Module, inside: list["_SiteKept"]) -> None:
-        self.kept, self.outputs, self.elements = Storages(), Storages(), 0
+        self.kept, self.outputs, self.given, self.elements = Storages(), Storages(), Storages(), 0
         self._inside = inside
+        self._offer: Callable[..., Tensor | None] | None = getattr(site, "after_batch_norm", None)
+        # In training it may have, of batches larger than this one.
+        self._takes_norm: bool = getattr(site, "took_norm_along", False)
+        if self._offer is not None:
+            site.after_batch_norm = self._together  # type: ignore[assignment]
+
+    def watch_calls(self, site: nn.Module) -> None:
         site.register_forward_pre_hook(self._enter)
         site.register_forward_hook(self._leave)
+
+    def _together(self, norm: nn.Module, x: Tensor) -> Tensor | None:
+        assert self._offer is not None
+        self._inside.append(self)
+        self.given.add(x)
+        y = self._offer(norm, x, of_any_size=True) if self._takes_norm else None
+        self._inside.pop()
+        if y is not None:
+            self.elements += y.numel()
+        return y
 
     def _enter(self, _module: nn.Module, _inputs: object) -> None:
         self._inside.append(self)
@@ -159,19 +180,44 @@ def _kept_bytes(
 ) -> _Kept:
     """Bytes of tensors kept for backward per image, every storage once, the parameters themselves left out.
 
-    The model gets hooks that stay; it is nobody else's.
+    The model is changed; it is nobody else's.
     """
+    inside: list[_SiteKept] = []
+    each = [_SiteKept(site, inside) for site in sites.values()]
+    network = _watch_training(model, recipe, images, targets, device, inside)
+    for kept, site in zip(each, sites.values(), strict=True):
+        if kept.elements:
+            del site.after_batch_norm  # counted; from here on the class's own
+        else:
+            kept.watch_calls(site)
+    if not all(kept.elements for kept in each):
+        _watch_training(model, recipe, images, targets, device, inside)
+    return _Kept(
+        network=network.nbytes // len(images),
+        sites=sum(site.kept.nbytes for site in each) // len(images),
+        outputs=sum(site.outputs.nbytes for site in each) // len(images),
+        elements=sum(site.elements for site in each) // len(images),
+    )
+
+
+def _watch_training(
+    model: nn.Module,
+    recipe: Recipe,
+    images: Tensor,
+    targets: Tensor,
+    device: torch.device,
+    inside: list[_SiteKept],
+) -> Storages:
+    """What a forward pass keeps; the site at work is told too."""
     own = Storages()
     for tensor in (*model.parameters(), *model.buffers()):
         own.add(tensor)
     network = Storages()
-    inside: list[_SiteKept] = []
-    each = [_SiteKept(site, inside) for site in sites.values()]
 
     def keep(tensor: Tensor) -> Tensor:
         if tensor not in own:
             network.add(tensor)
-            if inside:
+            if inside and tensor not in inside[-1].given:
                 inside[-1].kept.add(tensor)
         return tensor
 
@@ -184,12 +230,7 @@ def _kept_bytes(
             model.features(images)
         else:
             training_loss(model(images), targets, recipe.train)
-    return _Kept(
-        network=network.nbytes // len(images),
-        sites=sum(site.kept.nbytes for site in each) // len(images),
-        outputs=sum(site.outputs.nbytes for site in each) // len(images),
-        elements=sum(site.elements for site in each) // len(images),
-    )
+    return network
 
 
 def _peak_memory(device: torch.device) -> int | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from actbench.activations.base import backend_of
 from actbench.data.source import DataSource, Source
 from actbench.errors import ActbenchError, DivergedError
 from actbench.metrics import selection_score
@@ -38,7 +37,7 @@ from actbench.training.cost import measure_cost
 from actbench.training.donor import donor_weights
 from actbench.training.evaluate import Evaluation, evaluate_split
 from actbench.training.loop import train_epochs
-from actbench.training.state import State, start_state
+from actbench.training.state import State, backends, start_state
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,15 +202,11 @@ def _record(
         data=data_facts(attempt.source),
         history=tuple(state.history) if state else (),
         results=tuple(results),
-        backends=_backends(state) if state else {},
+        backends=backends(state) if state else {},
         parameter_groups=tuple(state.groups) if state else (),
         cost=_cost(attempt, state) if state and status == "completed" else None,
         provenance=provenance(attempt.takes, wall_time_s=attempt.progress.wall_time_s),
     )
-
-
-def _backends(state: State) -> dict[str, str]:
-    return {name: backend_of(site) for name, site in state.sites.items()}
 
 
 def _cost(attempt: _Attempt, state: State) -> Cost:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from actbench.activations.base import backend_of
 from actbench.data.source import Source
 from actbench.models.network import Network
 from actbench.recipe.schema import Arm, Recipe
@@ -37,6 +38,14 @@ class State:
     def epoch(self) -> int:
         """The next epoch to train; equal to the number of epochs done."""
         return len(self.history)
+
+
+def backends(state: State) -> dict[str, str]:
+    """What computed each site in training; "+bn" where the batch normalisation before it was computed along."""
+    return {
+        name: "cpp+bn" if getattr(site, "took_norm_along", False) else backend_of(site)
+        for name, site in state.sites.items()
+    }
 
 
 def start_state(

@@ -14,7 +14,7 @@ from actbench.recipe.schema import Recipe
 from actbench.record import Cost
 from actbench.training.cost import measure_cost
 from actbench.training.sources import DataSources
-from actbench.training.state import start_state
+from actbench.training.state import backends, start_state
 
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
@@ -100,9 +100,35 @@ def test_a_detectors_sites_are_counted_where_its_features_are(tmp_path: Path) ->
     recipe = load_recipe("pwlu_maskrcnn_coco", profile="smoke").recipes[0]
     source = DataSources(tmp_path).of(recipe)
     state = start_state(recipe, recipe.arm("relu"), seed=0, source=source, device=CPU)
-    cost = measure_cost(state, recipe, channels=3, num_classes=4, batch_images=2, device=CPU)
-    assert cost.activation_elements
-    assert cost.activation_kept_bytes == cost.activation_kept_output_bytes == 4 * cost.activation_elements
+
+    def measure() -> Cost:
+        return measure_cost(state, recipe, channels=3, num_classes=4, batch_images=2, device=CPU)
+
+    for name, site in state.sites.items():
+        site.took_norm_along = name.endswith(("0.act1", "1.act1"))  # type: ignore[assignment]
+    fused = [name for name, backend in backends(state).items() if backend == "cpp+bn"]
+    together = measure()
+    for site in state.sites.values():
+        site.register_forward_hook(lambda *_: None)  # by which every site runs by itself
+    alone = measure()
+    assert alone.activation_elements
+    assert alone.activation_kept_bytes == alone.activation_kept_output_bytes == 4 * alone.activation_elements
+
+    # Behind a batch normalisation a site keeps mean and inverse deviation in float64, once for the four images, and its
+    # output is the next layer's.
+    assert len(fused) == 8
+    assert together.activation_elements == alone.activation_elements
+    assert together.activation_kept_bytes is not None
+    assert together.activation_kept_output_bytes is not None
+    assert together.activation_kept_output_bytes < alone.activation_kept_output_bytes
+    channels = sum(
+        norm.num_features
+        for name in fused
+        if isinstance(norm := state.model.get_submodule(name.replace("act1", "bn1")), nn.BatchNorm2d)
+    )
+    own = together.activation_kept_bytes - together.activation_kept_output_bytes
+    assert own == 16 * channels / 4
+    assert together.kept_bytes <= alone.kept_bytes + own
 
 
 def test_records_made_before_this_was_counted_are_read() -> None:

@@ -74,6 +74,13 @@ def call(
     )
 
 
+def address(library: str, name: str) -> int:
+    """Where the C function for float32 is, for another one to call."""
+    place = ctypes.cast(_function(library, name, torch.float32), ctypes.c_void_p).value
+    assert place is not None
+    return place
+
+
 class Layout(NamedTuple):
     """Rows of elements in memory order; `across` where a row is a pixel and its elements are the channels."""
 
