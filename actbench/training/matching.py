@@ -6,6 +6,7 @@ single stages. Counts are those that records hold (`training/cost.py`), of model
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations, product
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -122,6 +123,8 @@ def _matched(recipe: Recipe, pair: Pair, base: Arm, candidate: Arm, counts: _Cou
         return counts(arm, pair.control)
 
     nearest = _nearest(own, target, count) if own.widths else own
+    if abs(nearest.miss(target)) > TOLERANCE and own.widths:
+        nearest = min(_exchanges(nearest, count), key=lambda found: abs(found.miss(target)), default=nearest)
     if abs(nearest.miss(target)) > TOLERANCE:
         raise _unmatched(pair, model, target, nearest)
     return with_widths(model, nearest.widths)
@@ -182,6 +185,19 @@ def _neighbours(found: _Nearest, target: int, count: Count) -> Iterator[_Nearest
         reached = count(widths) if width + step >= 1 else None
         if reached is not None:
             yield _Nearest(widths, reached)
+
+
+def _exchanges(found: _Nearest, count: Count) -> Iterator[_Nearest]:
+    """As it is, and with two stages a channel or two wider or narrower: in narrow networks one step is too coarse."""
+    yield found
+    for one, other in combinations(range(len(found.widths)), 2):
+        for a, b in product((-2, -1, 1, 2), repeat=2):
+            changed = list(found.widths)
+            changed[one] += a
+            changed[other] += b
+            reached = count(tuple(changed)) if min(changed) >= 1 else None
+            if reached is not None:
+                yield _Nearest(tuple(changed), reached)
 
 
 def _unmatched(pair: Pair, model: ModelOptions, target: int, nearest: _Nearest) -> ActbenchError:
