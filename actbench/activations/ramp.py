@@ -30,8 +30,8 @@ class Ramp(NamedTuple):
     """(4,): p, q, low, high. `high` means nothing while t1 is infinite."""
 
 
-RELU = Ramp(torch.tensor([0.0, torch.inf]), torch.tensor([0.0, 1.0, 0.0, 0.0]))
-"""On the CPU."""
+RELU = Ramp(torch.tensor([0.0, torch.inf], device="cpu"), torch.tensor([0.0, 1.0, 0.0, 0.0], device="cpu"))
+"""On the CPU, whatever the default device is when this module is first imported."""
 
 
 def collapse(theta: Tensor, omega: Tensor) -> Ramp:

@@ -118,7 +118,8 @@ def _sizes(x: Tensor, weight: Tensor, last: bool) -> tuple[int, ...]:
 def _taps(height: int, width: int, n: int) -> Tensor:
     """(H*W, H*W): which tap output pixel o sees input pixel i through, (2n+1)^2 where none."""
     rows, columns = (
-        torch.arange(size)[None, :] - torch.arange(size)[:, None] + n for size in (height, width)
+        steps[None, :] - steps[:, None] + n
+        for steps in (torch.arange(size, device="cpu") for size in (height, width))
     )
     seen = [(steps >= 0) & (steps <= 2 * n) for steps in (rows, columns)]
     index = rows[:, None, :, None] * (2 * n + 1) + columns[None, :, None, :]
