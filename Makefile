@@ -11,7 +11,7 @@ README_ARMS := --arm relu --arm swish --arm series --arm lslu
 .PHONY: demo test check slow format tables clean
 
 demo: $(READY)
-	$(BIN)/actbench train demo_fair_digits --calibrate --results-dir $(DEMO)/results --no-progress
+	OMP_NUM_THREADS=1 $(BIN)/actbench train demo_fair_digits --calibrate --results-dir $(DEMO)/results --no-progress
 	$(BIN)/actbench calibrate demo_fair_digits --check --results-dir $(DEMO)/results --no-progress
 	$(BIN)/actbench plot waterfall demo_fair_digits --results-dir $(DEMO)/results -o $(DEMO)/waterfall.png
 
