@@ -20,6 +20,9 @@ STEPS = 50
 MOVED_RUNS = 4
 FACTOR = 4
 """A kernel rounds at every step, and in several places; the moved weights did so once."""
+SOONER = 5
+"""Steps. A pixel that changes its side of a kink, or of a maximum, makes two runs jump apart, and which step that comes
+at is a matter of rounding too: from 1e-6 to 2e-5 in step 42 of one run, in step 45 of others."""
 
 
 class Case(NamedTuple):
@@ -46,7 +49,7 @@ CASES = [
     ),
     Case("prelu", "prelu", {}),
     Case("prelu", "prelu", {"sharing": "layer"}),
-    Case("ramp", "lslu", {}),
+    Case("depthwise", "lslu", {}),
     Case("swish", "swish", {}),
     Case("rational", "rational", {}),
     Case("rational", "gr_kan", {}),
@@ -143,5 +146,6 @@ def test_losses_agree_within_rounding(
     moved = [history(case, memory_format, moved_by) for moved_by in range(1, 1 + MOVED_RUNS)]
     # A step's own deviation may be small by chance: what matters is how far runs have moved apart by then.
     apart = torch.stack([(run - plain).abs() for run in moved]).amax(0).cummax(0).values
+    apart = torch.cat([apart[SOONER:], apart[-1:].expand(SOONER)])
     assert ((with_kernel - plain).abs() <= FACTOR * (apart + 2.0**-23)).all()
     assert plain[-1] != plain[0]
