@@ -53,7 +53,6 @@ def train_stages(
     """
     plain = prepare([recipe], request, progress)
     _widths(recipe, plain, {})  # whether they can be had is known before anything is spent
-    _widths(recipe, plain, {})  # whether they can be had is known before anything is spent
     trained = [train_prepared(plain, progress, until=_any(until, _first_seed_is_done(plain)))]
     later = replace(request, force=False)
     chosen: dict[str, Choice] = {}
