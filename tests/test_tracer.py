@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 import pytest
 from scipy.special import stdtrit
@@ -13,7 +14,7 @@ from actbench.compare import Selection, compare
 from actbench.comparison import Group
 from actbench.footing import Origin
 from actbench.papers.reported import FOLDER, load_papers
-from actbench.recipe.schema import Recipe
+from actbench.recipe.schema import Part, Recipe
 from actbench.record import RunRecord
 from actbench.selection import Sources, select
 from actbench.store import Store, StoredRun
@@ -25,7 +26,14 @@ from actbench.tracer import Tracer
 
 MakeRun = Callable[..., RunRecord]
 RESULTS = Path(actbench.__file__).resolve().parents[1] / "results"
-COMMITTED = sorted((path.parent.name, path.name) for path in RESULTS.glob("*/*") if path.is_dir())
+# What was trained to tune, control or calibrate a recipe is no recipe of its own.
+COMMITTED = sorted(
+    (path.parent.name, path.name)
+    for path in RESULTS.glob("*/*")
+    if path.is_dir() and path.parent.suffix.removeprefix(".") not in get_args(Part)
+)
+TUNING = ("tuned_", "trials", "hours")
+"""Columns whose records `--json` names under `evidence.tuned`; `trace` does not make them anew."""
 
 
 def groups_of(recipe: str, profile: str) -> tuple[Group, ...]:
@@ -47,6 +55,8 @@ def test_every_cell_of_every_committed_table_is_made_again(recipe: str, profile:
         assert len(table.rows) > 1
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
+                if column.key.startswith(TUNING):
+                    continue
                 traced = tracer.cell(row.arm, column.key)
                 found = checks(cell.numbers, traced.made)
                 assert {check.name for check in found} == cell.numbers.keys(), (row.arm, column.key)
