@@ -145,6 +145,7 @@ def waterfall(
     add_arm: AddedArms = None,
     baseline: Baselines = None,
     metric: Metric = None,
+    seeds: Seeds = None,
     limit: Limit = None,
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
@@ -165,6 +166,7 @@ def waterfall(
         arms=tuple(arm or ()),
         baselines=tuple(baseline or ()),
         metric=metric,
+        seeds=seeds,
         limit=limit,
         results_dir=results_dir,
     )

@@ -214,6 +214,7 @@ def waterfall(
     width: Width = None,
     profile: Profile = None,
     arm: Arms = None,
+    seeds: Seeds = None,
     limit: Limit = None,
     baseline: Baselines = None,
     metric: Metric = None,
@@ -226,7 +227,7 @@ def waterfall(
     """
     from actbench.commands.plot.waterfall import plot_waterfall
 
-    request = _request(arguments, output, width, profile, arm, None, limit, results_dir)
+    request = _request(arguments, output, width, profile, arm, seeds, limit, results_dir)
     run(lambda: plot_waterfall(request, baselines=tuple(baseline or ()), metric=metric), as_json)
 
 

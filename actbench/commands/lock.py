@@ -7,11 +7,12 @@ from pathlib import Path
 import actbench
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
-from actbench.fair.lock import FINISHED, Lock, lock_path, read_lock
+from actbench.fair.lock import Lock, lock_path, read_lock
 from actbench.metrics import metric_of
 from actbench.provenance import source_commit
 from actbench.recipe.differences import differing_arm_settings, differing_settings
 from actbench.recipe.load import load_recipe
+from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Profile, Recipe
 from actbench.record import RunFacts
 from actbench.store import Store, write_atomically

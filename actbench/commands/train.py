@@ -12,7 +12,7 @@ from actbench.commands.outcome import Outcome
 from actbench.commands.request import Progress, TrainRequest, load_recipes
 from actbench.commands.stages import asks_for_stages, further_runs, train_stages, tuning_lines
 from actbench.commands.training import Prepared, Trained, prepare, train_prepared
-from actbench.commands.waterfall import WaterfallRequest, waterfalls
+from actbench.commands.waterfall import trained_waterfalls
 from actbench.errors import ActbenchError
 from actbench.metrics import headline, metric_of
 from actbench.recipe.plan import FINISHED
@@ -44,15 +44,7 @@ def _with_waterfalls(outcome: Outcome, request: TrainRequest) -> Outcome:
     tables, warnings = [], list(outcome.warnings)
     for reference in request.references:
         try:
-            made = waterfalls(
-                WaterfallRequest(
-                    reference=reference,
-                    overrides=request.overrides,
-                    profile=request.profile,
-                    limit=request.limit,
-                    results_dir=request.results_dir,
-                )
-            )
+            made = trained_waterfalls(request, reference)
         except ActbenchError as error:
             warnings.append(str(error))
             continue

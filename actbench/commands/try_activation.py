@@ -13,7 +13,7 @@ from actbench.activations.catalog import ActivationEntry
 from actbench.commands.outcome import Outcome
 from actbench.commands.request import Progress, TrainRequest, load_recipes
 from actbench.commands.stages import Staged, train_stages, tuning_lines
-from actbench.commands.waterfall import WaterfallRequest, waterfalls
+from actbench.commands.waterfall import trained_waterfalls
 from actbench.errors import ActbenchError
 from actbench.fair.tryout import tryout_name, tryout_text
 from actbench.recipe.convert import shown
@@ -127,23 +127,13 @@ def _declared(entry: ActivationEntry) -> str:
 
 
 def _show_interim(train: TrainRequest, progress: Progress) -> None:
-    made = waterfalls(_selection(train))
+    made = trained_waterfalls(train, train.references[0])
     if any(fall.is_interim for fall in made.falls):
         progress.note(terminal.render([waterfall_table(fall) for fall in made.falls]))
 
 
-def _selection(train: TrainRequest) -> WaterfallRequest:
-    return WaterfallRequest(
-        reference=train.references[0],
-        overrides=train.overrides,
-        profile=train.profile,
-        limit=train.limit,
-        results_dir=train.results_dir,
-    )
-
-
 def _outcome(train: TrainRequest, request: TryRequest, staged: Sequence[Staged]) -> Outcome:
-    made = waterfalls(_selection(train))
+    made = trained_waterfalls(train, train.references[0])
     tables = [waterfall_table(fall) for fall in made.falls]
     lines = [*(line for one in staged for line in tuning_lines(one)), "", terminal.render(tables)]
     path = train.references[0]

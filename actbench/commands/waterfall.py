@@ -1,5 +1,6 @@
 """`actbench waterfall`: the gaps of stored runs from the plain recipe to the fairest comparison. Imports no torch."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 from actbench.analysis import require_arms
 from actbench.commands.outcome import Outcome
+from actbench.commands.request import TrainRequest
 from actbench.commands.table_file import Rendered, table_file
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError
@@ -16,7 +18,7 @@ from actbench.fair.naming import part_name
 from actbench.fair.runs import arms_of, runs_of_part
 from actbench.fair.tuning import choices
 from actbench.fair.waterfall import Waterfall, waterfall
-from actbench.footing import check_footing
+from actbench.footing import DEFAULT_RESULTS, check_footing
 from actbench.metrics import metric_of
 from actbench.recipe.schema import Profile
 from actbench.selection import Sources, select
@@ -25,7 +27,6 @@ from actbench.store import Store, StoredRun
 from actbench.tables import json, markdown, terminal
 from actbench.tables.calibration import calibration_note
 from actbench.tables.formats import RENDERERS, Format
-from actbench.tables.table import Table
 from actbench.tables.waterfall import tuning_notes, waterfall_table
 
 
@@ -38,8 +39,10 @@ class WaterfallRequest:
     """The candidates; all arms that are no baselines if empty."""
     baselines: Sequence[str] = ()
     metric: str | None = None
+    seeds: str | None = None
+    """As on the command line; all that there are if None."""
     limit: int | None = None
-    results_dir: Path = Path("results")
+    results_dir: Path = DEFAULT_RESULTS
 
 
 class Waterfalls(NamedTuple):
@@ -61,35 +64,59 @@ def show_waterfall(
     if place.file is None and format is None:
         text: str | None = terminal.render(tables)
     else:
-        text = place.take(_rendered(tables, place.format))
+        blocks = markdown.blocks(tables) if place.format == "markdown" else {}
+        text = place.take(Rendered(RENDERERS[place.format](tables), blocks, "waterfall"))
     if text is None:
         raise NotComparableError(
             "stale: the stored runs give another waterfall",
             where=str(place.file),
-            hints=[f"actbench waterfall {request.reference} -o {place.file}"],
+            hints=[_command(request, place.format, str(place.file))],
         )
     document = {**json.document(tables), "warnings": list(made.warnings)}
     return Outcome(text=text, document=document, warnings=made.warnings)
 
 
-def _rendered(tables: Sequence[Table], format: Format) -> Rendered:
-    if format != "markdown":
-        return Rendered(RENDERERS[format](tables), {}, "waterfall")
-    keys = {f"{name} waterfall": block for name, block in markdown.blocks(tables).items()}
-    blocks = {
-        key: block.replace(
-            f"<!-- actbench: {key.removesuffix(' waterfall')} -->", f"<!-- actbench: {key} -->"
-        )
-        for key, block in keys.items()
+def _command(request: WaterfallRequest, format: Format, file: str) -> str:
+    """The command that writes the file anew, every option as it was given."""
+    options: dict[str, Sequence[str]] = {
+        "--format": [format],
+        "-o": [file],
+        "--profile": [request.profile] if request.profile else [],
+        "--arm": request.arms,
+        "--baseline": request.baselines,
+        "--metric": [request.metric] if request.metric else [],
+        "--seeds": [request.seeds] if request.seeds else [],
+        "--limit": [str(request.limit)] if request.limit else [],
+        "--results-dir": [str(request.results_dir)] if request.results_dir != DEFAULT_RESULTS else [],
     }
-    return Rendered("\n".join(f"{block}\n" for block in blocks.values()), blocks, "waterfall")
+    words = [word for option, values in options.items() for value in values for word in (option, value)]
+    return shlex.join(["actbench", "waterfall", request.reference, *request.overrides, *words])
+
+
+def trained_waterfalls(request: TrainRequest, reference: str) -> Waterfalls:
+    """Of the runs that a request asks for of one recipe."""
+    return waterfalls(
+        WaterfallRequest(
+            reference=reference,
+            overrides=request.overrides,
+            profile=request.profile,
+            seeds=request.seeds,
+            limit=request.limit,
+            results_dir=request.results_dir,
+        )
+    )
 
 
 def waterfalls(request: WaterfallRequest) -> Waterfalls:
     """Raises NotComparableError where there are no runs, and ActbenchError where no arm is a candidate."""
     selected = select(
         Sources(
-            [request.reference], request.profile, request.overrides, request.results_dir, limit=request.limit
+            [request.reference],
+            request.profile,
+            request.overrides,
+            request.results_dir,
+            limit=request.limit,
+            seeds=request.seeds,
         )
     )
     falls = [

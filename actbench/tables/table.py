@@ -99,7 +99,7 @@ class Table:
     """What is rendered, in whatever format."""
 
     name: str
-    """The recipe's name; of several, joined by `+`."""
+    """The recipe's name; of several, joined by `+`. A markdown page has its tables between markers of that name."""
     label: str
     """Unique among the tables of a recipe; letters, digits and hyphens."""
     title: str

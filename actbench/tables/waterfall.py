@@ -25,7 +25,7 @@ def waterfall_table(fall: Waterfall) -> Table:
     parts = [setting.name, setting.profile or "", *([setting.variant] if setting.variant else [])]
     rungs = [key for key in RUNGS if any(fall.rung(baseline, key) for baseline in fall.baselines)]
     return Table(
-        name=setting.name,
+        name=f"{setting.name} waterfall",
         label=re.sub(r"[^A-Za-z0-9]+", "-", "-".join([*parts, fall.candidate, "waterfall"])),
         title=f"{setting.name}: {fall.candidate}",
         caption=_caption(fall),

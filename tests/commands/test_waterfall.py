@@ -75,7 +75,7 @@ def test_a_stale_file_is_told(stored: Path, program: Program) -> None:
     done = program("waterfall", "falling.yaml", "--check", "fall.md")
     assert done.returncode == 4
     assert "fall.md: stale: the stored runs give another waterfall" in done.stderr
-    assert "actbench waterfall falling.yaml -o fall.md" in done.stderr
+    assert "actbench waterfall falling.yaml --format markdown -o fall.md" in done.stderr
 
 
 def test_the_figure_is_written_in_three_formats(stored: Path, program: Program) -> None:

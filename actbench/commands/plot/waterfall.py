@@ -24,6 +24,7 @@ def plot_waterfall(request: PlotRequest, *, baselines: tuple[str, ...], metric: 
                 arms=request.arms,
                 baselines=baselines,
                 metric=metric,
+                seeds=request.seeds,
                 limit=request.limit,
                 results_dir=request.results_dir,
             )
