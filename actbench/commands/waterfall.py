@@ -146,7 +146,8 @@ def waterfalls_of(
     kept, _ = check_footing(selection.stored, selection.origin, plan)
     fair = runs_of_part(store, plan, "fair", footing=kept.footing)
     reading = Reading(metric_of(plan, metric), "last", "raw")
-    sides = _sides([*selection.stored, *fair.stored], reading)
+    made = [run for run in fair.stored if not selection.origin.seeds or run.record.seed in plan.seeds]
+    sides = _sides([*selection.stored, *made], reading)
     names = [arm.name for arm in plan.arms]
     require_arms([*baselines, *arms], names, whose=f"recipe {plan.name!r}")
     against = [name for name in baselines or plan.baselines if name in names]

@@ -126,3 +126,11 @@ def test_the_report_says_what_becomes_of_the_gain(stored: Path, program: Program
     assert "the gain of lslu over relu, +3.00, becomes +1.27 (both tuned, better)" in page
     assert page.count('id="c1-fall-lslu"') == 1
     assert page.index("As the comparison gets fairer</h3>") < page.index("The numbers</h3>")
+
+
+@pytest.mark.usefixtures("stored")
+def test_of_the_seeds_that_are_asked_for_all_rows_are(program: Program) -> None:
+    done = program("waterfall", "falling.yaml", "--seeds", "0,1", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["tables"][0]["rows"]
+    assert {len(rung["differences"]) for row in rows for rung in row["evidence"].values()} == {2}
