@@ -14,6 +14,7 @@ demo: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/actbench train demo_fair_digits --calibrate --results-dir $(DEMO)/results --no-progress
 	$(BIN)/actbench calibrate demo_fair_digits --check --results-dir $(DEMO)/results --no-progress
 	$(BIN)/actbench plot waterfall demo_fair_digits --results-dir $(DEMO)/results -o $(DEMO)/waterfall.png
+	$(BIN)/actbench waterfall demo_fair_digits --results-dir $(DEMO)/results
 
 # One thread per worker: workers that share cores wait for each other's threads otherwise.
 test: check
