@@ -8,13 +8,12 @@ Imports no torch.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actbench.analysis import NOTHING_BESIDE, Beside, analyse, finished_seeds, require_arms, row_of
 from actbench.comparison import Comparison, Group, TunedRow
-from actbench.fair.calibration import stored_calibration
 from actbench.fair.lock import Lock, lock_notes
 from actbench.fair.runs import TuningRuns
-from actbench.fair.tuned_rows import tuned_rows
 from actbench.footing import Origin, check_footing
 from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
@@ -26,6 +25,9 @@ from actbench.record import RunFacts, Weights, Which
 from actbench.setting import setting_of
 from actbench.sides import Reading, Side, side_of
 from actbench.store import StoredRun
+
+if TYPE_CHECKING:
+    from actbench.fair.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ def _group(
         claim=paper.claim(plan.claim) if paper and plan.claim else None,
         unshown=unshown,
         mismatches=mismatches,
-        calibration=stored_calibration(plan, selection.calibration, reading=reading, footing=kept.footing),
+        calibration=_calibration(selection, reading, kept),
         lock_notes=tuple(lock_notes(selection.lock, plan, reading.metric, selection.runs))
         if selection.lock
         else (),
@@ -167,9 +169,19 @@ def _tuned(
     """The rows of tuned arms, on the footing of the kept run; empty without tuning."""
     if selection.tuning is None:
         return {}
+    from actbench.fair.tuned_rows import tuned_rows  # what few tables need is imported for these
+
     recipe, stored = selection.tuning
     seeds = set(recipe.seeds) if selection.origin.seeds else None
     return tuned_rows(recipe, stored, baselines, reading, data=kept.data, footing=kept.footing, seeds=seeds)
+
+
+def _calibration(selection: Selection, reading: Reading, kept: RunFacts) -> "Calibration | None":
+    if not selection.calibration:
+        return None
+    from actbench.fair.calibration import stored_calibration  # likewise
+
+    return stored_calibration(selection.plan, selection.calibration, reading=reading, footing=kept.footing)
 
 
 def _unshown(selection: Selection, reading: Reading, footing: str) -> dict[str, Side]:

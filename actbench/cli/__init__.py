@@ -9,27 +9,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from copy import copy
+from importlib import import_module
 from typing import Annotated
 
 import typer
-from typer.main import get_command_name
-from typer.models import CommandInfo
 
-from actbench.cli.bench import app as bench_app
-from actbench.cli.check import app as check_app
-from actbench.cli.compare import app as compare_app
-from actbench.cli.eval import app as eval_app
-from actbench.cli.fair import app as fair_app
-from actbench.cli.import_runs import app as import_app
-from actbench.cli.plot import app as plot_app
-from actbench.cli.power import app as power_app
-from actbench.cli.recipes import app as recipes_app
-from actbench.cli.report import app as report_app
-from actbench.cli.trace import app as trace_app
-from actbench.cli.train import app as train_app
 from actbench.errors import ActbenchError
 
-app = typer.Typer(
+_root = typer.Typer(
     help="The bench on which activation functions are tried fairly.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -37,19 +24,23 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# The order of the usage.
-app.add_typer(train_app)
-app.add_typer(eval_app)
-app.add_typer(compare_app)
-app.add_typer(recipes_app)
-app.add_typer(check_app)
-app.add_typer(bench_app, name="bench")
-app.add_typer(plot_app, name="plot")
-app.add_typer(import_app)
-app.add_typer(power_app)
-app.add_typer(fair_app)
-app.add_typer(report_app)
-app.add_typer(trace_app)
+# In the order of the usage.
+_COMMANDS = {
+    "train": ("train",),
+    "eval": ("eval",),
+    "compare": ("compare", "export-table"),
+    "recipes": ("ls", "show", "cp", "validate"),
+    "check": ("check",),
+    "bench": ("bench",),
+    "plot": ("plot",),
+    "import_runs": ("import",),
+    "power": ("power",),
+    "fair": ("lock", "calibrate", "waterfall", "ablations", "try"),
+    "report": ("report",),
+    "trace": ("trace", "diff"),
+}
+"""By module the commands that it holds."""
+_WITH_COMMANDS_OF_THEIR_OWN = ("bench", "plot")
 
 
 def _tell_version(wanted: bool) -> None:
@@ -60,7 +51,7 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@_root.callback()
 def actbench(
     version: Annotated[
         bool,
@@ -73,19 +64,15 @@ def actbench(
 def program_for(words: Sequence[str]) -> typer.Typer:
     """The program, or of it only what holds the command that the words begin with.
 
-    Typer makes an object for every option of all commands there are, which takes longer than to import them.
+    To import all modules, and to let typer make an object for every option there is, takes as long as many a command.
     """
-    part = copy(app)
-    for group in app.registered_groups:
-        commands = group.typer_instance.registered_commands if group.typer_instance else []
-        names = [group.name] if isinstance(group.name, str) else list(map(_name, commands))
-        if words and words[0] in names:
-            part.registered_groups = [group]
-    return part
-
-
-def _name(command: CommandInfo) -> str | None:
-    return command.name or (get_command_name(command.callback.__name__) if command.callback else None)
+    holding = [module for module, commands in _COMMANDS.items() if words and words[0] in commands]
+    program = copy(_root)
+    program.registered_groups = []
+    for module in holding or _COMMANDS:
+        part: typer.Typer = import_module(f"actbench.cli.{module}").app
+        program.add_typer(part, name=module if module in _WITH_COMMANDS_OF_THEIR_OWN else None)
+    return program
 
 
 def _stop(_signal: int, _frame: object) -> None:

@@ -110,7 +110,7 @@ def lr(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Draw validation accuracy over the learning rates that tuning tried.
+    """Draw validation accuracy over the rates tried in tuning.
 
     A line per arm, the chosen rate marked; of recipes with a block tune.
     """
@@ -221,7 +221,7 @@ def waterfall(
     results_dir: ResultsDir = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Draw how a gain shrinks, or survives, as the comparison gets fairer.
+    """Draw what is left of a gain as the comparison gets fairer.
 
     Same recipe, both tuned, then equal parameters, time and slot; a figure for each arm that is no baseline.
     """

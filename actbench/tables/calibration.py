@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from actbench.fair.calibration import FOUND, Calibration, Seen
 from actbench.metrics import Metric
 from actbench.recipe.schema import Recipe
 from actbench.setting import setting_of
@@ -18,10 +17,13 @@ from actbench.tables.cells import LEVEL, bracketed
 from actbench.tables.table import NONE, Cell, Column, Note, Row, Table
 from actbench.tables.words import percent, points
 
+if TYPE_CHECKING:  # most tables have none
+    from actbench.fair.calibration import Calibration, Seen
+
 NOT_CALIBRATED = "Not calibrated: no run tells what gap this bench can see."
 
 
-def calibration_note(calibration: Calibration | None) -> str:
+def calibration_note(calibration: "Calibration | None") -> str:
     """The line below a table: the gap where there is none, and the smallest planted loss that was found."""
     if calibration is None:
         return NOT_CALIBRATED
@@ -35,7 +37,7 @@ def calibration_note(calibration: Calibration | None) -> str:
     )
 
 
-def _planted(calibration: Calibration) -> str:
+def _planted(calibration: "Calibration") -> str:
     smallest = calibration.smallest_found
     if smallest and smallest.loss is not None:
         return f"smallest planted loss found: {percent(smallest.loss)} points ({smallest.arm.name})"
@@ -45,7 +47,7 @@ def _planted(calibration: Calibration) -> str:
     return f"no planted loss was found ({', '.join(tried)})" if tried else "no loss was planted yet"
 
 
-def calibration_facts(calibration: Calibration | None) -> dict[str, Any] | None:
+def calibration_facts(calibration: "Calibration | None") -> dict[str, Any] | None:
     """The same for programs."""
     if calibration is None:
         return None
@@ -61,7 +63,7 @@ def calibration_facts(calibration: Calibration | None) -> dict[str, Any] | None:
     }
 
 
-def calibration_table(calibration: Calibration, recipe: Recipe, metric: Metric) -> Table:
+def calibration_table(calibration: "Calibration", recipe: Recipe, metric: Metric) -> Table:
     """A row for the baseline and for each arm of the calibration."""
     setting = setting_of(recipe)
     parts = [setting.name, setting.profile or "", *([setting.variant] if setting.variant else [])]
@@ -108,7 +110,7 @@ def calibration_table(calibration: Calibration, recipe: Recipe, metric: Metric) 
     )
 
 
-def _caption(calibration: Calibration, recipe: Recipe, metric: Metric) -> str:
+def _caption(calibration: "Calibration", recipe: Recipe, metric: Metric) -> str:
     setting = setting_of(recipe)
     synthetic = "Synthetic data: shows the tool, not the activation. " if setting.synthetic else ""
     interim = "Interim: runs are missing. " if calibration.missing else ""
@@ -118,12 +120,12 @@ def _caption(calibration: Calibration, recipe: Recipe, metric: Metric) -> str:
     )
 
 
-def _mark(seen: Seen | None, recipe: Recipe, notes: list[str]) -> str:
+def _mark(seen: "Seen | None", recipe: Recipe, notes: list[str]) -> str:
     note = arm_note(seen.arm, recipe) if seen else ""
     return str(notes.index(note) + 1) if note else ""
 
 
-def _cells(side: Side, seen: Seen | None, *, is_planted: bool) -> tuple[Cell, ...]:
+def _cells(side: Side, seen: "Seen | None", *, is_planted: bool) -> tuple[Cell, ...]:
     value = mean_estimate(list(side.values.values())) if side.values else None
     gap = seen.contrast.estimate if seen and seen.contrast else None
     p = seen.p_holm if seen else None
@@ -138,11 +140,11 @@ def _cells(side: Side, seen: Seen | None, *, is_planted: bool) -> tuple[Cell, ..
     )
 
 
-def _is_found(seen: Seen, *, is_planted: bool) -> bool:
+def _is_found(seen: "Seen", *, is_planted: bool) -> bool:
     return seen.is_found if is_planted else seen.is_significant
 
 
-def _seeds(seen: Seen) -> str:
+def _seeds(seen: "Seen") -> str:
     if seen.loss is None or seen.loss <= 0:
         return NONE
     return f">{MOST_SEEDS}" if seen.seeds is None else str(seen.seeds)
@@ -167,7 +169,9 @@ def _gap(gap: Estimate) -> str:
     return " ".join(_gap_lines(gap))
 
 
-def _notes(calibration: Calibration, recipe: Recipe) -> Iterator[str]:
+def _notes(calibration: "Calibration", recipe: Recipe) -> Iterator[str]:
+    from actbench.fair.calibration import FOUND
+
     yield calibration_note(calibration)
     yield (
         "± and [ ]: 95 % intervals over seeds, gaps in points; found: significant at 5 % after Holm over "
@@ -183,7 +187,7 @@ def _notes(calibration: Calibration, recipe: Recipe) -> Iterator[str]:
         yield f"Still missing: {shown}{more}."
 
 
-def _evidence(side: Side, seen: Seen | None, *, with_seeds: bool = True) -> dict[str, Any]:
+def _evidence(side: Side, seen: "Seen | None", *, with_seeds: bool = True) -> dict[str, Any]:
     contrast = seen.contrast if seen else None
     return {
         "arm": side.name,

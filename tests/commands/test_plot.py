@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from actbench.cli import app
+from actbench.cli import program_for
 from actbench.commands.outcome import Outcome
 from actbench.commands.plot.compared import Reading, plot_pareto, plot_seeds
 from actbench.commands.plot.curves import plot_curves
@@ -153,7 +153,7 @@ def test_each_figure_is_written_in_three_formats(
     command: list[str], stem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["plot", *command, "results", "--json"])
+    done = CliRunner().invoke(program_for(["plot"]), ["plot", *command, "results", "--json"])
     assert (done.exit_code, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert document["written"] == [f"plots/{stem}{suffix}" for suffix in (".png", ".svg", ".pdf")]
@@ -279,7 +279,7 @@ def test_an_imported_set_is_drawn_and_labelled(
     done = program("import", "runs.csv", "--unit", "percent")
     assert done.returncode == 0, done.stderr
     monkeypatch.chdir(tmp_path)
-    drawn = CliRunner().invoke(app, ["plot", "seeds", "runs", "-o", "x.svg"])
+    drawn = CliRunner().invoke(program_for(["plot"]), ["plot", "seeds", "runs", "-o", "x.svg"])
     assert drawn.exit_code == 0, drawn.output
     text = " ".join(re.findall(r"<text[^>]*>([^<]*)", (tmp_path / "x.svg").read_text()))
     text = text.replace("\N{NO-BREAK SPACE}", " ")
