@@ -144,6 +144,8 @@ def legend_height(width: float, labels: Sequence[str]) -> float:
 
 def finish(figure: "Figure") -> "Figure":
     """Lays the figure out once: each further drawing would move things, and a file's bytes hang on how many came."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    assert engine is not None  # see new_figure
+    engine.execute(figure)
+    figure.set_layout_engine(None)  # "none" would leave a trace for which matplotlib draws everything twice
     return figure
