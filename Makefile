@@ -37,6 +37,9 @@ tables: $(READY)
 	$(BIN)/actbench waterfall demo_fair_digits -o README.md
 	$(BIN)/actbench plot waterfall demo_fair_digits -o docs/figures/demo_waterfall.png
 	$(BIN)/actbench plot lr demo_fair_digits -o docs/figures/demo_lr.png
+	$(BIN)/actbench waterfall lslu_pwlu_vanillanet_c100_fair -o docs/fair.md
+	$(BIN)/actbench plot waterfall lslu_pwlu_vanillanet_c100_fair --arm lslu -o docs/figures/lslu_waterfall.png
+	$(BIN)/actbench plot waterfall lslu_pwlu_vanillanet_c100_fair --arm pwlu -o docs/figures/pwlu_waterfall.png
 	$(BIN)/actbench export-table lslu_vanillanet_c100 $(README_ARMS) --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_resnet20_c100 --format markdown -o README.md
 	$(BIN)/actbench export-table pwlu_decay_resnet8_c100 --format markdown -o docs/pwlu.md
