@@ -5,6 +5,9 @@
 Makes recipes and records of runs that never were, with curves, epochs and bits of 10,000 test examples as real ones
 have them, then runs the program on them in processes of their own and prints their CPU seconds: the call that finds
 no index, and the least and the median of the later ones. With --folder the records are kept, and found there again.
+
+On a machine that others use too, a second of CPU is worth more or less from minute to minute. So a fixed loop runs
+before each call, and the last line has the calls in units of it, times its least: the cost at the machine's own pace.
 """
 
 import argparse
@@ -203,10 +206,19 @@ def _record(recipe: Recipe, arm: Arm, footing: str, history: tuple[EpochRecord, 
 
 def cpu_s(folder: Path, *arguments: str) -> float:
     """CPU seconds, the system's included, of the program in that folder with the cache that lies there."""
+    return _cpu_s(folder, "-m", "actbench", *arguments)
+
+
+def loop_s(folder: Path) -> float:
+    """The same of a fixed loop."""
+    return _cpu_s(folder, "-c", "x = 0\nfor i in range(3_000_000): x += i")
+
+
+def _cpu_s(folder: Path, *words: str) -> float:
     settings = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        [sys.executable, "-m", "actbench", *arguments],
+        [sys.executable, *words],
         cwd=folder,
         env={**settings, "ACTBENCH_CACHE_DIR": str(folder / "cache")},
         stdout=subprocess.DEVNULL,
@@ -243,10 +255,16 @@ def main() -> None:
         mean_kb = sum(path.stat().st_size for path in files) / len(files) / 1000
         for index in (folder / "cache").rglob("*.*"):
             index.unlink()
-        first = cpu_s(folder, "compare", *names)
-        later = [cpu_s(folder, "compare", *names) for _ in range(arguments.calls)]
+        loops, calls = [], []
+        for _ in range(1 + arguments.calls):
+            loops.append(loop_s(folder))
+            calls.append(cpu_s(folder, "compare", *names))
+    (first, *later), pace = calls, min(loops)
+    undisturbed = [pace * call / loop for call, loop in zip(calls, loops, strict=True)]
     print(f"{len(files)} records of {mean_kb:.0f} kB, {len(names)} recipes")
     print(f"first call {first:.2f} s of CPU, later {min(later):.2f} (median {statistics.median(later):.2f})")
+    told = f"first call {undisturbed[0]:.2f} s, later {statistics.median(undisturbed[1:]):.2f} (median)"
+    print(f"the loop {pace:.2f} s of CPU (median {statistics.median(loops):.2f}); at its least pace: {told}")
 
 
 if __name__ == "__main__":
