@@ -39,6 +39,7 @@ def test_recipes_papers_and_types_are_in_it(wheel: Path) -> None:
     assert {
         f"actbench/data/{name}" for name in ("augment.cpp", "augment.h", "affine.h", "photometric.h")
     } <= names
+    assert "actbench/bench/pace.cpp" in names
     assert not any(name.startswith(("tests/", "results/")) for name in names)
 
 

@@ -103,29 +103,56 @@ inline float upper_limit(const Tables &t, int64_t channel) {
     return t.rise[(channel + 1) * t.pieces - 1] ? INFINITY : FLT_MAX;
 }
 
-// One channel's function; `direct` as in `forward`.
-template <int PARTS, bool direct> struct Line {
+// One channel's function, as `direct` has it in `forward`.
+template <int PARTS> struct Direct {
     Table<PARTS> base, rise;
     Floats low, inv_step, last, least, most;
-    Line(const Padded &bases, const Padded &rises, const Tables &t, int64_t channel)
+    Direct(const Padded &bases, const Padded &rises, const Tables &t, int64_t channel)
         : base(bases.of(channel)), rise(rises.of(channel)), low(all(t.low[channel])),
           inv_step(all(t.inv_step[channel])), last(all(t.last() - 1)) {
         least = all(lower_limit(t, channel));
         most = all(upper_limit(t, channel));
     }
-    Floats bounded(Floats a) const { return smaller(most, greater(least, a)); }  // NaN passes
     Floats operator()(Floats x) const {
-        if (direct) x = bounded(x);
+        x = smaller(most, greater(least, x));  // NaN passes
+        const Ints index = find((x - low) * inv_step, last).index;
+        return fma(rise(index), x, base(index));
+    }
+};
+
+// One channel's function: that of u within the bounds, where pieces are looked up, and a slope for what lies beyond.
+template <int PARTS> struct Line {
+    Within<PARTS> base, rise;
+    Floats low, inv_step, end, last, at_end, left, right, least, most;
+    bool is_level;  // on a side, where what lies beyond must be limited, and the height there is the bound's to the bit
+    Line(const Padded &bases, const Padded &rises, const Tables &t, int64_t channel)
+        : base(bases.of(channel)), rise(rises.of(channel)), low(all(t.low[channel])),
+          inv_step(all(t.inv_step[channel])), end(all(t.last() - 1)), last(all(t.last() - 2)) {
+        const int64_t first = channel * t.pieces, after = first + t.pieces - 1;
+        at_end = all(t.base[after]);
+        left = all(t.rise[first]);
+        right = all(t.rise[after]);
+        least = all(lower_limit(t, channel));
+        most = all(upper_limit(t, channel));
+        is_level = t.rise[first] == 0 || t.rise[after] == 0;
+    }
+    template <bool LEVEL> Floats at(Floats x) const {
         const Floats u = (x - low) * inv_step;
-        const Places at = find(direct ? u : bounded(u), last);
-        return fma(rise(at.index), direct ? x : at.offset, base(at.index));
+        const Floats within = smaller(greater(u, all(0.f)), end);  // 0 for NaN
+        const Floats piece = smaller(round_down(within), last);
+        const Ints index = to_ints(piece);
+        Floats beyond = u - within, inside = fma(rise(index), within - piece, base(index));
+        if (LEVEL) {
+            beyond = smaller(most, greater(least, beyond));  // NaN passes
+            inside = select_above(u, end, at_end, inside);
+        }
+        return fma(select_negative(as_ints(beyond), left, right), beyond, inside);
     }
 };
 
 constexpr int64_t AHEAD = 1024;  // elements; the processor itself foresees no further than a page of memory
 
-template <class Function, class From, class T>
-void map(const From *x, T *y, int64_t size, const Function function, bool past_caches) {
+template <class Function, class T> void map(const T *x, T *y, int64_t size, const Function function, bool past_caches) {
     int64_t i = 0;
     for (; i + LANES <= size; i += LANES) {
         fetch(x + i + AHEAD);
@@ -174,19 +201,27 @@ void forward_across(const T *x, T *y, int64_t channels, const Abreast &tables, b
 
 template <int PARTS, bool direct, class T>
 void forward_vectors(const T *x, T *y, const Rows &rows, const Tables &t, bool across, int64_t threads) {
+    const bool past_caches = streams(y, rows);
     const Padded base(t, rows.channels, PARTS, [&](int64_t, int64_t at) { return t.base[at]; });
     const Padded rise(t, rows.channels, PARTS, [&](int64_t, int64_t at) { return t.rise[at]; });
-    const auto line = [&](int64_t channel) { return Line<PARTS, direct>(base, rise, t, channel); };
+    const auto along = [&](const T *from, T *to, int64_t size, int64_t channel) {
+        if constexpr (direct) {
+            map(from, to, size, Direct<PARTS>(base, rise, t, channel), past_caches);
+        } else {
+            const Line<PARTS> line(base, rise, t, channel);
+            if (line.is_level) map(from, to, size, [=](Floats u) { return line.template at<true>(u); }, past_caches);
+            else map(from, to, size, [=](Floats u) { return line.template at<false>(u); }, past_caches);
+        }
+    };
     const Abreast abreast(t, across ? rows.channels : 0, 2,
                           [&](int64_t number, int64_t, int64_t at) { return (number ? t.rise : t.base)[at]; });
-    const bool past_caches = streams(y, rows);
 #pragma omp parallel num_threads(int(threads))
     {
 #pragma omp for schedule(static) nowait
         for (int64_t row = 0; row < rows.count; ++row) {
             const int64_t at = row * rows.length;
             if (across) forward_across<direct>(x + at, y + at, rows.channels, abreast, past_caches);
-            else map(x + at, y + at, rows.size(row), line(row % rows.channels), past_caches);
+            else along(x + at, y + at, rows.size(row), row % rows.channels);
         }
         finish_streams();
     }

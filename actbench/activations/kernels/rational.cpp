@@ -97,6 +97,7 @@ APART bool values(const Table &table, const float *__restrict x, float *__restri
     I far = {};
     for (int64_t i = 0; i < size; i += LANES) {
         const float *c = a + (M + 1) * LANES;
+        fetch(x + i);
         const V at = load(x + i), z = of_magnitude ? magnitude(at) : at;
         far |= magnitude(at) > limit;
         V s = load(c + N * LANES), p = load(a + M * LANES);
@@ -120,6 +121,8 @@ APART bool slopes(const Table &table, const float *__restrict x, const float *__
     I far = {};
     for (int64_t i = 0; i < size; i += LANES) {
         const float *c = a + (M + 1) * LANES;
+        fetch(x + i);
+        fetch(g + i);
         const V at = load(x + i) + 0.f;  // -0 becomes 0, whose sign flips nothing
         const V z = of_magnitude ? magnitude(at) : at;
         far |= magnitude(at) > limit;

@@ -47,6 +47,10 @@ inline Floats unless_at_most(Floats a, Floats b, Floats yes) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ), yes);
 }
 template <int BITS> Ints shift_left(Ints a) { return _mm512_slli_epi32(a, BITS); }
+inline Ints as_ints(Floats a) { return _mm512_castps_si512(a); }
+inline Floats select_negative(Ints at, Floats yes, Floats no) {
+    return _mm512_mask_mov_ps(no, _mm512_movepi32_mask(at), yes);
+}
 
 // Past the caches; `to` is a multiple of what is written.
 inline void stream(float *to, Floats value) { _mm512_stream_ps(to, value); }
@@ -217,6 +221,17 @@ template <> struct Table<0> {
     explicit Table(const float *from) : from(from) {}
     Floats operator()(Ints index) const { return gather(from, index); }
 };
+
+// The same table for indices that lie within its parts.
+template <int PARTS> struct Within {
+    Floats parts[PARTS];
+    explicit Within(const float *from) {
+        for (int part = 0; part < PARTS; ++part) parts[part] = load(from + part * LANES);
+    }
+    Floats operator()(Ints index) const { return look_up(parts, std::integral_constant<int, PARTS>(), index); }
+};
+
+template <> struct Within<0> : Table<0> { using Table<0>::Table; };
 
 // Calls with the number of parts, as a constant, that tables of so many entries need.
 template <class Call> void with_parts(int64_t entries, Call call) {

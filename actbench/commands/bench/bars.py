@@ -9,13 +9,21 @@ from tabulate import tabulate
 
 from actbench.bench.allocator import set_allocator
 from actbench.bench.bars import BARS, Bar, DeviceKind, Section, bars_of, sections_of
-from actbench.commands.bench.setting import at_least, cifar_folder, machine, machine_text, spread_document
+from actbench.commands.bench.setting import (
+    at_least,
+    cifar_folder,
+    machine,
+    machine_text,
+    paces_now,
+    spread_document,
+)
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError, NotComparableError
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.overrides import COMMAND_LINE
 
 if TYPE_CHECKING:
+    from actbench.bench.pace import Pace
     from actbench.bench.timing import Spread
 
 _HEADERS = ("bar", "first", "aim", "measured", "reached")
@@ -61,11 +69,13 @@ def bench_bars(request: BarsRequest, note: Callable[[str], None] = lambda _text:
     images_dir = cifar_folder(request.data_dir)
     extent = Extent(device=device, rounds=request.rounds, images_dir=images_dir)
     rows: list[_Row] = []
+    paces: list[Pace] = []
     for section in sections:
         note(f"measuring {section}")
+        paces += paces_now(device)
         found = dict(measure(section, kind, extent))
         rows += [_Row(bar, found[name]) for name, bar in bars_of(section, kind).items() if name in found]
-    facts = machine(device)
+    facts = machine(device, paces)
     data = "random bytes of CIFAR's shape" if images_dir is None else "CIFAR-100"
     setting = {"sections": sections, "rounds": request.rounds, "data": data, "allocator": allocator}
     missed = [row.bar.name for row in rows if row.is_missed]

@@ -1,7 +1,8 @@
 """What the commands of `actbench bench` have in common: checked options, the machine they ran on, words for numbers."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actbench.errors import ActbenchError, DataError
 from actbench.recipe.overrides import COMMAND_LINE
@@ -9,6 +10,7 @@ from actbench.recipe.overrides import COMMAND_LINE
 if TYPE_CHECKING:
     import torch
 
+    from actbench.bench.pace import Pace
     from actbench.bench.timing import Spread
 
 
@@ -28,19 +30,45 @@ def cifar_folder(data_dir: Path) -> Path | None:
     return data_dir
 
 
-def machine(device: "torch.device") -> dict[str, object]:
-    """Of a document: what computed, and with which versions."""
+def machine(device: "torch.device", paces: Sequence["Pace"] = ()) -> dict[str, object]:
+    """Of a document: what computed, and with which versions; `paces` of the core were taken while it did."""
     from actbench.provenance import provenance, this_take
 
     made = provenance([this_take(device)], wall_time_s=0.0)
     names = ("hardware", "device", "threads", "actbench", "commit", "dirty", "python", "torch")
-    return {name: getattr(made, name) for name in names}
+    facts: dict[str, object] = {name: getattr(made, name) for name in names}
+    return {**facts, "pace": _pace_document([*paces, *paces_now(device)])}
 
 
-def machine_text(facts: dict[str, object]) -> str:
-    threads = facts["threads"]
+def paces_now(device: "torch.device") -> list["Pace"]:
+    """Some samples; none of a GPU, and where nothing can be compiled."""
+    from actbench.bench.pace import SAMPLES, pace
+
+    samples = [pace() for _ in range(SAMPLES)] if device.type == "cpu" else []
+    return [sample for sample in samples if sample is not None]
+
+
+def _pace_document(paces: Sequence["Pace"]) -> dict[str, object] | None:
+    from actbench.bench.timing import spread
+
+    if not paces:
+        return None
+    return {
+        "ghz": spread([each.ghz for each in paces]).median,
+        "additions_per_cycle": spread_document(spread([each.additions_per_cycle for each in paces])),
+    }
+
+
+def machine_text(facts: Mapping[str, Any]) -> str:
+    threads, pace = facts["threads"], facts["pace"]
     used = f", {threads} thread{'' if threads == 1 else 's'}" if facts["device"] == "cpu" else ""
-    return f"{facts['hardware']}{used}, torch {facts['torch']}"
+    paced = ""
+    if pace:
+        additions = pace["additions_per_cycle"]
+        paced = (
+            f" ({pace['ghz']:.1f} GHz, {additions['low']:.1f} to {additions['high']:.1f} additions a cycle)"
+        )
+    return f"{facts['hardware']}{used}{paced}, torch {facts['torch']}"
 
 
 def spread_document(spread: "Spread") -> dict[str, float]:

@@ -1,6 +1,7 @@
 """`bench bars`: its table and document from numbers that are given, its exit codes, and the real program."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +55,8 @@ def test_the_table_has_the_bars_in_their_order(given: dict[str, Spread], tmp_pat
         ["crop, flip, RandAugment, normalise: torchvision, PIL", "-", "-", "2.50 [2.25 to 2.75] x ours", ""],
     ]  # fmt: skip
     lines = outcome.text.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, python 3." in lines[0]
+    assert re.search(r", 1 thread \(\d\.\d GHz, \d\.\d to \d\.\d additions a cycle\), torch ", lines[0])
+    assert f", torch {torch.__version__}, python 3." in lines[0]
     assert lines[1].startswith("15 rounds, images: random bytes of CIFAR's shape; allocator: ")
     assert "3 of 5 first bars reached, 1 of them with the aim" in lines
     assert (outcome.exit_code, outcome.warnings) == (0, ())
@@ -64,7 +66,15 @@ def test_the_document_tells_the_same(given: dict[str, Spread]) -> None:
     given["actbench --help"] = Spread(1.6, 1.5, 1.7)
     document = json.loads(json.dumps(bench_bars(BarsRequest(sections=("start",), rounds=9)).document))
     assert set(document) == {"machine", "setting", "bars", "missed"}
-    assert set(document["machine"]) >= {"hardware", "threads", "torch", "python", "actbench", "commit"}
+    assert set(document["machine"]) >= {
+        "hardware",
+        "threads",
+        "torch",
+        "python",
+        "actbench",
+        "commit",
+        "pace",
+    }
     assert (document["setting"]["sections"], document["setting"]["rounds"]) == (["start"], 9)
     assert document["bars"] == [
         {

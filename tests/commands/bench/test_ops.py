@@ -77,7 +77,8 @@ def test_a_table_with_options() -> None:
     finally:
         torch.set_num_threads(threads)
     assert lines[0].startswith("4,8 float32, contiguous; ")
-    assert ", 2 threads, torch 2." in lines[0]
+    assert ", 2 threads (" in lines[0]
+    assert " additions a cycle), torch 2." in lines[0]
     assert lines[1].startswith("wall time, 2 rounds; allocator: ")
     assert lines[4].split()[:3] == ["activation", "computed", "by"]
     rows = {line.split("  ")[0]: line for line in lines[7:10]}
