@@ -17,7 +17,11 @@ import torch
 
 Call = Callable[[], object]
 
-_MAX_WARMUP = 8
+_MAX_WARMUP = 12
+"""Rounds: what glibc splits off an aligned block goes into a list of seven first, and while that has room the next block
+of that size is taken anew."""
+_QUIET = 2
+"""Rounds on end without new memory: one alone may have found a place that the next does not."""
 _FEW_FAULTS = 256
 """Page faults of a round, a MiB's worth, that show no memory being taken anew."""
 _HEAD_START = 10_000_000
@@ -71,13 +75,15 @@ class Times:
 def time_cases(cases: Sequence[Case], *, clock: Clock, rounds: int, warmup: int = 2) -> Times:
     """Times every case once per round, in an order drawn anew for each.
 
-    At least `warmup` rounds go before and do not count, and more (to eight) until one takes no new memory.
+    At least `warmup` rounds go before and do not count, and more (to twelve) until two on end take no new memory.
     """
     order = random.Random(0)
+    quiet = 0
     for number in range(max(warmup, _MAX_WARMUP)):
         faults = page_faults()
         _round(cases, clock, order)
-        if number + 1 >= warmup and page_faults() - faults < _FEW_FAULTS:
+        quiet = quiet + 1 if page_faults() - faults < _FEW_FAULTS else 0
+        if number + 1 >= warmup and quiet >= _QUIET:
             break
     seconds: dict[str, list[float]] = {case.name: [] for case in cases}
     was_enabled = gc.isenabled()
