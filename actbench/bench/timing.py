@@ -18,8 +18,8 @@ import torch
 Call = Callable[[], object]
 
 _MAX_WARMUP = 12
-"""Rounds: what glibc splits off an aligned block goes into a list of seven first, and while that has room the next block
-of that size is taken anew."""
+"""Rounds: what glibc splits off an aligned block goes into a list of seven first; while that has room the next block of
+the size is taken anew."""
 _QUIET = 2
 """Rounds on end without new memory: one alone may have found a place that the next does not."""
 _FEW_FAULTS = 256
