@@ -100,6 +100,7 @@ def test_the_smoke_profile_trains_every_arm(name: str, tmp_path: Path) -> None:
 # Depthwise 7x7 convolutions at 224 pixels take minutes on a CPU, so of many like arms or variants one stands for all.
 PAPER_ARMS = {
     "demo_digits": ("relu", "swish", "series", "lslu"),
+    "demo_fair_digits": ("relu", "lslu"),
     "lslu_nsweep_vanillanet_c100": ("lslu_n7",),
     "lslu_regularization_vanillanet_c100": ("relu",),
     "lslu_vanillanet_c10": ("relu",),
