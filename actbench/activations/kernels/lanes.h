@@ -179,8 +179,7 @@ INLINE void stream(Half *to, V x) {
 template <class T>
 INLINE void store(T *to, V x, bool past_caches) { past_caches ? stream(to, x) : store(to, x); }
 
-// What comes so far behind `at` is on its way before it is read: the processor itself foresees no further than a page of
-// memory, and less than that where it streams.
+// What comes so far behind `at` is on its way before it is read: the processor itself foresees no further than a page.
 template <class T>
 INLINE void fetch(const T *at) {
     constexpr int64_t AHEAD = 1024;
