@@ -11,7 +11,7 @@ from pathlib import Path
 
 from actbench.details import DetailsFile, Read
 from actbench.errors import RecordError
-from actbench.index_file import Entry, load, save
+from actbench.index_file import Entry, Index, load, save
 from actbench.record import RunSummary
 from actbench.user_cache import user_cache
 
@@ -29,12 +29,15 @@ def read_folder(folder: Path, read: Read) -> list[tuple[str, Found]]:
     What it does not know is read by `read`, and the index is brought up to date.
     """
     # Names alone: to make ten thousand paths takes longer than to ask the system about as many files.
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    names = sorted([name for name in os.listdir(folder) if name.endswith(".json")])
     prefix = f"{folder}{os.sep}"
     if len(names) < FEWEST:
         return [(name, _attempt(f"{prefix}{name}", read)) for name in names]
     home = DetailsFile(_place(folder), folder, read)
-    kept, used, is_changed = load(home), 0, False
+    index = load(home)
+    if index and names == index.names and _are_as_read(prefix, index):
+        return list(zip(names, index.summaries, strict=True))
+    kept, used, is_changed = index.entries() if index else {}, 0, False
     found: dict[str, Found] = {}
     for name in names:
         path = f"{prefix}{name}"
@@ -49,13 +52,22 @@ def read_folder(folder: Path, read: Read) -> list[tuple[str, Found]]:
         if state and state[1] < now - GRANULARITY_NS and not isinstance(summary, RecordError):
             kept[name] = Entry(*state, summary)
             used, is_changed = used + 1, True
-    if used < len(kept):
-        kept, is_changed = {name: entry for name, entry in kept.items() if name in found}, True
-    if is_changed:
-        held = {name: own for name, entry in kept.items() if (own := _held(entry))}
+    if is_changed or used < len(kept):
+        held = {name: own for name in names if name in kept and (own := _held(kept[name]))}
         found |= {name: entry.summary for name, entry in held.items()}
         save(home, held)
     return list(found.items())
+
+
+def _are_as_read(prefix: str, index: Index) -> bool:
+    """Whether every file has the size and the time of change that it was read with."""
+    try:
+        facts = [os.stat(f"{prefix}{name}") for name in index.names]
+    except OSError:
+        return False
+    return index.sizes == [file.st_size for file in facts] and index.mtimes_ns == [
+        file.st_mtime_ns for file in facts
+    ]
 
 
 def _held(entry: Entry) -> Entry | None:

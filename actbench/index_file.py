@@ -36,11 +36,14 @@ from actbench.record import (
     Status,
     Take,
     Tally,
+    Weights,
+    Which,
 )
 from actbench.summary import as_json
 
 _PLAIN = (
     "status", "reason", "seed", "run", "epochs", "validation", "started", "wall_time_s", "step_wall_s", "step_cpu_s",
+    "accuracies",
 )  # fmt: skip
 _MARK = "actbench-index"
 # ASCII's own separators, of groups and of records: no JSON has them, since it escapes them.
@@ -58,14 +61,28 @@ class Entry(NamedTuple):
     summary: RunSummary
 
 
+class Index(NamedTuple):
+    """By name of file, in order: with what size and time of change a record was read, and its summary."""
+
+    names: list[str]
+    sizes: list[int]
+    mtimes_ns: list[int]
+    summaries: list[RunSummary]
+
+    def entries(self) -> dict[str, Entry]:
+        rows = zip(self.sizes, self.mtimes_ns, self.summaries, strict=True)
+        return dict(zip(self.names, map(Entry._make, rows), strict=True))
+
+
 class _Columns(Frozen):
-    """One entry for each record, but for footings and machines, which are listed once each."""
+    """One entry for each record, but for footings, machines and evaluations, which are listed once each."""
 
     footings: tuple[str, ...]
     machines: tuple[Machine, ...]
-    name: tuple[str, ...]
-    size: tuple[int, ...]
-    mtime_ns: tuple[int, ...]
+    evaluations: tuple[tuple[tuple[Which, Weights], ...], ...]
+    name: list[str]
+    size: list[int]
+    mtime_ns: list[int]
     status: tuple[Status, ...]
     reason: tuple[str | None, ...]
     recipe: tuple[int, ...]
@@ -81,38 +98,45 @@ class _Columns(Frozen):
     machine: tuple[int, ...]
     step_wall_s: tuple[float | None, ...]
     step_cpu_s: tuple[float | None, ...]
+    evaluated: tuple[int, ...]
+    accuracies: tuple[tuple[float | None, ...], ...]
     details_length: tuple[int, ...]
     details_checksum: tuple[int, ...]
 
 
-def load(home: DetailsFile) -> dict[str, Entry]:
-    """The index by name of file; empty where it is missing, broken, or of another version, or lacks its details."""
+def load(home: DetailsFile) -> Index | None:
+    """None where it is missing, broken, or of another version, or lacks its details."""
     try:
         whole = _place(home).read_bytes()
         first, head, shared, results, costs = whole.split(_SECTION)
         mark, written_by, checksum = first.decode().split()
         is_known = (mark, written_by) == (_MARK, version())
         if not is_known or int(checksum) != zlib.crc32(memoryview(whole)[FIRST_LINE:]):
-            return {}
+            return None
         columns = _Columns.model_validate_json(head)
         if os.stat(home.place).st_size != sum(columns.details_length):
-            return {}
-        return _entries(columns, shared.split(_ENTRY), results.split(_ENTRY), costs.split(_ENTRY), home)
+            return None
+        return Index(
+            columns.name,
+            columns.size,
+            columns.mtime_ns,
+            _summaries(columns, shared.split(_ENTRY), results.split(_ENTRY), costs.split(_ENTRY), home),
+        )
     except (OSError, ValueError, IndexError):  # pydantic's errors are ValueErrors
-        return {}
+        return None
 
 
 def _place(home: DetailsFile) -> Path:
     return home.place.with_suffix(".index")
 
 
-def _entries(
+def _summaries(
     columns: _Columns,
     shared: Sequence[bytes],
     results: Sequence[bytes],
     costs: Sequence[bytes],
     home: DetailsFile,
-) -> dict[str, Entry]:
+) -> list[RunSummary]:
     starts = accumulate(columns.details_length[:-1], initial=0)
     details = zip(
         repeat(home), columns.name, starts, columns.details_length, columns.details_checksum, strict=False
@@ -133,13 +157,17 @@ def _entries(
         [columns.machines[number] for number in columns.machine],
         columns.step_wall_s,
         columns.step_cpu_s,
+        [columns.evaluations[number] for number in columns.evaluated],
+        columns.accuracies,
         results,
         costs,
         _tuples(StoredDetails, details),
         strict=True,
     )
-    found = zip(columns.size, columns.mtime_ns, _tuples(RunSummary, rows), strict=True)
-    return dict(zip(columns.name, _tuples(Entry, found), strict=True))
+    summaries = list(_tuples(RunSummary, rows))
+    if not len(columns.name) == len(columns.size) == len(columns.mtime_ns) == len(summaries):
+        raise ValueError("columns of different length")
+    return summaries
 
 
 def _tuples(kind: type[_Row], rows: Iterable[tuple[object, ...]]) -> Iterable[_Row]:
@@ -162,6 +190,7 @@ def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
     """Writes the index whole or not at all; where the cache cannot be written there is none."""
     summaries = [entry.summary for entry in entries.values()]
     footings, machines, texts = _Numbers[str](), _Numbers[Machine](), _Numbers[bytes]()
+    evaluations = _Numbers[tuple[tuple[Which, Weights], ...]]()
     known: dict[int, int] = {}
 
     def shared(facts: Frozen) -> int:
@@ -177,13 +206,15 @@ def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
         **{key: [getattr(summary, key) for summary in summaries] for key in _PLAIN},
         footing=[footings.of(summary.footing) for summary in summaries],
         machine=[machines.of(summary.machine) for summary in summaries],
+        evaluated=[evaluations.of(summary.evaluated) for summary in summaries],
         recipe=[shared(summary.recipe) for summary in summaries],
         arm=[shared(summary.arm) for summary in summaries],
         data=[shared(summary.data) for summary in summaries],
         details_length=list(map(len, details)),
         details_checksum=list(map(zlib.crc32, details)),
     )
-    head = to_json({"footings": list(footings), "machines": list(machines), **columns})
+    listed = {"footings": list(footings), "machines": list(machines), "evaluations": list(evaluations)}
+    head = to_json({**listed, **columns})
     results = [summary.results_json for summary in summaries]
     costs = [summary.cost_json for summary in summaries]
     content = _SECTION.join([head, *map(_ENTRY.join, (texts, results, costs))])

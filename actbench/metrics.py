@@ -31,6 +31,11 @@ class Metric:
     attack: tuple[Attack, float] | None = None
     """Under which attack and eps, in 255ths, the tally is counted; None: on the pictures as they are."""
 
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is the share of right answers, on the pictures as they are."""
+        return self.read is _top1 and self.attack is None
+
     def of(self, result: ResultFacts) -> float | None:
         """Its value in a test result; None where that does not hold it."""
         if self.attack is None:

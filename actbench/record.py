@@ -64,6 +64,11 @@ AnyTally = Annotated[Tally | DetectionTally, Field(union_mode="left_to_right")]
 """Nothing is both, and to try the other as well would take most of the time of reading one."""
 
 
+def share_right(tally: Tally | DetectionTally) -> float | None:
+    """None where nothing is simply right or wrong."""
+    return tally.accuracy if isinstance(tally, Tally) and tally.total else None
+
+
 class AttackResult(Frozen):
     """What is left of the test set under changes of its pictures."""
 
@@ -381,6 +386,11 @@ class RunRecord(Frozen):
         """The test evaluation at these weights, or None where the run has none."""
         return next((r for r in self.results if r.which == which and r.weights == weights), None)
 
+    def accuracy(self, which: Which = "last", weights: Weights = "raw") -> float | None:
+        """The share of test examples that were right; None where the run has no such count at these weights."""
+        result = self.result(which, weights)
+        return share_right(result.tally) if result else None
+
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
         """Which test examples were right, one bit each; None where the record does not hold them all."""
         result = self.result(which, weights)
@@ -408,6 +418,10 @@ class RunSummary(NamedTuple):
     machine: Machine
     step_wall_s: float | None
     step_cpu_s: float | None
+    evaluated: tuple[tuple[Which, Weights], ...]
+    """At which weights, a pair for each result."""
+    accuracies: tuple[float | None, ...]
+    """Of each result; None where the test set is not told right from wrong."""
     results_json: bytes
     """Of each result, a line each."""
     cost_json: bytes
@@ -432,18 +446,21 @@ class RunSummary(NamedTuple):
         return tuple(map(_result, self.results_json.splitlines()))
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        for text in self.results_json.splitlines():  # most often the first is wanted, and no other is made
-            result = _result(text)
-            if result.which == which and result.weights == weights:
-                return result
-        return None
+        at = which, weights
+        if at not in self.evaluated:
+            return None
+        return _result(self.results_json.splitlines()[self.evaluated.index(at)])
+
+    def accuracy(self, which: Which = "last", weights: Weights = "raw") -> float | None:
+        at = which, weights
+        return self.accuracies[self.evaluated.index(at)] if at in self.evaluated else None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        for place, text in enumerate(self.results_json.splitlines(), start=1):
-            result = _result(text)
-            if result.which == which and result.weights == weights:
-                return _bits(bytes(self.details).split(b"\n")[place], result, self.data)
-        return None
+        result = self.result(which, weights)
+        if result is None:
+            return None
+        place = 1 + self.evaluated.index((which, weights))
+        return _bits(bytes(self.details).split(b"\n")[place], result, self.data)
 
 
 RunFacts = RunSummary | RunRecord

@@ -25,6 +25,7 @@ from actbench.record import (
     Status,
     Tally,
     TestResult,
+    share_right,
 )
 
 _BEFORE_RECIPE = re.compile(
@@ -148,6 +149,8 @@ def _summary(
         machine=Machine(made.device, made.hardware, made.threads, made.shared_by),
         step_wall_s=cost.step_time_s if cost else None,
         step_cpu_s=cost.step_cpu_s if cost else None,
+        evaluated=tuple((result.which, result.weights) for result in after.results),
+        accuracies=tuple(share_right(result.tally) for result in after.results),
         results_json=b"\n".join(results),
         cost_json=b"" if cost is None else as_json(cost),
         details=b"\n".join([as_json(made), *bits]),

@@ -226,7 +226,8 @@ def test_the_last_of_two_writers_wins_and_both_were_right(
     first = store.paths()[0]
     home = DetailsFile(place.with_suffix(".details"), first.parent, store.summary)
     known = index_file.load(home)
-    index_file.save(home, {name: entry for name, entry in known.items() if name != first.name})
+    assert known is not None
+    index_file.save(home, {name: entry for name, entry in known.entries().items() if name != first.name})
     assert _is_as_stored(store)
     assert opened == [first]
     assert index_file.load(home) == known
