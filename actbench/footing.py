@@ -117,8 +117,9 @@ def check_footing(
     plan's if there is one, and those others.
     """
     if len({run.record.footing for run in stored}) == 1:
-        _check_each_is_one(stored, origin)
-        return min(stored, key=_ORDER).record, ()
+        by_name = _by_name(stored)
+        _check_each_is_one(by_name, origin)
+        return min(by_name[min(by_name)], key=_ORDER).record, ()
     by_footing = _sorted_into(stored, lambda run: run.footing)
     if not allow_mismatch:
         raise _unequal(
@@ -128,7 +129,7 @@ def check_footing(
             difference=_footing_difference,
             hints=["or show them side by side with footnotes: --allow-mismatch"],
         )
-    _check_each_is_one(stored, origin)
+    _check_each_is_one(_by_name(stored), origin)
     by_footing.sort(key=lambda runs: bool(differing_settings(plan, runs[0].record.recipe)))
     kept, *others = by_footing
     return kept[0].record, tuple(_mismatch(kept[0].record, runs) for runs in others)
@@ -149,11 +150,15 @@ def _mismatch(kept: RunFacts, runs: Sequence[StoredRun]) -> Mismatch:
     )
 
 
-def _check_each_is_one(stored: Sequence[StoredRun], origin: Origin) -> None:
-    """Raises NotComparableError where one name stands for two arms, or two records for one run."""
+def _by_name(stored: Iterable[StoredRun]) -> dict[str, list[StoredRun]]:
     by_name: dict[str, list[StoredRun]] = {}
     for run in stored:
         by_name.setdefault(run.record.arm.name, []).append(run)
+    return by_name
+
+
+def _check_each_is_one(by_name: Mapping[str, list[StoredRun]], origin: Origin) -> None:
+    """Raises NotComparableError where one name stands for two arms, or two records for one run."""
     for name, same_name in sorted(by_name.items()):
         arms = {id(arm): arm for arm in (run.record.arm for run in same_name)}
         if len(arms) > 1 and len({_arm_key(arm) for arm in arms.values()}) > 1:

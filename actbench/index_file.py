@@ -1,8 +1,8 @@
 """The file that an index is, and the file of details beside it. Imports no torch.
 
-The index: a line with a checksum; JSON, columns over the records; what records share (recipes, arms, data), by number;
-every record's results; every record's cost, parsed when it is asked for. The details are not even opened until they are
-asked for (see `details.py`).
+The index: a line with a checksum and the lengths of what follows: JSON, columns over the records; what records share
+(recipes, arms, data), by number; every record's results; every record's cost, parsed when it is asked for. The details
+are not even opened until they are asked for (see `details.py`).
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, partial, reduce
 from itertools import accumulate, repeat
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -46,9 +46,9 @@ _PLAIN = (
     "accuracies",
 )  # fmt: skip
 _MARK = "actbench-index"
-# ASCII's own separators, of groups and of records: no JSON has them, since it escapes them.
-_SECTION, _ENTRY = b"\x1d", b"\x1e"
-FIRST_LINE = len(f"{_MARK} {'':16} {'':10}\n".encode() + _SECTION)
+# ASCII's own separator of records: no JSON has it, since it escapes it.
+_ENTRY = b"\x1e"
+FIRST_LINE = len(f"{_MARK} {'':16} {'':10}{4 * ' 123456789012'}\n")
 
 _Model = TypeVar("_Model", bound=Frozen)
 _Item = TypeVar("_Item")
@@ -107,12 +107,15 @@ class _Columns(Frozen):
 def load(home: DetailsFile) -> Index | None:
     """None where it is missing, broken, or of another version, or lacks its details."""
     try:
-        whole = _place(home).read_bytes()
-        first, head, shared, results, costs = whole.split(_SECTION)
-        mark, written_by, checksum = first.decode().split()
-        is_known = (mark, written_by) == (_MARK, version())
-        if not is_known or int(checksum) != zlib.crc32(memoryview(whole)[FIRST_LINE:]):
+        with open(_place(home), "rb", buffering=0) as file:
+            mark, written_by, checksum, *told = file.read(FIRST_LINE).decode().split()
+            lengths = list(map(int, told))
+            if FIRST_LINE + sum(lengths) != os.stat(file.fileno()).st_size or min(lengths) < 0:
+                return None
+            sections = [file.read(length) for length in lengths]
+        if (mark, written_by) != (_MARK, version()) or int(checksum) != _checksum(sections):
             return None
+        head, shared, results, costs = sections
         columns = _Columns.model_validate_json(head)
         if os.stat(home.place).st_size != sum(columns.details_length):
             return None
@@ -217,11 +220,18 @@ def save(home: DetailsFile, entries: Mapping[str, Entry]) -> None:
     head = to_json({**listed, **columns})
     results = [summary.results_json for summary in summaries]
     costs = [summary.cost_json for summary in summaries]
-    content = _SECTION.join([head, *map(_ENTRY.join, (texts, results, costs))])
-    first = f"{_MARK} {version()} {zlib.crc32(content):010}\n".encode() + _SECTION
+    sections = [head, *map(_ENTRY.join, (texts, results, costs))]
+    lengths = " ".join(f"{len(section):012}" for section in sections)
+    first = f"{_MARK} {version()} {_checksum(sections):010} {lengths}\n"
     with contextlib.suppress(OSError):
         _write_whole(home.place, details)
-        _write_whole(_place(home), [first, content])
+        _write_whole(_place(home), [first.encode(), *sections])
+
+
+def _checksum(sections: Sequence[bytes]) -> int:
+    """Of the sections, and of where each ends."""
+    lengths = repr(list(map(len, sections))).encode()
+    return reduce(lambda value, section: zlib.crc32(section, value), sections, zlib.crc32(lengths))
 
 
 def _write_whole(place: Path, parts: Iterable[bytes]) -> None:

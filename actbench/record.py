@@ -327,13 +327,6 @@ class Machine(NamedTuple):
     shared_by: int = 1
 
 
-class StepTimes(NamedTuple):
-    """Of an update, by each clock; None where it was not measured."""
-
-    wall_s: float | None
-    cpu_s: float | None
-
-
 class RunRecord(Frozen):
     schema_version: Literal[1] = 1
     status: Status
@@ -378,9 +371,17 @@ class RunRecord(Frozen):
         return Machine(made.device, made.hardware, made.threads, made.shared_by)
 
     @property
-    def step_times(self) -> StepTimes | None:
-        """None where there is no cost."""
-        return StepTimes(self.cost.step_time_s, self.cost.step_cpu_s) if self.cost else None
+    def has_cost(self) -> bool:
+        return self.cost is not None
+
+    @property
+    def step_wall_s(self) -> float | None:
+        """Of an update; None where it was not measured."""
+        return self.cost.step_time_s if self.cost else None
+
+    @property
+    def step_cpu_s(self) -> float | None:
+        return self.cost.step_cpu_s if self.cost else None
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> TestResult | None:
         """The test evaluation at these weights, or None where the run has none."""
@@ -393,8 +394,8 @@ class RunRecord(Frozen):
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
         """Which test examples were right, one bit each; None where the record does not hold them all."""
-        result = self.result(which, weights)
-        return None if result is None else _bits(result.correct_bits, result, self.data)
+        result, accuracy = self.result(which, weights), self.accuracy(which, weights)
+        return None if result is None or accuracy is None else _bits(result.correct_bits, accuracy, self.data)
 
 
 class RunSummary(NamedTuple):
@@ -430,8 +431,8 @@ class RunSummary(NamedTuple):
     """A line each: the provenance's JSON, and the bits of each result as the record has them."""
 
     @property
-    def step_times(self) -> StepTimes | None:
-        return StepTimes(self.step_wall_s, self.step_cpu_s) if self.cost_json else None
+    def has_cost(self) -> bool:
+        return bool(self.cost_json)
 
     @property
     def cost(self) -> Cost | None:
@@ -456,11 +457,11 @@ class RunSummary(NamedTuple):
         return self.accuracies[self.evaluated.index(at)] if at in self.evaluated else None
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        result = self.result(which, weights)
-        if result is None:
+        accuracy = self.accuracy(which, weights)
+        if accuracy is None:
             return None
         place = 1 + self.evaluated.index((which, weights))
-        return _bits(bytes(self.details).split(b"\n")[place], result, self.data)
+        return _bits(bytes(self.details).split(b"\n")[place], accuracy, self.data)
 
 
 RunFacts = RunSummary | RunRecord
@@ -483,12 +484,12 @@ def _provenance(text: bytes) -> Provenance:
     return Provenance.model_validate_json(text)
 
 
-def _bits(correct_bits: str | bytes, result: ResultFacts, data: DataFacts) -> int | None:
+def _bits(correct_bits: str | bytes, accuracy: float, data: DataFacts) -> int | None:
     packed = base64.b64decode(correct_bits)
-    if not isinstance(result.tally, Tally) or len(packed) != (data.test + 7) // 8:
+    if not packed or len(packed) != (data.test + 7) // 8:
         return None
     bits = int.from_bytes(packed)
-    return bits if bits.bit_count() == result.tally.correct else None
+    return bits if bits.bit_count() / data.test == accuracy else None
 
 
 class VersionProbe(Frozen):

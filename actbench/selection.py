@@ -5,7 +5,7 @@ under one other state of it, they are taken with a warning, unless settings were
 trained under several, `compare` refuses them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -253,9 +253,9 @@ def _matching(
         for run in runs
         if run.record.recipe.variant == recipe.variant and (wanted is None or run.record.seed in wanted)
     ]
-    differences = _differences(recipe, [run.record for run in of_variant])
-    candidates = list(zip(of_variant, differences, strict=True))
-    fitting = tuple(run for run, differs in candidates if differs is None)
+    difference = _difference_from(recipe)
+    candidates = [(run, difference(run.record)) for run in of_variant]
+    fitting = tuple([run for run, differs in candidates if differs is None])
     left = [(run, differs) for run, differs in candidates if differs]
     if fitting and left and sources.allow_mismatch:
         taken = _of_other_footing(recipe, fitting, [run for run, _ in left])
@@ -276,17 +276,23 @@ def _matching(
     return Selection(plan=plan, stored=stored, origin=origin, lock=read_lock(sources.results_dir, plan))
 
 
-def _differences(recipe: Recipe, runs: Sequence[RunFacts]) -> list[str | None]:
-    """How each run differs from what the recipe would make; worked out once for runs that share recipe and arm."""
-    recipes = {id(run.recipe): run.recipe for run in runs}
-    arms = {id(run.arm): run.arm for run in runs}
+def _difference_from(recipe: Recipe) -> Callable[[RunFacts], str | None]:
+    """Tells how a run differs from what the recipe would make; worked out once for runs that share recipe and arm."""
     planned = {arm.name: arm for arm in recipe.arms}
-    of_arms = {key: _arm_difference(planned.get(arm.name), arm) for key, arm in arms.items()}
+    told: dict[tuple[int, int], str | None] = {}
     of_recipes: dict[int, str | None] = {}
-    for key, other in recipes.items():
-        keys = differing_settings(recipe, other)
-        of_recipes[key] = shown_difference(keys, recipe, other) if keys else None
-    return [of_recipes[id(run.recipe)] or of_arms[id(run.arm)] for run in runs]
+
+    def difference(run: RunFacts) -> str | None:
+        other, arm = run.recipe, run.arm
+        key = id(other), id(arm)
+        if key not in told:
+            if id(other) not in of_recipes:
+                keys = differing_settings(recipe, other)
+                of_recipes[id(other)] = shown_difference(keys, recipe, other) if keys else None
+            told[key] = of_recipes[id(other)] or _arm_difference(planned.get(arm.name), arm)
+        return told[key]
+
+    return difference
 
 
 def _arm_difference(now: Arm | None, then: Arm) -> str | None:
@@ -315,11 +321,16 @@ def _of_other_footing(
 
 def _note_missing(selection: Selection, selected: Selected) -> None:
     plan, runs = selection.plan, selection.runs
-    finished = {(run.arm.name, run.seed) for run in runs if run.status in ("completed", "diverged")}
+    unfinished = [run for run in runs if run.status not in ("completed", "diverged")]
+    finished: dict[str, set[int]] = {}
+    for run in runs:
+        if run.status in ("completed", "diverged"):
+            finished.setdefault(run.arm.name, set()).add(run.seed)
     missing = [
-        (arm.name, seed) for arm in plan.arms for seed in plan.seeds if (arm.name, seed) not in finished
+        (arm.name, seed)
+        for arm in plan.arms
+        for seed in sorted(set(plan.seeds) - finished.get(arm.name, set()), key=plan.seeds.index)
     ]
-    unfinished = [run for run in runs if run.status in ("failed", "interrupted")]
     for run in sorted(unfinished, key=lambda run: (run.arm.name, run.seed)):
         why = f": {run.reason}" if run.reason else ""
         selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")
@@ -332,7 +343,8 @@ def _note_missing(selection: Selection, selected: Selected) -> None:
 
 def _note_edited(selection: Selection, selected: Selected) -> None:
     """Says where a plug-in's file is another by now than the one that made the runs."""
-    sources = {name: source for run in selection.runs for name, source in run.arm.plugins.items()}
+    arms = {id(run.record.arm): run.record.arm for run in selection.stored}
+    sources = {name: source for arm in arms.values() for name, source in arm.plugins.items()}
     for name, source in sources.items():
         if source.file and Path(source.file).is_file() and not source.is_present():
             selected.warnings.append(

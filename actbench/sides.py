@@ -82,11 +82,11 @@ class Side:
 
     @cached_property
     def _median_cpu_s(self) -> float | None:
-        return _median([times.cpu_s for run in self.runs if (times := run.step_times)])
+        return _median([run.step_cpu_s for run in self.runs if run.has_cost])
 
     @cached_property
     def _median_wall_s(self) -> float | None:
-        return _median([times.wall_s for run in self.runs if (times := run.step_times)])
+        return _median([run.step_wall_s for run in self.runs if run.has_cost])
 
     @cached_property
     def hardware(self) -> set[Machine]:
@@ -140,17 +140,18 @@ def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
     """The arm with those of its runs that are finished."""
     finished = [run for run in stored if run.record.status in ("completed", "diverged")]
     finished.sort(key=lambda run: run.record.seed)
-    completed = [run.record for run in finished if run.record.status == "completed"]
+    runs = tuple([run.record for run in finished])
+    completed = [run for run in runs if run.status == "completed"]
     gains = [reading.optimism_of(run) for run in completed] if reading.which == "best_test" else []
     known = [gain for gain in gains if gain is not None]
-    data = {run.data.fingerprint for run in completed}
+    data = {data.fingerprint for data in {id(run.data): run.data for run in completed}.values()}
     return Side(
         name=arm.name,
         arm=arm,
         values={run.seed: reading.of(run) for run in completed},
-        diverged=tuple(run.record.seed for run in finished if run.record.status == "diverged"),
+        diverged=tuple([run.seed for run in runs if run.status == "diverged"]),
         optimism=sum(known) / len(known) if known else None,
-        runs=tuple(run.record for run in finished),
+        runs=runs,
         files=RecordFiles(finished),
         read_bits=partial(_bits, completed, reading) if len(data) == 1 else dict,
         examples=completed[0].data.test if completed else 0,

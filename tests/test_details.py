@@ -88,7 +88,9 @@ def test_what_tables_need_is_told_without_them(
         assert summary.result() == summary.results[0]
         assert summary.cost
         assert summary.machine
-        assert summary.step_times
+        assert summary.has_cost
+        assert summary.step_wall_s
+        assert summary.accuracy() == summary.accuracies[0]
     assert opened == []
 
 

@@ -53,6 +53,7 @@ def contrast_of(test: stats.Test) -> Contrast:
         second="relu",
         method="welch",
         test=test,
+        estimate=test.estimate,
         effect_size=None,
         alpha=0.05,
         power=0.8,

@@ -74,9 +74,8 @@ def step_times(recipe: Recipe, stored: Sequence[StoredRun]) -> dict[str, float]:
     order = {seed: place for place, seed in enumerate(recipe.seeds)}
     records = (run.record for run in stored if run.record.status == "completed" and run.record.seed in order)
     for record in sorted(records, key=lambda record: order[record.seed]):
-        times = record.step_times
-        if times and times.wall_s and record.arm.name in names:
-            by_machine.setdefault(record.machine, {}).setdefault(record.arm.name, times.wall_s)
+        if record.step_wall_s and record.arm.name in names:
+            by_machine.setdefault(record.machine, {}).setdefault(record.arm.name, record.step_wall_s)
     for found in by_machine.values():
         if len(found) == len(names):
             return found

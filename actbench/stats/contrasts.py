@@ -45,6 +45,15 @@ class Test:
     def interval(self) -> Interval | None:
         return self.interval_at(self.confidence)
 
+    @property
+    def estimate(self) -> Estimate:
+        spread = None
+        if self.is_paired and self.standard_error is not None:
+            spread = self.standard_error * sqrt(self.n)
+        return Estimate(
+            self.difference, spread, self.interval, self.n, self.degrees_of_freedom, paired=self.is_paired
+        )
+
     def interval_at(self, confidence: float) -> Interval | None:
         if self.standard_error is None or self.degrees_of_freedom is None:
             return None
@@ -102,6 +111,8 @@ class Contrast:
     """The one used: Welch's where the one asked for needs seeds that the two arms do not share."""
     test: Test
     """By that method; where it falls back on Welch's, with no more degrees of freedom than the smaller arm has."""
+    estimate: Estimate
+    """The test's, which is asked for again and again."""
     effect_size: float | None
     """Hedges' g: the difference in units of the two arms' pooled standard deviation, corrected for few values."""
     alpha: float
@@ -118,20 +129,6 @@ class Contrast:
     def differences(self) -> tuple[float, ...]:
         """Over the seeds that both have, in their order."""
         return self.errors.differences(self.first, self.second)
-
-    @property
-    def estimate(self) -> Estimate:
-        test = self.test
-        return Estimate(
-            test.difference,
-            test.standard_error * sqrt(test.n)
-            if test.is_paired and test.standard_error is not None
-            else None,
-            test.interval,
-            test.n,
-            test.degrees_of_freedom,
-            paired=test.is_paired,
-        )
 
     @property
     def standard_error(self) -> float | None:
@@ -185,12 +182,14 @@ def contrasts(
         if error is None:
             error, used = errors.without_pairs(first, second), "welch"
         freedom = len(samples[first]) + len(samples[second]) - 2
+        test = _as_test(error, confidence)
         found.append(
             Contrast(
                 first=first,
                 second=second,
                 method=used,
-                test=_as_test(error, confidence),
+                test=test,
+                estimate=test.estimate,
                 effect_size=_hedges_g(error.difference, errors.pooled_variance(first, second), freedom),
                 alpha=alpha,
                 power=power,
