@@ -15,7 +15,6 @@ from actbench.comparison import Comparison, Group, TunedRow
 from actbench.fair.lock import Lock, lock_notes
 from actbench.fair.runs import TuningRuns
 from actbench.footing import Origin, check_footing
-from actbench.imported.group import ImportedSelection, imported_group
 from actbench.metrics import Metric, metric_of
 from actbench.papers.matching import Reported, arm_of, reported_values
 from actbench.papers.reported import Paper
@@ -28,6 +27,7 @@ from actbench.store import StoredRun
 
 if TYPE_CHECKING:
     from actbench.fair.calibration import Calibration
+    from actbench.imported.group import ImportedSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def compare(
     metric: str | None = None,
     which: Which = "last",
     weights: Weights = "raw",
-    imported: Sequence[ImportedSelection] = (),
+    imported: "Sequence[ImportedSelection]" = (),
     allow_mismatch: bool = False,
 ) -> Comparison:
     """One group per selection, then one per imported set.
@@ -94,8 +94,21 @@ def compare(
         )
         for selection in selections
     ]
-    others = [imported_group(selection, tuple(baselines), metric, which, weights) for selection in imported]
-    return Comparison(groups=(*own, *others))
+    return Comparison(groups=(*own, *_imported(imported, tuple(baselines), metric, which, weights)))
+
+
+def _imported(
+    selections: "Sequence[ImportedSelection]",
+    baselines: tuple[str, ...],
+    metric: str | None,
+    which: Which,
+    weights: Weights,
+) -> list[Group]:
+    if not selections:
+        return []
+    from actbench.imported.group import imported_group  # what few tables need is imported for these
+
+    return [imported_group(selection, baselines, metric, which, weights) for selection in selections]
 
 
 def _group(
@@ -169,7 +182,7 @@ def _tuned(
     """The rows of tuned arms, on the footing of the kept run; empty without tuning."""
     if selection.tuning is None:
         return {}
-    from actbench.fair.tuned_rows import tuned_rows  # what few tables need is imported for these
+    from actbench.fair.tuned_rows import tuned_rows  # likewise
 
     recipe, stored = selection.tuning
     seeds = set(recipe.seeds) if selection.origin.seeds else None

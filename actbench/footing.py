@@ -19,7 +19,6 @@ from actbench.recipe.differences import (
 from actbench.recipe.hashing import arm_settings
 from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import RunFacts
-from actbench.run_cost import cost_of, timed_runs
 from actbench.store import StoredRun
 
 DEFAULT_RESULTS = Path("results")
@@ -230,6 +229,8 @@ def _duration(
     redo: Iterable[tuple[str, int]], kept: RunFacts, sets: Iterable[Iterable[StoredRun]]
 ) -> list[str]:
     """How long the runs take, by those that were as long: of as many epochs, and under the same limit."""
+    from actbench.run_cost import cost_of, timed_runs  # for refusals alone
+
     length = kept.recipe.train.epochs, kept.recipe.limit
     facts = (run.record for runs in sets for run in runs)
     made = timed_runs(run for run in facts if (run.recipe.train.epochs, run.recipe.limit) == length)

@@ -26,3 +26,8 @@ class UntypedOptions(Options):
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, OptionValue]
+
+
+def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
+    """Its JSON, without what is as by default."""
+    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude, exclude_defaults=True)

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from actbench import __version__
 from actbench.details import DetailsFile, StoredDetails
-from actbench.frozen import Frozen
+from actbench.frozen import Frozen, as_json
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     SCHEMA_VERSION,
@@ -39,7 +39,6 @@ from actbench.record import (
     Weights,
     Which,
 )
-from actbench.summary import as_json
 
 _PLAIN = (
     "status", "reason", "seed", "run", "epochs", "validation", "started", "wall_time_s", "step_wall_s", "step_cpu_s",

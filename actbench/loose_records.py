@@ -8,7 +8,7 @@ from pathlib import Path
 from actbench.compare import Selection
 from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.footing import Origin
-from actbench.imported.store import is_place_of_set
+from actbench.imported.places import is_place_of_set
 from actbench.recipe.load import load_recipe
 from actbench.recipe.schema import Profile, Recipe
 from actbench.store import IMPORTED, Store, StoredRun, remembered_plugins

@@ -16,6 +16,8 @@ from actbench.recipe.schema import Arm, Attack, Recipe
 SCHEMA_VERSION = 1
 
 Status = Literal["completed", "diverged", "interrupted", "failed"]
+FINISHED: tuple[Status, ...] = ("completed", "diverged")
+"""A diverged run is a result: it is not trained again."""
 Which = Literal["last", "best_val", "best_test"]
 Weights = Literal["raw", "ema"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from actbench.activations.plugin_source import PluginSource
 from actbench.compare import Selection
@@ -17,9 +17,8 @@ from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.fair.lock import read_lock
 from actbench.fair.runs import calibration_runs, tuning_runs
 from actbench.footing import Origin, largest_footing
-from actbench.imported.group import ImportedSelection
-from actbench.imported.selection import files_of_sets, refuse_settings, select_set, unfinished_note
-from actbench.imported.store import paths as set_paths
+from actbench.imported.places import files_of_sets
+from actbench.imported.places import paths as set_paths
 from actbench.loose_records import joint_plan, read_records, select_loose
 from actbench.recipe.differences import differing_arm_settings, differing_settings, shown_difference
 from actbench.recipe.find import find_recipe
@@ -27,6 +26,9 @@ from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_re
 from actbench.recipe.schema import Arm, Profile, Recipe
 from actbench.record import RunFacts
 from actbench.store import Store, StoredRun, remembered_plugins
+
+if TYPE_CHECKING:
+    from actbench.imported.group import ImportedSelection
 
 
 class Sources(NamedTuple):
@@ -59,7 +61,7 @@ class Selected:
     """The selections in the order of the references, and what must be said about them."""
 
     selections: list[Selection] = field(default_factory=list)
-    imported: list[ImportedSelection] = field(default_factory=list)
+    imported: "list[ImportedSelection]" = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     incomplete: bool = False
     damaged: bool = False
@@ -97,6 +99,8 @@ def select(sources: Sources) -> Selected:
         _note_missing(selection, selected)
         _note_edited(selection, selected)
     if selected.imported and not selected.selections:
+        from actbench.imported.selection import refuse_settings  # what few tables need is imported for these
+
         refuse_settings(sources.profile, [*sources.overrides, *(["--limit"] if sources.limit else [])])
     return selected
 
@@ -106,8 +110,12 @@ def _select_imported(files: Sequence[Path], reference: Path, sources: Sources, s
         raise ActbenchError(
             f"{reference} is an imported set: it holds results alone, not the records that this command reads"
         )
+    if not files or not sources.takes_imported:
+        return
+    from actbench.imported.selection import select_set, unfinished_note  # likewise
+
     known = {selection.path.resolve() for selection in selected.imported}
-    for file in files if sources.takes_imported else ():
+    for file in files:
         if file.resolve() in known:
             continue
         try:

@@ -18,7 +18,6 @@ from actbench.activations.plugin_source import PluginSource
 from actbench.errors import ActbenchError, DamagedRecordError, Problem, RecordError
 from actbench.index import read_folder
 from actbench.record import SCHEMA_VERSION, RunFacts, RunRecord, RunSummary, VersionProbe
-from actbench.summary import summarise, summary_of
 
 CHECKPOINTS = "checkpoints"
 IMPORTED = "imported"
@@ -84,6 +83,8 @@ class Store:
 
     def summary(self, path: Path | str) -> RunSummary:
         """What tables need of the record at `path`; raises what `read` does, but for damage inside the history."""
+        from actbench.summary import summarise, summary_of  # of records that an index knows nothing is made
+
         content = _content(path)
         return summarise(content) or summary_of(_checked(content, path))
 

@@ -12,7 +12,7 @@ from typing import cast, get_args
 
 from pydantic import BaseModel
 
-from actbench.frozen import Frozen
+from actbench.frozen import Frozen, as_json
 from actbench.recipe.schema import Arm, Recipe
 from actbench.record import (
     Cost,
@@ -155,11 +155,6 @@ def _summary(
         cost_json=b"" if cost is None else as_json(cost),
         details=b"\n".join([as_json(made), *bits]),
     )
-
-
-def as_json(facts: BaseModel, exclude: set[str] | None = None) -> bytes:
-    """Its JSON, without what is as by default."""
-    return facts.__pydantic_serializer__.to_json(facts, exclude=exclude, exclude_defaults=True)
 
 
 # The text that ends where the next key seems to stand is looked up before it is parsed. It is known only if it was

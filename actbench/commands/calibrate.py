@@ -9,7 +9,7 @@ from actbench.fair.calibration import Calibration, calibration_recipes, stored_c
 from actbench.fair.runs import calibration_runs
 from actbench.metrics import metric_of
 from actbench.recipe.hashing import footing_hash
-from actbench.recipe.plan import FINISHED
+from actbench.record import FINISHED
 from actbench.sides import Reading
 from actbench.tables import json, terminal
 from actbench.tables.calibration import calibration_table

@@ -12,7 +12,7 @@ from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Profile
 from actbench.record import Weights, Which
 from actbench.selection import Sources, select
-from actbench.tables import json, terminal
+from actbench.tables import terminal
 from actbench.tables.build import build_tables
 from actbench.tables.columns import DEFAULTS, Columns, Layout
 from actbench.tables.side_by_side import joint_name, side_by_side
@@ -59,10 +59,16 @@ def compare(
     said = {"complete": made.complete, "warnings": list(made.warnings)}
     return Outcome(
         text=terminal.render(made.tables),
-        document={**json.document(made.tables), **said} if with_document else None,
+        document={**_document(made.tables), **said} if with_document else None,
         warnings=made.warnings,
         exit_code=made.exit_code,
     )
+
+
+def _document(tables: Sequence[Table]) -> dict[str, object]:
+    from actbench.tables import json  # what few calls need is imported for these
+
+    return json.document(tables)
 
 
 class Tables(NamedTuple):

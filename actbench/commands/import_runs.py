@@ -13,6 +13,7 @@ from actbench.errors import ActbenchError
 from actbench.footing import DEFAULT_RESULTS
 from actbench.imported import store
 from actbench.imported.gather import Gathered, gather
+from actbench.imported.places import is_name
 from actbench.imported.runs import ImportedSet, ImportedStatus, Source, Unit
 from actbench.imported.sheet import key_of
 from actbench.recipe.find import local_recipes, packaged_recipes
@@ -71,7 +72,7 @@ def import_runs(request: ImportRequest) -> Outcome:
 
 def _name(request: ImportRequest) -> str:
     name = request.file.stem if request.name is None else request.name
-    if not store.is_name(name):
+    if not is_name(name):
         hint = "a name starts with a letter and holds at most 64 letters, digits and the signs _ . -"
         raise _usage(f"{name!r} is no name for a set", "--name", hint)
     if name in packaged_recipes() or name in local_recipes():

@@ -12,9 +12,8 @@ from actbench.metrics import metric_of
 from actbench.provenance import source_commit
 from actbench.recipe.differences import differing_arm_settings, differing_settings
 from actbench.recipe.load import load_recipe
-from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Profile, Recipe
-from actbench.record import RunFacts
+from actbench.record import FINISHED, RunFacts
 from actbench.store import Store, write_atomically
 
 

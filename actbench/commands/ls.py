@@ -172,13 +172,14 @@ def _runs(results_dir: Path) -> _Listing:
 
 def _imported_runs(results_dir: Path) -> tuple[list[list[object]], list[Problem]]:
     """The same columns of imported sets, "imported" standing for the profile."""
-    from actbench.imported import store
+    from actbench.imported.places import paths
+    from actbench.imported.store import read
 
     rows: list[list[object]] = []
     problems: list[Problem] = []
-    for path in store.paths(results_dir):
+    for path in paths(results_dir):
         try:
-            imported = store.read(path)
+            imported = read(path)
         except ActbenchError as error:
             problems.extend(error.problems)
             continue

@@ -16,7 +16,7 @@ from actbench.fair.naming import part_name
 from actbench.fair.waterfall import Waterfall
 from actbench.footing import DEFAULT_RESULTS
 from actbench.imported.group import ImportedSelection, imported_side
-from actbench.imported.store import paths as set_paths
+from actbench.imported.places import paths as set_paths
 from actbench.papers.reported import load_paper
 from actbench.recipe.find import find_recipe
 from actbench.recipe.schema import Part, Profile

@@ -15,8 +15,8 @@ from actbench.commands.training import Prepared, Trained, prepare, train_prepare
 from actbench.commands.waterfall import trained_waterfalls
 from actbench.errors import ActbenchError
 from actbench.metrics import headline, metric_of
-from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Recipe
+from actbench.record import FINISHED
 from actbench.tables import terminal
 from actbench.tables.waterfall import waterfall_table
 

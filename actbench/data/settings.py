@@ -52,5 +52,5 @@ class InputSettings(Frozen):
     mix_probability: float = Field(1.0, ge=0, le=1)
     switch_probability: float = Field(0.5, ge=0, le=1)
     """Chance of cutmix instead of mixup where both are on."""
-    tokens: TokenSettings = TokenSettings()
+    tokens: TokenSettings = TokenSettings.model_construct()
     """Text alone, which takes nothing else of this block."""

@@ -14,9 +14,8 @@ from actbench.errors import RecordError
 from actbench.frozen import Frozen
 from actbench.metrics import Metric
 from actbench.recipe.differences import differing_arm_settings, differing_settings, shown_difference
-from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Recipe
-from actbench.record import RunFacts
+from actbench.record import FINISHED, RunFacts
 
 
 class Lock(Frozen):

@@ -17,10 +17,9 @@ from actbench.metrics import metric_of
 from actbench.recipe.differences import differing_settings
 from actbench.recipe.hashing import run_hash
 from actbench.recipe.own_training import of_length
-from actbench.recipe.plan import FINISHED
 from actbench.recipe.schema import Arm, Recipe
 from actbench.recipe.tuned_keys import LR, parse_key, with_setting
-from actbench.record import RunFacts, Tally
+from actbench.record import FINISHED, RunFacts, Tally
 from actbench.store import StoredRun
 
 NAME_LENGTH = 64

@@ -1,4 +1,4 @@
-"""From what a person names to the imported sets, and of each the runs, that go into tables. Imports no torch."""
+"""Of imported sets the runs that go into tables, as a person asks for them. Imports no torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,30 +7,10 @@ from actbench.errors import ActbenchError, NotComparableError, Problem, RecipeEr
 from actbench.imported import store
 from actbench.imported.group import ImportedSelection
 from actbench.imported.runs import in_lines
-from actbench.recipe.find import find_recipe
 from actbench.recipe.nearest import name_hints
 from actbench.recipe.nodes import Scalar
 from actbench.recipe.overrides import COMMAND_LINE
 from actbench.recipe.scalars import read_seeds
-
-
-def files_of_sets(reference: str, results_dir: Path) -> list[Path]:
-    """The sets that a reference means: by its file, by a folder above it, or by its name if no recipe has it."""
-    path = Path(reference)
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*.json") if store.is_place_of_set(file))
-    if path.suffix == ".json":
-        return [path] if store.is_place_of_set(path) else []
-    found = store.paths(results_dir, reference)
-    return found if found and not _is_recipe(reference) else []
-
-
-def _is_recipe(reference: str) -> bool:
-    try:
-        find_recipe(reference)
-    except ActbenchError:
-        return False
-    return True
 
 
 def select_set(path: Path, arms: Sequence[str], seeds: str | None) -> ImportedSelection:

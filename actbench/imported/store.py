@@ -1,42 +1,15 @@
-"""Where imported sets lie: `results/<name>/imported/<stem>-<sha8>.json`, one for each name.
+"""Imported sets are read and written whole, each at its place (see `places.py`)."""
 
-Beside the folders of profiles, so that none of them is ever read as a record of actbench's own.
-"""
-
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from actbench.errors import ActbenchError, DamagedRecordError, RecordError
+from actbench.imported.places import paths, place_of
 from actbench.imported.runs import IMPORT_VERSION, ImportedSet
 from actbench.record import VersionProbe
-from actbench.store import IMPORTED, set_aside, write_atomically
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-
-
-def is_name(text: str) -> bool:
-    """Whether a set can be called so."""
-    return _NAME.fullmatch(text) is not None
-
-
-def paths(results_dir: Path, name: str | None = None) -> list[Path]:
-    """The files of the sets of that name, or of all, in order."""
-    if name is not None and not is_name(name):
-        return []
-    return sorted(results_dir.glob(f"{name or '*'}/{IMPORTED}/*.json"))
-
-
-def is_place_of_set(path: Path) -> bool:
-    """Whether a file lies where an imported set does."""
-    return path.parent.name == IMPORTED and path.suffix == ".json"
-
-
-def path_of(results_dir: Path, imported: ImportedSet) -> Path:
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(imported.source.name).stem)
-    return results_dir / imported.name / IMPORTED / f"{stem}-{imported.source.sha256[:8]}.json"
+from actbench.store import set_aside, write_atomically
 
 
 def read(path: Path) -> ImportedSet:
@@ -71,7 +44,7 @@ def write(results_dir: Path, imported: ImportedSet, *, force: bool) -> Stored:
 
     The very same set is left as it lies. Raises ActbenchError where another one of the name lies, unless forced.
     """
-    target = path_of(results_dir, imported)
+    target = place_of(results_dir, imported.name, imported.source.name, imported.source.sha256)
     content = (imported.model_dump_json(indent=1) + "\n").encode()
     there = paths(results_dir, imported.name)
     if there == [target] and target.read_bytes() == content:

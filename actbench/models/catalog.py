@@ -296,12 +296,12 @@ TORCHVISION_ARCHS: dict[TorchvisionArch, ArchFacts] = {
 }
 
 PUBLISHED_CNNS = {
-    "LeNet": CNNOptions(
+    "LeNet": CNNOptions.model_construct(
         name="cnn", stages=((6,), (16,)), kernel=5, padding="valid", map_side=5, dense=(120, 84)
     ),
-    "Small CNN": CNNOptions(name="cnn", stages=((16,), (32,), (32,)), map_side=4),
-    "Middle CNN": CNNOptions(name="cnn", stages=((32,), (64,), (64,)), map_side=4),
-    "Large CNN": CNNOptions(name="cnn", stages=((48,), (96,), (96,)), map_side=4),
+    "Small CNN": CNNOptions.model_construct(name="cnn", stages=((16,), (32,), (32,)), map_side=4),
+    "Middle CNN": CNNOptions.model_construct(name="cnn", stages=((32,), (64,), (64,)), map_side=4),
+    "Large CNN": CNNOptions.model_construct(name="cnn", stages=((48,), (96,), (96,)), map_side=4),
 }
 """Names that papers have for settings of `cnn`: LeCun et al., 1998, and Liao, 2020, arXiv:2004.13271."""
 

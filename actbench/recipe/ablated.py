@@ -27,6 +27,6 @@ class Spare(Frozen):
 
     activation: str
     """The other one."""
-    options: UntypedOptions = UntypedOptions()
+    options: UntypedOptions = UntypedOptions.model_construct()
     sha256: str = ""
     """Of its source, if it is a plug-in."""

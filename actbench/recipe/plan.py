@@ -8,11 +8,8 @@ from typing import Literal
 from actbench.errors import ActbenchError, DamagedRecordError, Problem
 from actbench.recipe.hashing import footing_hash, run_hash
 from actbench.recipe.schema import Arm, Recipe
-from actbench.record import Status
+from actbench.record import FINISHED
 from actbench.store import Store
-
-FINISHED: tuple[Status, ...] = ("completed", "diverged")
-"""A diverged run is a result: it is not trained again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

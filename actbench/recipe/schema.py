@@ -154,13 +154,13 @@ class ArmTrain(Frozen):
 class Arm(Frozen):
     name: Name
     activation: str
-    options: SerializeAsAny[Options] = NoOptions()
+    options: SerializeAsAny[Options] = NoOptions.model_construct()
     sites: Literal["all", "stem"] | tuple[str, ...] = "all"
     """Which sites get the activation: all, the stem's, or globs over site names; the others get `fill`."""
     fill: str = "relu"
-    fill_options: SerializeAsAny[Options] = NoOptions()
-    train: ArmTrain = ArmTrain()
-    model: ArmModel = ArmModel()
+    fill_options: SerializeAsAny[Options] = NoOptions.model_construct()
+    train: ArmTrain = ArmTrain.model_construct()
+    model: ArmModel = ArmModel.model_construct()
     """Options of the recipe's model that this arm has otherwise; weights that both have still start alike."""
     salt: int = Field(0, ge=0, lt=2**31)
     """Another value draws every random number of the run from other streams: the same arm with other luck."""
@@ -273,13 +273,13 @@ class Recipe(Frozen):
     limit: int | None = Field(None, ge=2)
     """At most this many training and this many test images, set by --limit: stratified, or for detection the first
     by name's hash (and no more of a val part of the set's own)."""
-    input: InputSettings = InputSettings()
+    input: InputSettings = InputSettings.model_construct()
     model: ModelOptions
     arms: tuple[Arm, ...] = Field(min_length=1)
     baselines: tuple[Name, ...] = ("relu", "swish")
     train: TrainSettings
-    evaluation: EvaluationSettings = EvaluationSettings()
-    analysis: AnalysisSettings = AnalysisSettings()
+    evaluation: EvaluationSettings = EvaluationSettings.model_construct()
+    analysis: AnalysisSettings = AnalysisSettings.model_construct()
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
     tune: TuneSettings | None = None
     """What is tried for every arm before the arms are compared; None: all arms have the recipe's settings."""

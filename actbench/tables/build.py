@@ -6,16 +6,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from actbench.comparison import Comparison, Group
+from actbench.comparison import ArmRow, Comparison, Group
 from actbench.tables.calibration import calibration_facts
 from actbench.tables.captions import caption
 from actbench.tables.cells import cells_of
 from actbench.tables.columns import DEFAULT, WIDE, Columns
-from actbench.tables.evidence import evidence_of
 from actbench.tables.heads import columns_of, has
 from actbench.tables.notes import table_notes
 from actbench.tables.table import Row, Table
-from actbench.verdict import claim_lines
 
 _BY_WHAT_THERE_IS = (DEFAULT, WIDE)
 
@@ -44,17 +42,31 @@ def build_table(group: Group, asked: Columns = DEFAULT) -> Table:
                 arm=row.name,
                 mark=marks.get(row.name, ""),
                 cells=tuple(cell for name in shown for cell in cells_of(name, row, group, shown)),
-                evidence=partial(evidence_of, row, group),
+                evidence=partial(_evidence, row, group),
             )
             for row in group.rows
         ),
         notes=notes,
         facts=_facts(group),
         setting=(setting.model, setting.data),
-        claims=claim_lines(group),
+        claims=_claims(group),
         files={row.name: row.files for row in group.rows},
         asked=asked if asked != DEFAULT else (),
     )
+
+
+def _evidence(row: ArmRow, group: Group) -> dict[str, Any]:
+    from actbench.tables.evidence import evidence_of  # what few tables need is imported for these
+
+    return evidence_of(row, group)
+
+
+def _claims(group: Group) -> tuple[str, ...]:
+    if group.claim is None:
+        return ()
+    from actbench.verdict import claim_lines  # likewise
+
+    return claim_lines(group)
 
 
 def _facts(group: Group) -> dict[str, Any]:

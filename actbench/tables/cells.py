@@ -13,7 +13,6 @@ from actbench.tables.columns import ColumnName, Columns
 from actbench.tables.heads import shown_baselines
 from actbench.tables.table import NONE, Cell, Emphasis, Number
 from actbench.tables.words import hours_text, percent, points, setting_name
-from actbench.verdict import verdict_of
 
 LEVEL = ("equal in", "all seeds")
 VERDICT_WIDTH = 28
@@ -187,6 +186,8 @@ def _reported(values: Sequence[Reported]) -> Cell:
 
 
 def _verdict(row: ArmRow, group: Group) -> Cell:
+    from actbench.verdict import verdict_of  # for this column alone
+
     verdict = verdict_of(row, group)
     return Cell(tuple(wrap(verdict.cell, VERDICT_WIDTH, break_on_hyphens=False)) if verdict else (NONE,))
 

@@ -12,6 +12,7 @@ from actbench.commands.ls import ls
 from actbench.commands.outcome import Outcome
 from actbench.errors import ActbenchError
 from actbench.imported import store
+from actbench.imported.places import paths
 from actbench.recipe.schema import Recipe
 from actbench.record import RunRecord
 from actbench.store import Store
@@ -52,7 +53,7 @@ def test_from_a_file_to_a_table_with_the_program(
     done = program(
         "import", "my_runs.csv", "--title", "Our runs", "--data", "CIFAR-100", "--model", "ResNet-20"
     )
-    (path,) = store.paths(Path("results"))
+    (path,) = paths(Path("results"))
     assert (done.returncode, done.stderr) == (0, "".join(f"warning: {notice}\n" for notice in NOTICES))
     assert done.stdout == (
         "my_runs: 2 arms, 3 completed, 1 diverged, 1 missing; top1_accuracy in percent; footing not audited\n"
@@ -84,7 +85,7 @@ def test_a_wrong_file_with_the_program(
 
 def test_the_stored_set_reads_back_and_holds_where_each_run_stood(file: Path) -> None:
     run(file, paired=True, baselines=["mine"], title="Ours")
-    (path,) = store.paths(Path("results"), "my_runs")
+    (path,) = paths(Path("results"), "my_runs")
     imported = store.read(path)
     assert (imported.title, imported.baselines, imported.is_paired) == ("Ours", ("mine",), True)
     assert imported.arms == ("mine", "ReLU")
@@ -102,7 +103,7 @@ def test_the_stored_set_reads_back_and_holds_where_each_run_stood(file: Path) ->
 def test_what_was_done_as_plain_data(file: Path) -> None:
     document = run(file).document
     assert isinstance(document, dict)
-    assert document["path"] == str(store.paths(Path("results"))[0])
+    assert document["path"] == str(paths(Path("results"))[0])
     assert (document["arms"], document["baselines"]) == (["ReLU", "mine"], ["ReLU"])
     counts = [document[key] for key in ("completed", "diverged", "failed", "missing")]
     assert counts == [3, 1, 0, 1]
@@ -111,7 +112,7 @@ def test_what_was_done_as_plain_data(file: Path) -> None:
 
 def test_the_same_again_changes_nothing_and_another_needs_force(file: Path) -> None:
     run(file)
-    (path,) = store.paths(Path("results"))
+    (path,) = paths(Path("results"))
     before = path.stat().st_mtime_ns
     assert f"unchanged: {path}" in run(file).text
     assert path.stat().st_mtime_ns == before
@@ -130,7 +131,7 @@ def test_the_same_again_changes_nothing_and_another_needs_force(file: Path) -> N
     assert store.read(path).title == "another"
     file.write_text(RUNS.replace("72.0", "73.0"))
     run(file, force=True)
-    assert len(store.paths(Path("results"))) == 1
+    assert len(paths(Path("results"))) == 1
     assert len(list(path.parent.iterdir())) == 3
 
 

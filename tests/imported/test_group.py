@@ -11,8 +11,8 @@ from actbench.commands.import_runs import ImportRequest, import_runs
 from actbench.comparison import ArmRow, Group
 from actbench.errors import ActbenchError, NotComparableError, RecordError
 from actbench.imported.group import imported_group
+from actbench.imported.places import paths
 from actbench.imported.selection import select_set
-from actbench.imported.store import paths
 from actbench.selection import Sources, select
 from actbench.stats import contrasts, mean_estimate
 from actbench.tables.formats import RENDERERS, Format
