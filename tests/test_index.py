@@ -123,6 +123,11 @@ def test_records_that_came_and_went_are_noticed(store: Store, opened: list[Path]
     assert _is_as_stored(store)
     assert opened == [new]
     assert place.stat().st_size >= size
+    known = index_file.load(DetailsFile(place.with_suffix(".details"), new.parent, store.summary))
+    assert known is not None
+    assert known.names == sorted(path.name for path in store.paths()), (
+        "in the order in which folders are read"
+    )
 
 
 def test_a_record_that_may_change_unseen_is_not_trusted(store: Store, opened: list[Path]) -> None:
