@@ -1,4 +1,4 @@
-"""Defaults that are objects themselves are made unchecked, which the start is shorter by: checks would give the same."""
+"""Defaults that are objects themselves are made unchecked, which makes the start shorter: checks give the same."""
 
 from collections.abc import Iterator
 
