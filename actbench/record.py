@@ -449,21 +449,24 @@ class RunSummary(NamedTuple):
         return tuple(map(_result, self.results_json.splitlines()))
 
     def result(self, which: Which = "last", weights: Weights = "raw") -> ResultFacts | None:
-        at = which, weights
-        if at not in self.evaluated:
-            return None
-        return _result(self.results_json.splitlines()[self.evaluated.index(at)])
+        place = self._place(which, weights)
+        return None if place is None else _result(self.results_json.splitlines()[place])
 
     def accuracy(self, which: Which = "last", weights: Weights = "raw") -> float | None:
-        at = which, weights
-        return self.accuracies[self.evaluated.index(at)] if at in self.evaluated else None
+        place = self._place(which, weights)
+        return None if place is None else self.accuracies[place]
 
     def bits(self, which: Which = "last", weights: Weights = "raw") -> int | None:
-        accuracy = self.accuracy(which, weights)
-        if accuracy is None:
+        place = self._place(which, weights)
+        if place is None or (accuracy := self.accuracies[place]) is None:
             return None
-        place = 1 + self.evaluated.index((which, weights))
-        return _bits(bytes(self.details).split(b"\n")[place], accuracy, self.data)
+        _, *bits = bytes(self.details).split(b"\n")
+        return _bits(bits[place], accuracy, self.data)
+
+    def _place(self, which: Which, weights: Weights) -> int | None:
+        """Of the result at these weights among all."""
+        at = which, weights
+        return self.evaluated.index(at) if at in self.evaluated else None
 
 
 RunFacts = RunSummary | RunRecord

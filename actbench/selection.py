@@ -24,7 +24,7 @@ from actbench.recipe.differences import differing_arm_settings, differing_settin
 from actbench.recipe.find import find_recipe
 from actbench.recipe.load import LoadedRecipe, arm_hints, load_profiles, load_recipe
 from actbench.recipe.schema import Arm, Profile, Recipe
-from actbench.record import RunFacts
+from actbench.record import FINISHED, RunFacts
 from actbench.store import Store, StoredRun, remembered_plugins
 
 if TYPE_CHECKING:
@@ -329,16 +329,11 @@ def _of_other_footing(
 
 def _note_missing(selection: Selection, selected: Selected) -> None:
     plan, runs = selection.plan, selection.runs
-    unfinished = [run for run in runs if run.status not in ("completed", "diverged")]
-    finished: dict[str, set[int]] = {}
-    for run in runs:
-        if run.status in ("completed", "diverged"):
-            finished.setdefault(run.arm.name, set()).add(run.seed)
+    finished = {(run.arm.name, run.seed) for run in runs if run.status in FINISHED}
     missing = [
-        (arm.name, seed)
-        for arm in plan.arms
-        for seed in sorted(set(plan.seeds) - finished.get(arm.name, set()), key=plan.seeds.index)
+        (arm.name, seed) for arm in plan.arms for seed in plan.seeds if (arm.name, seed) not in finished
     ]
+    unfinished = [run for run in runs if run.status not in FINISHED]
     for run in sorted(unfinished, key=lambda run: (run.arm.name, run.seed)):
         why = f": {run.reason}" if run.reason else ""
         selected.warnings.append(f"{_title(plan)} {run.arm.name} seed {run.seed} {run.status}{why}")

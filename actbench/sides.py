@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from actbench.errors import ActbenchError
 from actbench.metrics import Metric
 from actbench.recipe.schema import Arm
-from actbench.record import Cost, Machine, ResultFacts, RunFacts, Weights, Which
+from actbench.record import FINISHED, Cost, Machine, ResultFacts, RunFacts, Weights, Which
 from actbench.store import RecordFiles, StoredRun
 
 Clock = Literal["cpu", "wall"]
@@ -138,7 +138,7 @@ class Reading(NamedTuple):
 
 def side_of(arm: Arm, stored: Sequence[StoredRun], reading: Reading) -> Side:
     """The arm with those of its runs that are finished."""
-    finished = [run for run in stored if run.record.status in ("completed", "diverged")]
+    finished = [run for run in stored if run.record.status in FINISHED]
     finished.sort(key=lambda run: run.record.seed)
     runs = tuple([run.record for run in finished])
     completed = [run for run in runs if run.status == "completed"]

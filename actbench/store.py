@@ -83,7 +83,7 @@ class Store:
 
     def summary(self, path: Path | str) -> RunSummary:
         """What tables need of the record at `path`; raises what `read` does, but for damage inside the history."""
-        from actbench.summary import summarise, summary_of  # of records that an index knows nothing is made
+        from actbench.summary import summarise, summary_of  # only where no index knows the record
 
         content = _content(path)
         return summarise(content) or summary_of(_checked(content, path))
@@ -188,7 +188,7 @@ def _is_alive(pid: str) -> bool:
 def _content(path: Path | str) -> bytes:
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        try:  # a file object takes a fifth longer
+        try:  # a file object would ask the system more
             asked = os.fstat(file).st_size + 1
             content = os.read(file, asked)
             while len(content) >= asked and (more := os.read(file, asked)):  # it has grown meanwhile

@@ -14,6 +14,7 @@ from actbench.errors import ActbenchError, NotComparableError
 from actbench.imported.group import ImportedSelection
 from actbench.papers.reported import load_paper
 from actbench.recipe.schema import Profile
+from actbench.record import FINISHED
 from actbench.run_cost import TimedRun, cost_of, timed_runs
 from actbench.seed_planning import Wanted, most, needs_of
 from actbench.selection import Selected, Sources, select
@@ -103,7 +104,7 @@ def _by_actbench(selection: Selection) -> _Made:
             return [replace(origin, seeds=_typed(seeds)).command()]  # trains only what is missing
         return origin.commands(plan, {arm.name: arm for arm in plan.arms}, missing)
 
-    finished = [run for run in selection.runs if run.status in ("completed", "diverged")]
+    finished = [run for run in selection.runs if run.status in FINISHED]
     return _Made(
         planned=frozenset(plan.seeds),
         finished=frozenset((run.arm.name, run.seed) for run in finished),

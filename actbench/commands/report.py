@@ -18,7 +18,7 @@ from actbench.footing import DEFAULT_RESULTS
 from actbench.imported.group import ImportedSelection, imported_side
 from actbench.imported.places import paths as set_paths
 from actbench.papers.reported import load_paper
-from actbench.recipe.find import find_recipe
+from actbench.recipe.find import is_recipe
 from actbench.recipe.schema import Part, Profile
 from actbench.record import Weights, Which
 from actbench.report.chapter import Chapter, RecordFile, chapter_document
@@ -131,7 +131,7 @@ def _sources(request: ReportRequest) -> Iterator[Sources]:
     for name in _whole({path.parent.parent.name for path in Store(results).paths()}):
         for profile in profiles_with_records(name, results):
             if request.profile in (None, profile):
-                reference = name if _is_recipe(name) else str(results / name / profile)
+                reference = name if is_recipe(name) else str(results / name / profile)
                 yield request.sources()._replace(references=(reference,), profile=profile)
     for file in set_paths(results) if request.profile is None else ():
         yield request.sources()._replace(references=(str(file),))
@@ -141,15 +141,6 @@ def _whole(names: set[str]) -> list[str]:
     """Without those that belong to another: what was trained to tune, control or calibrate it."""
     parts = {f"{name}.{part}" for name in names for part in get_args(Part)}
     return sorted(names - parts)
-
-
-def _is_recipe(name: str) -> bool:
-    """Records may outlive their recipe, and are then read as files."""
-    try:
-        find_recipe(name)
-    except ActbenchError:
-        return False
-    return True
 
 
 class _Compared(NamedTuple):

@@ -6,8 +6,7 @@ Beside the folders of profiles, so that none of them is ever read as a record of
 import re
 from pathlib import Path
 
-from actbench.errors import ActbenchError
-from actbench.recipe.find import find_recipe
+from actbench.recipe.find import is_recipe
 from actbench.store import IMPORTED
 
 NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
@@ -44,12 +43,4 @@ def files_of_sets(reference: str, results_dir: Path) -> list[Path]:
     if path.suffix == ".json":
         return [path] if is_place_of_set(path) else []
     found = paths(results_dir, reference)
-    return found if found and not _is_recipe(reference) else []
-
-
-def _is_recipe(reference: str) -> bool:
-    try:
-        find_recipe(reference)
-    except ActbenchError:
-        return False
-    return True
+    return found if found and not is_recipe(reference) else []

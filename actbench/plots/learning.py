@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from actbench.metrics import Metric
-from actbench.record import EpochRecord, RunRecord, Weights
+from actbench.record import FINISHED, EpochRecord, RunRecord, Weights
 
 Quantity = Literal["loss", "val", "test"]
 QUANTITIES: tuple[Quantity, ...] = ("loss", "val", "test")
@@ -81,7 +81,7 @@ def arm_curves(
     """Of each arm in that order; runs that neither completed nor diverged are left out."""
     found: Mapping[str, list[RunCurve]] = {arm: [] for arm in arms}
     for run in sorted(runs, key=lambda run: run.seed):
-        if run.status in ("completed", "diverged") and run.arm.name in found:
+        if run.status in FINISHED and run.arm.name in found:
             values = tuple(_value(epoch, quantity, metric, weights) for epoch in run.history)
             found[run.arm.name].append(
                 RunCurve(seed=run.seed, diverged=run.status == "diverged", values=values)

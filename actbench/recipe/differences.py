@@ -20,7 +20,7 @@ def differing_settings(first: Recipe, second: Recipe) -> list[str]:
 
 def differing_arm_settings(first: Arm, second: Arm) -> list[str]:
     """The dotted keys in which two arms differ, names apart."""
-    if first == second:  # as nearly always: to spell both out takes a hundred times as long
+    if first == second:  # as nearly always, and spelling both out takes long
         return []
     return _differing(flatten(arm_settings(first)), flatten(arm_settings(second)))
 

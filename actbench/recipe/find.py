@@ -66,3 +66,12 @@ def _missing_hints(path: Path, text: str, packaged: dict[str, Path]) -> tuple[st
     if stem in packaged and stem != text:
         return (f"it comes with actbench: type the name alone, as in `actbench train {stem}`",)
     return name_hints(stem, {**packaged, **local_recipes()})
+
+
+def is_recipe(reference: str) -> bool:
+    """Whether a reference means a recipe: imported sets have names too, and records may outlive their recipe."""
+    try:
+        find_recipe(reference)
+    except ActbenchError:
+        return False
+    return True
